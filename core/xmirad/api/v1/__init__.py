@@ -1,0 +1,1 @@
+"""Stubs generated from `protos/xmirad/v1` by `make protos`. Nothing here is written by hand."""

@@ -1,0 +1,290 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from xmirad.api.v1 import resources_pb2 as _resources_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class OriginalsPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORIGINALS_POLICY_UNSPECIFIED: _ClassVar[OriginalsPolicy]
+    ORIGINALS_POLICY_COPY: _ClassVar[OriginalsPolicy]
+    ORIGINALS_POLICY_REFERENCE: _ClassVar[OriginalsPolicy]
+
+class UploadState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    UPLOAD_STATE_UNSPECIFIED: _ClassVar[UploadState]
+    UPLOAD_STATE_CREATED: _ClassVar[UploadState]
+    UPLOAD_STATE_UPDATED: _ClassVar[UploadState]
+    UPLOAD_STATE_UNCHANGED: _ClassVar[UploadState]
+ORIGINALS_POLICY_UNSPECIFIED: OriginalsPolicy
+ORIGINALS_POLICY_COPY: OriginalsPolicy
+ORIGINALS_POLICY_REFERENCE: OriginalsPolicy
+UPLOAD_STATE_UNSPECIFIED: UploadState
+UPLOAD_STATE_CREATED: UploadState
+UPLOAD_STATE_UPDATED: UploadState
+UPLOAD_STATE_UNCHANGED: UploadState
+
+class Archive(_message.Message):
+    __slots__ = ("name", "model", "originals", "item_count", "create_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ORIGINALS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    model: str
+    originals: OriginalsPolicy
+    item_count: int
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ..., item_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CreateArchiveRequest(_message.Message):
+    __slots__ = ("archive_id", "model", "originals")
+    ARCHIVE_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ORIGINALS_FIELD_NUMBER: _ClassVar[int]
+    archive_id: str
+    model: str
+    originals: OriginalsPolicy
+    def __init__(self, archive_id: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ...) -> None: ...
+
+class CreateArchiveResponse(_message.Message):
+    __slots__ = ("archive",)
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    archive: Archive
+    def __init__(self, archive: _Optional[_Union[Archive, _Mapping]] = ...) -> None: ...
+
+class GetArchiveRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetArchiveResponse(_message.Message):
+    __slots__ = ("archive",)
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    archive: Archive
+    def __init__(self, archive: _Optional[_Union[Archive, _Mapping]] = ...) -> None: ...
+
+class ListArchivesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListArchivesResponse(_message.Message):
+    __slots__ = ("archives", "next_page_token")
+    ARCHIVES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    archives: _containers.RepeatedCompositeFieldContainer[Archive]
+    next_page_token: str
+    def __init__(self, archives: _Optional[_Iterable[_Union[Archive, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class DeleteArchiveRequest(_message.Message):
+    __slots__ = ("name", "force")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    force: bool
+    def __init__(self, name: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class DeleteArchiveResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetArchiveStatsRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ValueCount(_message.Message):
+    __slots__ = ("value", "count")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    count: int
+    def __init__(self, value: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class FieldCounts(_message.Message):
+    __slots__ = ("field", "values")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    values: _containers.RepeatedCompositeFieldContainer[ValueCount]
+    def __init__(self, field: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueCount, _Mapping]]] = ...) -> None: ...
+
+class GetArchiveStatsResponse(_message.Message):
+    __slots__ = ("archive", "patient_count", "fields")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    PATIENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    archive: Archive
+    patient_count: int
+    fields: _containers.RepeatedCompositeFieldContainer[FieldCounts]
+    def __init__(self, archive: _Optional[_Union[Archive, _Mapping]] = ..., patient_count: _Optional[int] = ..., fields: _Optional[_Iterable[_Union[FieldCounts, _Mapping]]] = ...) -> None: ...
+
+class ItemUpload(_message.Message):
+    __slots__ = ("image", "dicom_file", "external_id", "attributes", "patient", "restore_deleted")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    DICOM_FILE_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    PATIENT_FIELD_NUMBER: _ClassVar[int]
+    RESTORE_DELETED_FIELD_NUMBER: _ClassVar[int]
+    image: _resources_pb2.Image
+    dicom_file: _resources_pb2.DicomFile
+    external_id: str
+    attributes: _resources_pb2.ItemAttributes
+    patient: _resources_pb2.Patient
+    restore_deleted: bool
+    def __init__(self, image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., external_id: _Optional[str] = ..., attributes: _Optional[_Union[_resources_pb2.ItemAttributes, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., restore_deleted: _Optional[bool] = ...) -> None: ...
+
+class UploadItemsRequest(_message.Message):
+    __slots__ = ("correlation_id", "archive", "item")
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    correlation_id: str
+    archive: str
+    item: ItemUpload
+    def __init__(self, correlation_id: _Optional[str] = ..., archive: _Optional[str] = ..., item: _Optional[_Union[ItemUpload, _Mapping]] = ...) -> None: ...
+
+class UploadReceipt(_message.Message):
+    __slots__ = ("item", "state", "image_digest")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    item: str
+    state: UploadState
+    image_digest: str
+    def __init__(self, item: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., image_digest: _Optional[str] = ...) -> None: ...
+
+class UploadItemsResponse(_message.Message):
+    __slots__ = ("correlation_id", "receipt", "error")
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    correlation_id: str
+    receipt: UploadReceipt
+    error: _resources_pb2.Error
+    def __init__(self, correlation_id: _Optional[str] = ..., receipt: _Optional[_Union[UploadReceipt, _Mapping]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ...) -> None: ...
+
+class CreateItemRequest(_message.Message):
+    __slots__ = ("archive", "item")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    item: ItemUpload
+    def __init__(self, archive: _Optional[str] = ..., item: _Optional[_Union[ItemUpload, _Mapping]] = ...) -> None: ...
+
+class CreateItemResponse(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: UploadReceipt
+    def __init__(self, receipt: _Optional[_Union[UploadReceipt, _Mapping]] = ...) -> None: ...
+
+class GetItemRequest(_message.Message):
+    __slots__ = ("name", "view")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    view: _resources_pb2.ItemView
+    def __init__(self, name: _Optional[str] = ..., view: _Optional[_Union[_resources_pb2.ItemView, str]] = ...) -> None: ...
+
+class GetItemResponse(_message.Message):
+    __slots__ = ("item",)
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    item: _resources_pb2.Item
+    def __init__(self, item: _Optional[_Union[_resources_pb2.Item, _Mapping]] = ...) -> None: ...
+
+class ListItemsRequest(_message.Message):
+    __slots__ = ("archive", "page_size", "page_token", "filter", "view")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    page_size: int
+    page_token: str
+    filter: _resources_pb2.ItemFilter
+    view: _resources_pb2.ItemView
+    def __init__(self, archive: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., view: _Optional[_Union[_resources_pb2.ItemView, str]] = ...) -> None: ...
+
+class ListItemsResponse(_message.Message):
+    __slots__ = ("items", "next_page_token")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[_resources_pb2.Item]
+    next_page_token: str
+    def __init__(self, items: _Optional[_Iterable[_Union[_resources_pb2.Item, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class BatchGetItemsRequest(_message.Message):
+    __slots__ = ("archive", "names", "view")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    view: _resources_pb2.ItemView
+    def __init__(self, archive: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ..., view: _Optional[_Union[_resources_pb2.ItemView, str]] = ...) -> None: ...
+
+class BatchGetItemsResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[_resources_pb2.Item]
+    def __init__(self, items: _Optional[_Iterable[_Union[_resources_pb2.Item, _Mapping]]] = ...) -> None: ...
+
+class DeleteItemRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteItemResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class PurgeItemsRequest(_message.Message):
+    __slots__ = ("archive", "filter", "patient", "force")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    PATIENT_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    filter: _resources_pb2.ItemFilter
+    patient: _resources_pb2.Patient
+    force: bool
+    def __init__(self, archive: _Optional[str] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class PurgeItemsResponse(_message.Message):
+    __slots__ = ("selected_items", "deleted_items")
+    SELECTED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    selected_items: int
+    deleted_items: int
+    def __init__(self, selected_items: _Optional[int] = ..., deleted_items: _Optional[int] = ...) -> None: ...
+
+class GetItemImageRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetItemImageResponse(_message.Message):
+    __slots__ = ("png", "geometry")
+    PNG_FIELD_NUMBER: _ClassVar[int]
+    GEOMETRY_FIELD_NUMBER: _ClassVar[int]
+    png: bytes
+    geometry: _resources_pb2.ImageGeometry
+    def __init__(self, png: _Optional[bytes] = ..., geometry: _Optional[_Union[_resources_pb2.ImageGeometry, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,115 @@
+"""Identity: digests of content, keyed hashes of people, and names of resources.
+
+The rules are those of `docs/architecture/identity.md`. An item's id never depends on when or how often it was uploaded,
+which is what makes indexing idempotent.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from xmirad.errors import InvalidRequestError
+from xmirad.types import Patient
+
+ITEM_NAMESPACE = UUID("6a1f0f3e-64a5-5d0c-9d0d-0b6f5a3c2f11")
+ARCHIVE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+KEY_BYTES = 16
+
+
+def image_digest(data: bytes, frame: int | None = None) -> str:
+    """Return the SHA-256 of an encoded image in hexadecimal; of file and frame number when a frame is chosen."""
+    digest = hashlib.sha256(data)
+    if frame is not None:
+        digest = hashlib.sha256(f"{digest.hexdigest()}#{frame}".encode())
+    return digest.hexdigest()
+
+
+def canonical_digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return the SHA-256 of a JSON value's canonical text (sorted keys, no spaces) in hexadecimal."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def item_id(archive: str, key: str) -> str:
+    """Return an item's UUID from its archive's id and its key, as canonical text."""
+    return str(uuid5(ITEM_NAMESPACE, f"{archive}\n{key}"))
+
+
+@dataclass(frozen=True, slots=True)
+class SiteKey:
+    """The site's secret: 32 random bytes under which identifiers are hashed."""
+
+    secret: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """Identify the key without revealing it: 16 hexadecimal characters."""
+        return self._hash("fingerprint")[:16]
+
+    def dicom_key(self, sop_instance_uid: str, frame: int) -> str:
+        """Return the key of one frame of a DICOM instance."""
+        return "dicom:" + self._hash("instance", sop_instance_uid, str(frame))
+
+    def patient_key(self, patient: Patient) -> str:
+        """Return the key of a patient: the same for equal issuer and Patient ID, irreversible without the secret."""
+        return self._hash("patient", patient.issuer.strip(), patient.patient_id.strip())
+
+    def study_key(self, study_instance_uid: str) -> str:
+        """Return the patient key of a study whose patient is not named."""
+        return self._hash("study", study_instance_uid)
+
+    def item_key(self, item: str) -> str:
+        """Return the patient key of an item whose patient and study are not named."""
+        return self._hash("item", item)
+
+    def _hash(self, *parts: str) -> str:
+        message = json.dumps(parts, ensure_ascii=False).encode()
+        return hmac.new(self.secret, message, hashlib.sha256).digest()[:KEY_BYTES].hex()
+
+
+def archive_name(archive: str) -> str:
+    """Return the resource name of an archive."""
+    return f"archives/{archive}"
+
+
+def item_name(archive: str, item: str) -> str:
+    """Return the resource name of an item."""
+    return f"archives/{archive}/items/{item}"
+
+
+def parse_archive_name(name: str, *, field: str) -> str:
+    """Return the archive's id.
+
+    Raises:
+        InvalidRequestError: If the name is not of the form `archives/{archive}`.
+    """
+    prefix, _, archive = name.partition("/")
+    if prefix != "archives" or not ARCHIVE_ID.fullmatch(archive):
+        message = f"{field} must be `archives/` and 1 to 63 characters of a-z, 0-9 and -, beginning with a letter or digit"
+        raise InvalidRequestError(message, field=field)
+    return archive
+
+
+def parse_item_name(name: str, *, field: str) -> tuple[str, str]:
+    """Return the ids of archive and item.
+
+    Raises:
+        InvalidRequestError: If the name is not of the form `archives/{archive}/items/{uuid}`.
+    """
+    archive, _, item = name.rpartition("/items/")
+    try:
+        canonical = str(UUID(item))
+    except ValueError:
+        canonical = ""
+    if canonical != item:
+        raise InvalidRequestError(f"{field} must be `archives/{{archive}}/items/{{uuid}}`", field=field)
+    return parse_archive_name(archive, field=field), item
+
+
+def upload_key(*, external_id: str, digest: str) -> str:
+    """Return the key of an image that is no DICOM instance: its external id, else the digest of its content."""
+    return f"external:{external_id}" if external_id else f"content:{digest}"

@@ -1,0 +1,1 @@
+"""Celery shell around the saliency methods of `xmirad`."""

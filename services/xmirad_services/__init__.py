@@ -1,0 +1,1 @@
+"""Processes that answer requests: the gRPC retrieval service."""
