@@ -1,0 +1,172 @@
+"""A blob store on any file system that fsspec knows; folders get the care of their own that durability needs."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from xmirad.blobs.port import BlobNotFoundError, BlobStore
+from xmirad.errors import BackendUnavailableError
+
+STALE_PARTIAL_SECONDS = 3600.0
+
+
+def open_blob_store(url: str) -> BlobStore:
+    """Return the blob store at a path or URL such as `/srv/blobs`, `s3://bucket/prefix` or `memory://test`."""
+    filesystem, root = fsspec.core.url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        return FolderBlobStore(Path(root))
+    return RemoteBlobStore(filesystem, root)
+
+
+class FolderBlobStore:
+    """Blobs as files of a folder: written beside, flushed to disk, then renamed into place."""
+
+    def __init__(self, root: Path) -> None:
+        """Use a folder, made if it is not there, readable by its owner only.
+
+        What writers that were killed left unfinished is removed once it is an hour old.
+        """
+        self._root = root
+        self._partial = root / ".partial"
+        self._partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in self._partial.iterdir():
+            if time.time() - leftover.stat().st_mtime > STALE_PARTIAL_SECONDS:
+                leftover.unlink(missing_ok=True)
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Store a blob; see `BlobStore.put`."""
+        path = self._path(key)
+        if if_absent and path.exists():
+            return False
+        partial = self._partial / uuid4().hex
+        try:
+            self._write(partial, data)
+            return self._publish(partial, path, if_absent=if_absent)
+        except OSError as error:
+            raise _unavailable("write", error) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def get(self, key: str) -> bytes:
+        """Return a blob; see `BlobStore.get`."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError as error:
+            raise BlobNotFoundError(key) from error
+        except OSError as error:
+            raise _unavailable("read", error) from error
+
+    def exists(self, key: str) -> bool:
+        """Return whether a blob is there."""
+        return self._path(key).exists()
+
+    def delete(self, key: str) -> None:
+        """Delete a blob if it is there, and the folders that it leaves empty."""
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self._root or not folder.exists():
+                break
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Yield the keys below a prefix in sorted order."""
+        for folder, folders, files in os.walk(self._path(prefix)):
+            folders.sort()
+            relative = Path(folder).relative_to(self._root).as_posix()
+            yield from (f"{relative}/{name}" for name in sorted(files))
+
+    def _path(self, key: str) -> Path:
+        if any(part in {"", ".", ".."} for part in key.removesuffix("/").split("/")) or "\0" in key:
+            raise ValueError(f"not a blob key: {key!r}")
+        return self._root / key
+
+    def _write(self, path: Path, data: bytes) -> None:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fdatasync(file.fileno())
+
+    def _publish(self, partial: Path, path: Path, *, if_absent: bool) -> bool:
+        while True:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                if if_absent:
+                    os.link(partial, path)
+                else:
+                    os.replace(partial, path)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                # Another thread's delete removed the folder that was empty until now.
+                if not partial.exists():
+                    raise
+                continue
+            return True
+
+
+class RemoteBlobStore:
+    """Blobs as objects of a remote store, whose writes are atomic by themselves."""
+
+    def __init__(self, filesystem: fsspec.AbstractFileSystem, root: str) -> None:
+        """Use a path of a file system."""
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Store a blob; see `BlobStore.put`."""
+        path = self._path(key)
+        try:
+            if if_absent and self._filesystem.exists(path):
+                return False
+            self._filesystem.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+            self._filesystem.pipe_file(path, data, mode="create" if if_absent else "overwrite")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise _unavailable("write", error) from error
+        return True
+
+    def get(self, key: str) -> bytes:
+        """Return a blob; see `BlobStore.get`."""
+        try:
+            return bytes(self._filesystem.cat_file(self._path(key)))
+        except FileNotFoundError as error:
+            raise BlobNotFoundError(key) from error
+        except OSError as error:
+            raise _unavailable("read", error) from error
+
+    def exists(self, key: str) -> bool:
+        """Return whether a blob is there."""
+        return bool(self._filesystem.exists(self._path(key)))
+
+    def delete(self, key: str) -> None:
+        """Delete a blob if it is there."""
+        path = self._path(key)
+        if self._filesystem.exists(path):
+            self._filesystem.rm_file(path)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Yield the keys below a prefix in sorted order."""
+        base = f"{self._root}/"
+        for path in sorted(self._filesystem.find(self._path(prefix.removesuffix("/")))):
+            yield path.removeprefix(base)
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}"
+
+
+def _unavailable(action: str, error: OSError) -> BackendUnavailableError:
+    """Say what failed without naming a path."""
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    message = f"the blob store cannot {action}: {reason}"
+    return BackendUnavailableError(message, metadata={"backend": "blobs", "cause": reason}, retry_delay_seconds=5.0)

@@ -1,0 +1,65 @@
+"""Where each kind of blob lies.
+
+An image is named by the digest of its content, so that one copy serves all its items. Everything of an image lies below
+its digest, and everything of an archive below its id.
+"""
+
+
+def model_input(image: str, preprocessing: str) -> str:
+    """Return the key of an image's model input: uint8 `[size, size, 3]` in NPY format."""
+    return f"inputs/{image}/{preprocessing}"
+
+
+def embedding(image: str, model: str) -> str:
+    """Return the key of an image's embedding: float32 `[embedding_size]` in NPY format."""
+    return f"embeddings/{image}/{model}"
+
+
+def original(file: str) -> str:
+    """Return the key of a file as uploaded, by the digest of its bytes."""
+    return f"originals/{file}/file"
+
+
+def original_use(file: str, image: str) -> str:
+    """Return the key that marks an uploaded file as the original of an image."""
+    return f"{original_uses(file)}{image}"
+
+
+def original_uses(file: str) -> str:
+    """Return the prefix of the marks of a file's images; a file of several frames is the original of several."""
+    return f"originals/{file}/images/"
+
+
+def derived_prefixes(image: str) -> tuple[str, ...]:
+    """Return the prefixes below which everything computed from an image lies."""
+    return f"inputs/{image}/", f"embeddings/{image}/"
+
+
+def archive(archive_id: str) -> str:
+    """Return the key of an archive's record."""
+    return f"archives/{archive_id}.json"
+
+
+def item(archive_id: str, item_id: str, revision: int) -> str:
+    """Return the key of one revision of an item's record."""
+    return f"{item_revisions(archive_id, item_id)}{revision:06d}.json"
+
+
+def item_revisions(archive_id: str, item_id: str) -> str:
+    """Return the prefix of an item's record."""
+    return f"items/{archive_id}/{item_id}/"
+
+
+def items(archive_id: str) -> str:
+    """Return the prefix of the records of an archive's items."""
+    return f"items/{archive_id}/"
+
+
+def tombstone(archive_id: str, item_id: str) -> str:
+    """Return the key of an item's tombstone."""
+    return f"tombstones/{archive_id}/{item_id}.json"
+
+
+def tombstones(archive_id: str) -> str:
+    """Return the prefix of an archive's tombstones."""
+    return f"tombstones/{archive_id}/"

@@ -1,0 +1,49 @@
+"""What a blob store can do."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class BlobNotFoundError(KeyError):
+    """No blob has this key."""
+
+
+class BlobStore(Protocol):
+    """Durable bytes under keys such as `items/chest/…`. Safe to use from many threads and processes."""
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Store a blob so that readers see all of it or nothing; durable on return.
+
+        Args:
+            key: Where to store it.
+            data: The bytes.
+            if_absent: Leave a blob that is there alone.
+
+        Returns:
+            False if the blob was there and `if_absent` was set, else True.
+
+        Raises:
+            BackendUnavailableError: If the storage fails or is full.
+        """
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Return a blob.
+
+        Raises:
+            BlobNotFoundError: If there is none.
+            BackendUnavailableError: If the storage fails.
+        """
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Return whether a blob is there."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete a blob if it is there."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Yield the keys below a prefix that ends with `/`, in sorted order."""
+        ...

@@ -1,0 +1,99 @@
+"""Reads and writes the records of archives and items."""
+
+import json
+import time
+from collections.abc import Iterator
+
+from xmirad.blobs import keys
+from xmirad.blobs.port import BlobNotFoundError, BlobStore
+from xmirad.catalog.records import ArchiveRecord, ItemRecord, decode_archive, decode_item, encode
+from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError
+
+
+class Catalog:
+    """The records of a site. Safe to use from many threads."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        """Keep the records in a blob store."""
+        self._blobs = blobs
+
+    def create_archive(self, record: ArchiveRecord) -> ArchiveRecord:
+        """Store an archive's record, or return the one that is there.
+
+        Raises:
+            ArchiveAlreadyExistsError: If an archive of that id is there with another model, site or policy.
+        """
+        if self._blobs.put(keys.archive(record.archive), encode(record), if_absent=True):
+            return record
+        present = self.archive(record.archive)
+        for field in ("site", "model", "originals", "site_key_fingerprint"):
+            if getattr(present, field) != getattr(record, field):
+                message = f"archive {record.archive} exists with another {field.replace('_', ' ')}"
+                raise ArchiveAlreadyExistsError(message, field="archive_id", metadata={"archive": record.archive})
+        return present
+
+    def archive(self, archive: str) -> ArchiveRecord:
+        """Return an archive's record.
+
+        Raises:
+            ArchiveNotFoundError: If there is none.
+        """
+        try:
+            return decode_archive(self._blobs.get(keys.archive(archive)))
+        except BlobNotFoundError:
+            message = f"there is no archive {archive}"
+            raise ArchiveNotFoundError(message, metadata={"archive": archive}) from None
+
+    def archives(self) -> list[ArchiveRecord]:
+        """Return the records of all archives, by id."""
+        return [decode_archive(self._blobs.get(key)) for key in self._blobs.list("archives/")]
+
+    def forget_archive(self, archive: str) -> None:
+        """Delete an archive's records and tombstones; its own record goes last, so that a crash can be repeated."""
+        for prefix in (keys.items(archive), keys.tombstones(archive)):
+            for key in list(self._blobs.list(prefix)):
+                self._blobs.delete(key)
+        self._blobs.delete(keys.archive(archive))
+
+    def item(self, archive: str, item: str) -> ItemRecord | None:
+        """Return the latest record of an item, or None."""
+        revisions = list(self._blobs.list(keys.item_revisions(archive, item)))
+        return decode_item(self._blobs.get(revisions[-1])) if revisions else None
+
+    def items(self, archive: str) -> Iterator[ItemRecord]:
+        """Yield the latest record of every item of an archive that is not deleted, by id."""
+        latest = ""
+        for key in self._blobs.list(keys.items(archive)):
+            if latest and key.rpartition("/")[0] != latest.rpartition("/")[0]:
+                yield from self._present(archive, latest)
+            latest = key
+        if latest:
+            yield from self._present(archive, latest)
+
+    def put_item(self, record: ItemRecord) -> bool:
+        """Store a revision of an item's record unless this revision is there; return whether it was stored."""
+        return self._blobs.put(keys.item(record.archive, record.item, record.revision), encode(record), if_absent=True)
+
+    def bury_item(self, archive: str, item: str) -> None:
+        """Leave a tombstone for an item, then delete its records."""
+        stone = json.dumps({"delete_time": time.time()}).encode()
+        self._blobs.put(keys.tombstone(archive, item), stone)
+        self.forget_item(archive, item)
+
+    def forget_item(self, archive: str, item: str) -> None:
+        """Delete the records of an item."""
+        for key in list(self._blobs.list(keys.item_revisions(archive, item))):
+            self._blobs.delete(key)
+
+    def is_buried(self, archive: str, item: str) -> bool:
+        """Return whether an item was deleted."""
+        return self._blobs.exists(keys.tombstone(archive, item))
+
+    def unbury_item(self, archive: str, item: str) -> None:
+        """Remove an item's tombstone."""
+        self._blobs.delete(keys.tombstone(archive, item))
+
+    def _present(self, archive: str, key: str) -> Iterator[ItemRecord]:
+        record = decode_item(self._blobs.get(key))
+        if not self.is_buried(archive, record.item):
+            yield record

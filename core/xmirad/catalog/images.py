@@ -1,0 +1,80 @@
+"""What the blob store keeps of an image, by the digest of its content."""
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xmirad.blobs import keys
+from xmirad.blobs.port import BlobNotFoundError, BlobStore
+from xmirad.errors import EmbeddingCorruptError
+from xmirad.types import Float32Array, UInt8Array
+
+
+class ImageBlobs:
+    """Model inputs, embeddings and originals. Safe to use from many threads."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        """Keep them in a blob store."""
+        self._blobs = blobs
+
+    def put_input(self, image: str, preprocessing: str, pixels: UInt8Array) -> None:
+        """Store an image's model input, uint8 `[size, size, 3]`."""
+        self._blobs.put(keys.model_input(image, preprocessing), _npy(pixels), if_absent=True)
+
+    def input(self, image: str, preprocessing: str) -> UInt8Array | None:
+        """Return an image's model input, or None."""
+        array = self._array(keys.model_input(image, preprocessing))
+        if array is not None and (array.dtype != np.uint8 or array.ndim != 3):
+            raise EmbeddingCorruptError("a stored model input is no image", metadata={"image": image})
+        return array
+
+    def put_embedding(self, image: str, model: str, embedding: Float32Array) -> None:
+        """Store an image's embedding, float32 `[embedding_size]`; it replaces one that is there."""
+        self._blobs.put(keys.embedding(image, model), _npy(embedding))
+
+    def embedding(self, image: str, model: str) -> Float32Array | None:
+        """Return an image's embedding, or None.
+
+        Raises:
+            EmbeddingCorruptError: If what is stored is no unit vector.
+        """
+        array = self._array(keys.embedding(image, model))
+        if array is None:
+            return None
+        if array.dtype != np.float32 or array.ndim != 1 or not abs(float(np.linalg.norm(array)) - 1.0) < 1e-3:
+            raise EmbeddingCorruptError("a stored embedding is no unit vector", metadata={"image": image})
+        return array
+
+    def put_original(self, file: str, image: str, data: bytes) -> None:
+        """Store the file that an image came in, once for all its frames."""
+        if file != image:
+            self._blobs.put(keys.original_use(file, image), b"", if_absent=True)
+        self._blobs.put(keys.original(file), data, if_absent=True)
+
+    def delete(self, image: str, file: str) -> None:
+        """Delete everything of an image, and its file unless other frames of it are in use."""
+        for prefix in keys.derived_prefixes(image):
+            for key in list(self._blobs.list(prefix)):
+                self._blobs.delete(key)
+        self._blobs.delete(keys.original_use(file, image))
+        if next(self._blobs.list(keys.original_uses(file)), None) is None:
+            self._blobs.delete(keys.original(file))
+
+    def _array(self, key: str) -> npt.NDArray[Any] | None:
+        try:
+            data = self._blobs.get(key)
+        except BlobNotFoundError:
+            return None
+        try:
+            array: npt.NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise EmbeddingCorruptError("a stored array cannot be read", metadata={"blob": key}) from error
+        return array
+
+
+def _npy(array: Float32Array | UInt8Array) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

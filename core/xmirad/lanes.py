@@ -1,0 +1,110 @@
+"""Worker threads that serve waiting readers before background work.
+
+A lane stands for one scarce thing: the decoder children, the model's streams, the vector store. Interactive calls are
+taken before background calls. While readers are about, background calls leave one worker free, so that the next reader
+need not wait for one of them to end.
+"""
+
+import asyncio
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from enum import IntEnum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+READER_PRESENCE_SECONDS = 2.0
+
+
+class Priority(IntEnum):
+    """Who waits for a call."""
+
+    INTERACTIVE = 0
+    BACKGROUND = 1
+
+
+class Lane:
+    """A fixed number of worker threads with two priorities."""
+
+    def __init__(self, name: str, *, workers: int) -> None:
+        """Start the workers; `name` shows in thread lists."""
+        self._ready = threading.Condition()
+        self._queue: list[tuple[Priority, int, Future[Any], Callable[[], Any]]] = []
+        self._order = itertools.count()
+        self._closing = False
+        self._workers = workers
+        self._background_running = 0
+        self._reader_seen = float("-inf")
+        self._threads = [threading.Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(workers)]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, priority: Priority, call: Callable[..., T], *args: object) -> T:
+        """Call a function on the lane and await its result; cancelling drops it if it has not begun."""
+        return await asyncio.wrap_future(self.submit(priority, lambda: call(*args)))
+
+    def submit(self, priority: Priority, call: Callable[[], T]) -> Future[T]:
+        """Queue a call.
+
+        Raises:
+            RuntimeError: If the lane is closed.
+        """
+        future: Future[T] = Future()
+        with self._ready:
+            if self._closing:
+                raise RuntimeError("the lane is closed")
+            if priority is Priority.INTERACTIVE:
+                self._reader_seen = time.monotonic()
+            heapq.heappush(self._queue, (priority, next(self._order), future, call))
+            self._ready.notify()
+        return future
+
+    def close(self) -> None:
+        """Let running calls end, cancel the queued ones, and wait for the workers."""
+        with self._ready:
+            self._closing = True
+            for *_, future, _ in self._queue:
+                future.cancel()
+            self._queue.clear()
+            self._ready.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (taken := self._take()) is not None:
+            priority, future, call = taken
+            try:
+                if future.set_running_or_notify_cancel():
+                    _settle(future, call)
+            finally:
+                if priority is Priority.BACKGROUND:
+                    with self._ready:
+                        self._background_running -= 1
+                        self._ready.notify()
+
+    def _take(self) -> tuple[Priority, Future[Any], Callable[[], Any]] | None:
+        with self._ready:
+            while not self._closing:
+                if self._queue and self._may_begin(self._queue[0][0]):
+                    priority, _, future, call = heapq.heappop(self._queue)
+                    self._background_running += priority is Priority.BACKGROUND
+                    return priority, future, call
+                self._ready.wait(READER_PRESENCE_SECONDS if self._queue else None)
+            return None
+
+    def _may_begin(self, priority: Priority) -> bool:
+        if priority is Priority.INTERACTIVE or self._background_running < max(1, self._workers - 1):
+            return True
+        return time.monotonic() - self._reader_seen > READER_PRESENCE_SECONDS
+
+
+def _settle(future: Future[Any], call: Callable[[], Any]) -> None:
+    try:
+        result = call()
+    except BaseException as error:  # noqa: BLE001 - whoever awaits the future gets it
+        future.set_exception(error)
+    else:
+        future.set_result(result)
