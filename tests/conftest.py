@@ -1,0 +1,28 @@
+"""Rules and fixtures for all tests: no sockets in unit tests, and the folder of real images."""
+
+import os
+from pathlib import Path
+
+import pytest
+import pytest_socket
+
+TESTS = Path(__file__).parent
+DATA_VARIABLE = "XMIRAD_TEST_DATA"
+
+
+@pytest.fixture(autouse=True)
+def _unit_tests_open_no_sockets(request: pytest.FixtureRequest) -> None:
+    if (TESTS / "unit") in request.path.parents:
+        pytest_socket.disable_socket(allow_unix_socket=True)  # event loops wake themselves by a socket pair
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder that holds `covidx/` and `isic2017/` in their original layouts."""
+    value = os.environ.get(DATA_VARIABLE)
+    if not value:
+        pytest.skip(f"{DATA_VARIABLE} is not set: it names the folder with covidx/ and isic2017/")
+    folder = Path(value).resolve()
+    if not folder.is_dir():
+        pytest.fail(f"{DATA_VARIABLE} is set to {value}, which is no folder")
+    return folder
