@@ -1,0 +1,106 @@
+"""The home folder: what lies where, who may read it, and who holds it.
+
+One process owns the data of a home at a time. It holds `run/service.lock`: the retrieval service while it runs,
+and the offline commands (`archive verify`, `archive rebuild`) instead of it. Whoever supervises holds
+`run/supervisor.lock`.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from xmirad.errors import ArchiveNotReadyError
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders and files of a home."""
+
+    root: Path
+
+    @property
+    def secrets(self) -> Path:
+        """Folder of the secrets."""
+        return self.root / "secrets"
+
+    @property
+    def store(self) -> Path:
+        """Folder of the embedded vector store."""
+        return self.root / "store"
+
+    @property
+    def blobs(self) -> Path:
+        """Folder of the blob store."""
+        return self.root / "blobs"
+
+    @property
+    def run(self) -> Path:
+        """Folder of locks, logs and the running service's announcement."""
+        return self.root / "run"
+
+    @property
+    def service_lock(self) -> Path:
+        """Lock of the process that owns the data."""
+        return self.run / "service.lock"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Lock of the process that supervises."""
+        return self.run / "supervisor.lock"
+
+    @property
+    def service_file(self) -> Path:
+        """Where a running service announces itself."""
+        return self.run / "service.json"
+
+    def prepare(self) -> None:
+        """Create the folders that are missing, closed to other users (0700)."""
+        for folder in (self.root, self.secrets, self.store, self.blobs, self.run):
+            folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        self.root.chmod(PRIVATE_FOLDER)
+        self.secrets.chmod(PRIVATE_FOLDER)
+
+    def is_empty(self) -> bool:
+        """Return whether the home holds no data yet: neither blobs nor embeddings."""
+        return not any(folder.is_dir() and any(folder.iterdir()) for folder in (self.store, self.blobs))
+
+
+@contextmanager
+def exclusive(lock: Path, *, purpose: str) -> Iterator[None]:
+    """Hold a lock until the block ends or the process dies.
+
+    Args:
+        lock: The lock's file. It stays, with what its last holder wrote in it.
+        purpose: What the holder does, told to whoever comes second; such as `xmirad up`.
+
+    Raises:
+        ArchiveNotReadyError: If another process holds it; `metadata["holder"]` says who.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _held(lock) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"purpose": purpose, "pid": os.getpid()}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _held(lock: Path) -> ArchiveNotReadyError:
+    try:
+        holder = json.loads(lock.read_text("utf-8"))
+        text = f"{holder['purpose']} (process {holder['pid']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        text = "another process"
+    message = f"{lock.parent.parent} is in use by {text}; stop it or use another home"
+    return ArchiveNotReadyError(message, field="home", metadata={"holder": text})

@@ -1,0 +1,197 @@
+"""Everything that can be set, as one frozen value.
+
+What the command line says wins over `XMIRAD_*` environment variables (`__` goes one level down), those over the TOML
+file (`XMIRAD_CONFIG`, else `config.toml` in the home folder), and that over the defaults. Deployables read their
+settings once with `xmirad.settings_sources.load_settings` and hand them on; nothing else reads the environment.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+MIB = 1024 * 1024
+CONFIG_VARIABLE = "XMIRAD_CONFIG"
+HOME_VARIABLE = "XMIRAD_HOME"
+DEFAULT_HOME = Path("~/.xmirad")
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):(\d{1,5})")
+MAX_PORT = 65_535
+
+
+class StoreKind(StrEnum):
+    """Where embeddings are searched."""
+
+    EDGE = "edge"
+    QDRANT = "qdrant"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severe log lines that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _checked_address(address: str) -> str:
+    match = ADDRESS.fullmatch(address)
+    if match is None or int(match[2]) > MAX_PORT:
+        raise ValueError(f"must be host:port with a port of 0 to {MAX_PORT}, such as 127.0.0.1:50051")
+    return address
+
+
+FolderPath = Annotated[Path, AfterValidator(_absolute)]
+Address = Annotated[str, AfterValidator(_checked_address)]
+
+
+class SettingsGroup(BaseModel):
+    """Base of the groups: frozen, and without room for unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(SettingsGroup):
+    """The gRPC server of the retrieval service."""
+
+    address: Address = Field("127.0.0.1:50051", description="Where the service listens and clients look for it.")
+    max_message_bytes: int = Field(64 * MIB, ge=MIB, description="Longest gRPC message in either direction.")
+    reflection: bool = Field(True, description="Tell generic clients the contract (gRPC reflection).")
+    drain_seconds: float = Field(10.0, ge=0, description="How long running requests may finish at shutdown.")
+    max_concurrent_requests: int = Field(64, ge=1, description="Requests beyond this many are refused as OVERLOADED.")
+
+
+class LimitSettings(SettingsGroup):
+    """What a request may ask for."""
+
+    max_image_bytes: int = Field(60 * MIB, ge=1, description="Largest encoded image.")
+    max_image_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a decoded image.")
+    decode_memory_bytes: int = Field(1536 * MIB, ge=64 * MIB, description="Memory that decoding an image may take.")
+    decode_seconds: float = Field(5.0, gt=0, description="Time that decoding an image may take.")
+    max_top_k: int = Field(1_000, ge=1, description="Most results of a search.")
+    max_ranking_top_k: int = Field(100_000, ge=1, description="Most results of a search in the RANKING view.")
+
+
+class StoreSettings(SettingsGroup):
+    """The vector store."""
+
+    kind: StoreKind = Field(StoreKind.EDGE, description="`edge`: embedded in the service; `qdrant`: a Qdrant server.")
+    url: str = Field("http://127.0.0.1:6334", description="gRPC URL of the Qdrant server.")
+    api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
+    timeout_seconds: float = Field(10.0, gt=0, description="How long the store may take to answer.")
+
+
+class BlobSettings(SettingsGroup):
+    """The blob store, which is the truth."""
+
+    url: str = Field("", description="Folder or object store (fsspec URL). Empty: `blobs` in the home folder.")
+
+
+class ThreadSettings(SettingsGroup):
+    """Who gets how many threads and processes."""
+
+    decode_children: int = Field(1, ge=1, description="Child processes that decode images.")
+    model: int = Field(2, ge=1, description="Threads of the model.")
+    blob_writers: int = Field(4, ge=1, description="Threads that write blobs.")
+
+
+class LoggingSettings(SettingsGroup):
+    """Logs of the deployables."""
+
+    format: LogFormat = Field(LogFormat.AUTO, description="`console`, `json`, or `auto`: console on a terminal.")
+    level: LogLevel = Field(LogLevel.INFO, description="Least severe lines that are written.")
+
+
+class MetricsSettings(SettingsGroup):
+    """Prometheus metrics."""
+
+    port: int = Field(0, ge=0, le=MAX_PORT, description="Port of the metrics page on the loopback interface; 0: none.")
+
+
+def _default_models_dir(values: Mapping[str, Any]) -> Path:
+    home = values.get("home")
+    return (home if isinstance(home, Path) else _absolute(DEFAULT_HOME)) / "models"
+
+
+class Settings(BaseSettings):
+    """All settings. `load_settings` reads them with errors that name the key at fault."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="XMIRAD_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        validate_default=True,
+    )
+
+    home: FolderPath = Field(DEFAULT_HOME, description="Folder for models, blobs, store, secrets and run files.")
+    models_dir: FolderPath = Field(
+        default_factory=_default_models_dir, description="Folder of the models. Default: `models` in the home folder."
+    )
+    default_model: str = Field(
+        "efficientnet-lite0-imagenet", min_length=1, description="Model that is used where none is named."
+    )
+    site: str = Field("local", min_length=1, max_length=64, description="Site (tenant) that items belong to.")
+    site_key_file: FolderPath | None = Field(
+        None, description="File of the site key: 32 bytes. Default: `secrets/site.key` in the home folder."
+    )
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    blobs: BlobSettings = Field(default_factory=BlobSettings)
+    threads: ThreadSettings = Field(default_factory=ThreadSettings)
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+
+    @property
+    def blobs_url(self) -> str:
+        """Return the blob store's URL, which is a folder of the home unless one is set."""
+        return self.blobs.url or (self.home / "blobs").as_uri()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, TOML file."""
+        file = config_file(init_settings().get("home"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+
+def config_file(home: object = None) -> Path:
+    """Return the path of the TOML file, which need not exist.
+
+    Args:
+        home: The home folder as the command line gives it, or None.
+    """
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return _absolute(Path(named))
+    return _absolute(Path(str(home or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME))) / "config.toml"
