@@ -1,0 +1,57 @@
+"""What a call that failed without the service's own details means to its caller."""
+
+import re
+from concurrent.futures import CancelledError
+
+import grpc
+
+from xmirad.errors import (
+    BackendUnavailableError,
+    InternalError,
+    OverloadedError,
+    PayloadTooLargeError,
+    XmiradError,
+)
+
+TOO_LARGE = re.compile(r"message larger than max \((?P<bytes>\d+) vs\. (?P<limit>\d+)\)")
+NOT_CONNECTED = re.compile(r"failed to connect|connection refused|name resolution|DNS resolution", re.IGNORECASE)
+CANCELLED_HERE = ("Locally cancelled", "Channel closed")
+
+
+def error_of_plain_status(
+    code: grpc.StatusCode, details: str, *, address: str = ""
+) -> XmiradError | TimeoutError | CancelledError:
+    """Return the error for a status that gRPC itself, a proxy or a foreign server made."""
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return TimeoutError(f"{_service(address)} did not answer in time")
+    if code is grpc.StatusCode.CANCELLED and details.startswith(CANCELLED_HERE):
+        return CancelledError("The call was cancelled")
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return _unavailable(details, address)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return _exhausted(details)
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        message = f"{_service(address)} does not know this method; it is older than this client or no X-MIRAD service"
+        return InternalError(message, metadata={"grpc_code": code.name})
+    return InternalError(f"{_service(address)} answered {code.name}: {details}", metadata={"grpc_code": code.name})
+
+
+def _service(address: str) -> str:
+    return f"The service at {address}" if address else "The service"
+
+
+def _unavailable(details: str, address: str) -> BackendUnavailableError:
+    metadata = {"backend": "service"} | ({"address": address} if address else {})
+    if NOT_CONNECTED.search(details):
+        where = f" at {address}" if address else ""
+        return BackendUnavailableError(f"Nothing answers{where}; start it with `xmirad up`", metadata=metadata)
+    return BackendUnavailableError(f"{_service(address)} broke the call off", metadata=metadata | {"details": details})
+
+
+def _exhausted(details: str) -> PayloadTooLargeError | OverloadedError:
+    too_large = TOO_LARGE.search(details)
+    if too_large is None:
+        return OverloadedError("The service accepts no more requests at the moment")
+    size, limit = too_large["bytes"], too_large["limit"]
+    message = f"The message has {size} bytes; at most {limit} are allowed"
+    return PayloadTooLargeError(message, metadata={"message_bytes": size, "max_message_bytes": limit})
