@@ -1,0 +1,223 @@
+"""One archive in a Qdrant Edge shard.
+
+Facts about qdrant-edge-py 0.9.0 that shape this module: a shard holds the interpreter lock while it works, so more
+threads answer no faster; ids come back as `uuid.UUID`; NaN is stored without a word; `MatchValue(True)` never matches;
+without `optimize()`, which is never called because it would freeze the process for seconds, every query compares with
+every item.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+
+from xmirad.archive.conditions import (
+    BOOLEAN_FIELDS,
+    INTEGER_FIELDS,
+    All,
+    AnyOf,
+    Between,
+    Condition,
+    ItemIs,
+    Not,
+    PayloadField,
+)
+from xmirad.archive.embeddings import query_embedding, stored_embeddings
+from xmirad.archive.payload import from_flat, to_flat
+from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, XmiradError
+
+EVERY_VALUE = 1_000_000
+"""More than a field has values: `FacetRequest` cannot be told to return them all."""
+
+
+@contextmanager
+def shard_errors(archive: str) -> Iterator[None]:
+    """Turn what Edge raises, which is a bare `Exception`, into our error."""
+    try:
+        yield
+    except XmiradError:
+        raise
+    except Exception as error:
+        if "WouldBlock" in str(error):
+            message = "another process has the archive open"
+            raise ArchiveNotReadyError(message, metadata={"archive": archive}, retry_delay_seconds=1.0) from error
+        message = "the embedded vector store failed"
+        raise BackendUnavailableError(message, metadata={"backend": "edge", "archive": archive}) from error
+
+
+def create_shard(folder: Path, binding: ArchiveBinding) -> edge.EdgeShard:
+    """Create an empty shard with an index on every payload field.
+
+    Stored embeddings are unit vectors, so the dot product is the cosine, and embeddings are read back bit by bit.
+    """
+    vectors = edge.EdgeVectorParams(size=binding.embedding_size, distance=edge.Distance.Dot)
+    with shard_errors(binding.archive):
+        shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=vectors, max_search_threads=1))
+        for field in PayloadField:
+            shard.update(edge.UpdateOperation.create_field_index(field.value, _schema(field)))
+        shard.flush()
+    return shard
+
+
+def load_shard(folder: Path, archive: str) -> edge.EdgeShard:
+    """Open a shard; what its write-ahead log holds is applied.
+
+    Raises:
+        ArchiveNotReadyError: If another process has it open.
+        BackendUnavailableError: If it cannot be opened.
+    """
+    with shard_errors(archive):
+        return edge.EdgeShard.load(str(folder))
+
+
+class EdgeArchive:
+    """An archive in a shard of this process. Use it from one thread only, the one that the store is used from."""
+
+    always_exact = True
+
+    def __init__(self, binding: ArchiveBinding, shard: edge.EdgeShard) -> None:
+        """Take over an open shard."""
+        self.binding = binding
+        self._open_shard: edge.EdgeShard | None = shard
+
+    @property
+    def closed(self) -> bool:
+        """True once the archive was closed."""
+        return self._open_shard is None
+
+    def upsert(self, items: Sequence[StoredItem]) -> None:
+        """Store items; see `Archive.upsert`."""
+        if not items:
+            return
+        embeddings = stored_embeddings(items, self.binding.embedding_size)
+        points = [
+            # A list is converted faster than an array.
+            edge.Point(UUID(item.item), embedding.tolist(), to_flat(item.payload))
+            for item, embedding in zip(items, embeddings, strict=True)
+        ]
+        with shard_errors(self.binding.archive):
+            self._shard.update(edge.UpdateOperation.upsert_points(points))
+
+    def query(
+        self,
+        embedding: np.typing.NDArray[np.float32],
+        *,
+        top_k: int,
+        where: Condition | None = None,
+        exact: bool = False,
+        with_payload: bool = True,
+    ) -> list[ScoredItem]:
+        """Return the nearest items; see `Archive.query`."""
+        unit = query_embedding(embedding, self.binding.embedding_size, field="embedding.values")
+        request = edge.QueryRequest(
+            limit=top_k,
+            query=edge.Query.Nearest(unit.tolist()),
+            filter=_filter(where),
+            with_payload=with_payload,
+            params=edge.SearchParams(exact=exact),
+        )
+        with shard_errors(self.binding.archive):
+            found = self._shard.query(request)
+        return [_scored(point, with_payload) for point in found]
+
+    def get(self, items: Sequence[str], *, with_embedding: bool = False) -> list[StoredItem]:
+        """Return items; see `Archive.get`."""
+        with shard_errors(self.binding.archive):
+            ids: list[edge.PointId] = [UUID(item) for item in items]
+            records = self._shard.retrieve(ids, with_payload=True, with_vector=with_embedding)
+        found = {stored.item: stored for stored in map(_stored, records)}
+        return [found[item] for item in items if item in found]
+
+    def scan(
+        self, *, after: str | None, limit: int, where: Condition | None = None, with_embedding: bool = False
+    ) -> list[StoredItem]:
+        """Return a page of items; see `Archive.scan`."""
+        # Edge begins at the offset itself: ask for one more and leave it out.
+        request = edge.ScrollRequest(
+            offset=None if after is None else UUID(after),
+            limit=limit + 1,
+            filter=_filter(where),
+            with_payload=True,
+            with_vector=with_embedding,
+        )
+        with shard_errors(self.binding.archive):
+            records, _ = self._shard.scroll(request)
+        return [_stored(record) for record in records if str(record.id) != after][:limit]
+
+    def delete(self, items: Sequence[str]) -> None:
+        """Delete items; see `Archive.delete`."""
+        with shard_errors(self.binding.archive):
+            self._shard.update(edge.UpdateOperation.delete_points([UUID(item) for item in items]))
+
+    def count(self, where: Condition | None = None) -> int:
+        """Count items exactly; see `Archive.count`."""
+        with shard_errors(self.binding.archive):
+            return self._shard.count(edge.CountRequest(exact=True, filter=_filter(where)))
+
+    def facet(self, field: PayloadField, *, where: Condition | None = None) -> dict[str, int]:
+        """Count the items of every value; see `Archive.facet`."""
+        request = edge.FacetRequest(field.value, limit=EVERY_VALUE, exact=True, filter=_filter(where))
+        with shard_errors(self.binding.archive):
+            hits = self._shard.facet(request).hits
+        return {facet_text(hit.value): hit.count for hit in hits}
+
+    def flush(self) -> None:
+        """Write everything to disk."""
+        with shard_errors(self.binding.archive):
+            self._shard.flush()
+
+    def close(self) -> None:
+        """Release the shard."""
+        if self._open_shard is not None:
+            self._open_shard.close()
+            self._open_shard = None
+
+    @property
+    def _shard(self) -> edge.EdgeShard:
+        if self._open_shard is None:
+            raise ArchiveNotReadyError("the archive is closed", metadata={"archive": self.binding.archive})
+        return self._open_shard
+
+
+def facet_text(value: str | int | bool) -> str:
+    """Return a facet's value as text; booleans are `true` and `false`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _schema(field: PayloadField) -> edge.PayloadSchemaType:
+    if field in INTEGER_FIELDS:
+        return edge.PayloadSchemaType.Integer
+    return edge.PayloadSchemaType.Bool if field in BOOLEAN_FIELDS else edge.PayloadSchemaType.Keyword
+
+
+def _filter(where: Condition | None) -> edge.Filter | None:
+    return None if where is None else edge.Filter(must=[_condition(where)])
+
+
+def _condition(where: Condition) -> edge.FieldCondition | edge.HasIdCondition | edge.Filter:
+    match where:
+        case AnyOf(field, values):
+            return edge.FieldCondition(field.value, match=edge.MatchAny(list(values)))
+        case Between(field, first, last):
+            return edge.FieldCondition(field.value, range=edge.RangeFloat(gte=first, lte=last))
+        case ItemIs(items):
+            return edge.HasIdCondition({UUID(item) for item in items})
+        case Not(condition):
+            return edge.Filter(must_not=[_condition(condition)])
+        case All(conditions):
+            return edge.Filter(must=[_condition(condition) for condition in conditions])
+
+
+def _scored(point: edge.ScoredPoint, with_payload: bool) -> ScoredItem:
+    item = str(point.id)
+    return ScoredItem(item, point.score, from_flat(item, point.payload) if with_payload else None)
+
+
+def _stored(record: edge.Record) -> StoredItem:
+    item = str(record.id)
+    embedding = None if record.vector is None else np.asarray(record.vector, dtype=np.float32)
+    return StoredItem(item, from_flat(item, record.payload), embedding)
