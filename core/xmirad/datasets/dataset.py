@@ -1,0 +1,50 @@
+"""What a reader yields."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from xmirad.types import ItemAttributes, Patient
+
+ALL_SPLITS = "all"
+
+
+class Layout(StrEnum):
+    """How a data set lies on disk."""
+
+    COVIDX = "covidx"
+    ISIC2017 = "isic2017"
+    FOLDER = "folder"
+    MANIFEST = "manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetItem:
+    """An image file and what is known of it.
+
+    Attributes:
+        path: The file.
+        external_id: The data set's own identifier, or an empty string: the digest of the content identifies it.
+        attributes: Labels and whatever else is known.
+        patient: Whose image it is, or None.
+    """
+
+    path: Path
+    external_id: str
+    attributes: ItemAttributes
+    patient: Patient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Images in a stable order.
+
+    Attributes:
+        name: Data set and what of it was read, such as `covidx-test`.
+        items: The images.
+        warnings: What a reader noticed and went on, one sentence each.
+    """
+
+    name: str
+    items: tuple[DatasetItem, ...]
+    warnings: tuple[str, ...] = ()

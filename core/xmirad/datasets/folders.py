@@ -1,0 +1,27 @@
+"""Folder per class: `<class>/.../<file>`. The first level names the class; a file at the top has none.
+
+Every file that is not hidden is an item, whatever its suffix: one that is no image is to be reported as failed by the
+service that cannot decode it, rather than left out in silence.
+"""
+
+from pathlib import Path
+
+from xmirad.datasets.dataset import Dataset, DatasetItem
+from xmirad.datasets.labels import check_label
+from xmirad.datasets.paths import visible_files
+from xmirad.types import ItemAttributes
+
+
+def read_folder(folder: Path) -> Dataset:
+    """Read every file below a folder, in the order of their paths.
+
+    Raises:
+        InvalidRequestError: If a folder cannot be read, or the name of a first-level folder cannot be a label.
+    """
+    items = []
+    for path in visible_files(folder):
+        parts = path.relative_to(folder).parts
+        labels = (check_label(parts[0], where=str(folder)),) if len(parts) > 1 else ()
+        attributes = ItemAttributes(labels=labels, dataset=folder.resolve().name)
+        items.append(DatasetItem(path=path, external_id="", attributes=attributes))
+    return Dataset(name=folder.resolve().name, items=tuple(items))

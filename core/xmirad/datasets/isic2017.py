@@ -1,0 +1,113 @@
+"""ISIC 2017, part 3 (lesion classification): one CSV of labels and one folder of images a split.
+
+A label CSV has the columns `image_id, melanoma, seborrheic_keratosis` with values 0.0 and 1.0; both 0.0 mean nevus. The
+test split has a full list and, in the retrieval literature, a balanced one with as many images of every class.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from xmirad.datasets.dataset import ALL_SPLITS, Dataset, DatasetItem
+from xmirad.datasets.demographics import age_band, parse_sex
+from xmirad.datasets.paths import FolderIndex, check_inside
+from xmirad.datasets.problems import MissingFile, choice_error, require_files, value_error
+from xmirad.datasets.repeats import Repeats
+from xmirad.datasets.tables import Row, read_table
+from xmirad.types import ItemAttributes, Sex
+
+NAME = "isic2017"
+DEFAULT_SPLIT = "test"
+STEMS = {"train": "ISIC-2017_Training", "validation": "ISIC-2017_Validation", "test": "ISIC-2017_Test_v2"}
+MELANOMA, KERATOSIS = "melanoma", "seborrheic_keratosis"
+LABELS = {("0", "0"): "nevus", ("1", "0"): "melanoma", ("0", "1"): "seborrheic keratosis"}
+BINARY = {"0": "0", "0.0": "0", "1": "1", "1.0": "1"}
+UNKNOWN = ("", "unknown")
+
+
+def isic_splits(folder: Path) -> list[str]:
+    """Return the splits that a folder has a list of labels for."""
+    return [split for split in STEMS if any(path.is_file() for path in _lists(folder, split))]
+
+
+def read_isic2017(folder: Path, *, split: str | None = None, full: bool = False) -> Dataset:
+    """Read one split, or all with `split="all"`.
+
+    The test split comes by its balanced list where there is one, unless `full` is set or all splits are read.
+
+    Raises:
+        InvalidRequestError: If a split or an image is missing, a list lacks a column, or a value is not allowed.
+    """
+    present = isic_splits(folder)
+    wanted = present if split == ALL_SPLITS else [split or DEFAULT_SPLIT]
+    repeats = Repeats()
+    items: list[DatasetItem] = []
+    names = [NAME, split or DEFAULT_SPLIT]
+    for name in wanted:
+        if name not in present:
+            raise choice_error("split", name, [*present, ALL_SPLITS], where=str(folder))
+        full_list, balanced_list = _lists(folder, name)
+        full_is_due = full or split == ALL_SPLITS or not balanced_list.is_file()
+        if name == "test" and split != ALL_SPLITS:
+            names.append("full" if full_is_due else "balanced")
+        items += _read_list(full_list if full_is_due else balanced_list, split=name, repeats=repeats)
+    return Dataset(name="-".join(names), items=tuple(items), warnings=tuple(repeats.warnings))
+
+
+def _lists(folder: Path, split: str) -> tuple[Path, Path]:
+    stem = f"{STEMS[split]}_Part3_GroundTruth"
+    return folder / f"{stem}.csv", folder / f"{stem}_balanced.csv"
+
+
+def _read_list(label_list: Path, *, split: str, repeats: Repeats) -> list[DatasetItem]:
+    folder = label_list.parent / f"{STEMS[split]}_Data"
+    images = FolderIndex(folder)
+    people = _read_people(folder)
+    items: list[DatasetItem] = []
+    missing: list[MissingFile] = []
+    for row in read_table(label_list, required=("image_id", MELANOMA, KERATOSIS)).rows:
+        image_id = row.cells["image_id"]
+        check_inside(image_id, row.place)
+        path = images.find(f"{image_id}.jpg")
+        if path is None:
+            missing.append(MissingFile(row.place, f"{image_id}.jpg"))
+            continue
+        item = _item(row, split=split, path=path, people=people)
+        if repeats.is_new(item, row.place):
+            items.append(item)
+    require_files(missing)
+    return items
+
+
+def _item(row: Row, *, split: str, path: Path, people: Mapping[str, tuple[Sex | None, int | None]]) -> DatasetItem:
+    sex, band = people.get(row.cells["image_id"], (None, None))
+    attributes = ItemAttributes(
+        labels=(_label(row),), dataset=NAME, split=split, modality="DMS", body_part="SKIN", sex=sex, age_band=band
+    )
+    return DatasetItem(path=path, external_id=path.stem, attributes=attributes)
+
+
+def _label(row: Row) -> str:
+    values = []
+    for column in (MELANOMA, KERATOSIS):
+        value = BINARY.get(row.cells[column])
+        if value is None:
+            raise value_error(row.place, column, row.cells[column], "0.0 or 1.0")
+        values.append(value)
+    label = LABELS.get((values[0], values[1]))
+    if label is None:
+        raise value_error(row.place, KERATOSIS, row.cells[KERATOSIS], f"0.0 where {MELANOMA} is 1.0")
+    return label
+
+
+def _read_people(folder: Path) -> dict[str, tuple[Sex | None, int | None]]:
+    path = folder / f"{folder.name}_metadata.csv"
+    if not path.is_file():
+        return {}
+    people = {}
+    for row in read_table(path, required=("image_id", "age_approximate", "sex")).rows:
+        age, sex = row.cells["age_approximate"].lower(), row.cells["sex"].lower()
+        people[row.cells["image_id"]] = (
+            None if sex in UNKNOWN else parse_sex(sex, row.place),
+            None if age in UNKNOWN else age_band(age, row.place, column="age_approximate"),
+        )
+    return people

@@ -1,0 +1,160 @@
+"""CSV manifest: one row an image, with a header line; for any data set that is not laid out in a known way.
+
+| column | meaning | allowed |
+| --- | --- | --- |
+| `path` | the file, relative to the manifest's folder; the only required column | inside that folder |
+| `external_id` | identifier; empty means the digest of the content | unique, at most 256 characters |
+| `labels` | class labels, separated by `;` | at most 32, each at most 64 characters |
+| `patient_id`, `patient_issuer` | whose image it is | an issuer only with an id |
+| `dataset`, `split`, `source` | where it belongs and comes from; `dataset` defaults to the folder's name | any text |
+| `modality`, `body_part`, `view_position` | by the DICOM Standard | any text |
+| `year` | year of the study | 1895 to 2100 |
+| `sex` | patient's sex | F, M, O, female, male, other |
+| `age` | patient's age in years; only its ten-year band is kept | 0 to 150 |
+| `synthetic` | whether the image was generated | true, false, yes, no, 1, 0 |
+
+An empty cell means: not known.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from xmirad.datasets.dataset import ALL_SPLITS, Dataset, DatasetItem
+from xmirad.datasets.demographics import age_band, parse_sex
+from xmirad.datasets.labels import MAX_LABELS, check_label
+from xmirad.datasets.paths import check_inside
+from xmirad.datasets.problems import MissingFile, choice_error, require_files, value_error
+from xmirad.datasets.repeats import Repeats
+from xmirad.datasets.tables import Row, read_table
+from xmirad.types import ItemAttributes, Patient
+
+FILE_NAME = "manifest.csv"
+COLUMNS = (
+    "path",
+    "external_id",
+    "labels",
+    "patient_id",
+    "patient_issuer",
+    "dataset",
+    "split",
+    "source",
+    "modality",
+    "body_part",
+    "view_position",
+    "year",
+    "sex",
+    "age",
+    "synthetic",
+)
+MAX_EXTERNAL_ID_CHARACTERS = 256
+FIRST_YEAR, LAST_YEAR = 1895, 2100
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
+
+
+def read_manifest(path: Path, *, split: str | None = None) -> Dataset:
+    """Read a manifest by its path or its folder's, whole or only the rows of one split.
+
+    Raises:
+        InvalidRequestError: If the column `path` or a file is missing, an external id is used twice, a value is not
+            allowed, or no row is of the split.
+    """
+    manifest = path / FILE_NAME if path.is_dir() else path
+    table = read_table(manifest, required=("path",))
+    folder = manifest.parent
+    repeats = Repeats()
+    items: list[DatasetItem] = []
+    missing: list[MissingFile] = []
+    for row in table.rows:
+        item = _item(row, folder)
+        if not item.path.is_file():
+            missing.append(MissingFile(row.place, row.cells["path"]))
+        elif repeats.is_new(item, row.place):
+            items.append(item)
+    require_files(missing)
+    ignored = [
+        f"{manifest.name}: the column {name!r} is not known and was ignored"
+        for name in table.columns
+        if name not in COLUMNS
+    ]
+    return Dataset(
+        name="-".join([folder.resolve().name, *([split] if split else [])]),
+        items=_of_split(items, split, manifest),
+        warnings=(*ignored, *repeats.warnings),
+    )
+
+
+def _of_split(items: list[DatasetItem], split: str | None, manifest: Path) -> tuple[DatasetItem, ...]:
+    if split in (None, ALL_SPLITS):
+        return tuple(items)
+    chosen = tuple(item for item in items if item.attributes.split == split)
+    if not chosen:
+        present = sorted({item.attributes.split for item in items} - {""})
+        raise choice_error("split", str(split), [*present, ALL_SPLITS], where=manifest.name)
+    return chosen
+
+
+def _item(row: Row, folder: Path) -> DatasetItem:
+    name = row.cells["path"]
+    if not name:
+        raise value_error(row.place, "path", name, "a file name")
+    check_inside(name, row.place)
+    external_id = _cell(row, "external_id")
+    if len(external_id) > MAX_EXTERNAL_ID_CHARACTERS:
+        raise value_error(
+            row.place, "external_id", external_id, f"at most {MAX_EXTERNAL_ID_CHARACTERS} characters long"
+        )
+    return DatasetItem(
+        path=folder / name, external_id=external_id, attributes=_attributes(row, folder), patient=_patient(row)
+    )
+
+
+def _attributes(row: Row, folder: Path) -> ItemAttributes:
+    synthetic = TRUTHS.get(_cell(row, "synthetic").lower())
+    if synthetic is None:
+        raise value_error(row.place, "synthetic", row.cells["synthetic"], "true, false, yes, no, 1 or 0")
+    sex, age = _cell(row, "sex"), _cell(row, "age")
+    return ItemAttributes(
+        labels=_labels(row),
+        dataset=_cell(row, "dataset") or folder.resolve().name,
+        split=_cell(row, "split"),
+        source=_cell(row, "source"),
+        modality=_cell(row, "modality"),
+        body_part=_cell(row, "body_part"),
+        view_position=_cell(row, "view_position"),
+        year=_year(row),
+        sex=parse_sex(sex, row.place) if sex else None,
+        age_band=age_band(age, row.place) if age else None,
+        synthetic=synthetic,
+    )
+
+
+def _cell(row: Row, column: str) -> str:
+    return row.cells.get(column, "")
+
+
+def _labels(row: Row) -> tuple[str, ...]:
+    labels = _distinct(part.strip() for part in _cell(row, "labels").split(";") if part.strip())
+    if len(labels) > MAX_LABELS:
+        raise value_error(row.place, "labels", row.cells["labels"], f"at most {MAX_LABELS} labels")
+    return tuple(check_label(label, where=str(row.place)) for label in labels)
+
+
+def _distinct(labels: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(labels))
+
+
+def _year(row: Row) -> int | None:
+    text = _cell(row, "year")
+    if not text:
+        return None
+    year = int(text) if text.isascii() and text.isdigit() else 0
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise value_error(row.place, "year", text, f"a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return year
+
+
+def _patient(row: Row) -> Patient | None:
+    patient_id, issuer = _cell(row, "patient_id"), _cell(row, "patient_issuer")
+    if issuer and not patient_id:
+        raise value_error(row.place, "patient_id", patient_id, "set where patient_issuer is")
+    return Patient(patient_id=patient_id, issuer=issuer) if patient_id else None

@@ -1,0 +1,81 @@
+"""Reading text and CSV files strictly."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xmirad.datasets.problems import Place
+from xmirad.errors import InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a CSV file: its cells by column, without the spaces around them."""
+
+    place: Place
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV file."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def read_text(path: Path) -> str:
+    r"""Return a UTF-8 file's text, without a byte order mark and with `\n` line ends.
+
+    Raises:
+        InvalidRequestError: If the file cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else f"cannot be read: {error.strerror}"
+        raise InvalidRequestError(f"{path} {why}", field="path", metadata={"file": str(path)}) from error
+
+
+def read_table(path: Path, *, required: Sequence[str]) -> Table:
+    """Read a CSV file with a header line.
+
+    Raises:
+        InvalidRequestError: If the file is no CSV, lacks a required column or names it twice, or a row is too long or
+            too short.
+    """
+    lines = read_text(path).split("\n")
+    reader = csv.reader((line + "\n" for line in lines), strict=True)
+    try:
+        columns = tuple(name.strip() for name in next(reader, []))
+        _check_columns(path, columns, required)
+        rows = tuple(_row(Place(path, reader.line_num), columns, cells) for cells in reader if any(cells))
+    except csv.Error as error:
+        raise InvalidRequestError(
+            f"{path.name}, line {reader.line_num}: {error}",
+            field="path",
+            metadata={"file": str(path), "line": str(reader.line_num)},
+        ) from error
+    return Table(columns, rows)
+
+
+def _check_columns(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
+    for name in required:
+        if columns.count(name) != 1:
+            what = "names the column {!r} more than once" if name in columns else "has no column {!r}"
+            raise InvalidRequestError(
+                f"{path.name} {what.format(name)}; its columns are: {', '.join(columns)}",
+                field=name,
+                metadata={"file": str(path), "column": name, "columns": ", ".join(columns)},
+            )
+
+
+def _row(place: Place, columns: tuple[str, ...], cells: list[str]) -> Row:
+    if len(cells) != len(columns):
+        raise InvalidRequestError(
+            f"{place}: the row has {len(cells)} cells; the header has {len(columns)}",
+            field="row",
+            metadata={"file": str(place.file), "line": str(place.line), "cells": str(len(cells))},
+        )
+    return Row(place, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)})
