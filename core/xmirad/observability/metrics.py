@@ -1,0 +1,104 @@
+"""The metrics of the retrieval service: `xmirad_<noun>_<unit>`, with labels from closed sets."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+FAST_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+REQUEST_SECONDS = (*FAST_SECONDS, 10.0, 30.0, 60.0)
+MAX_ARCHIVES = 100
+OTHER = "other"
+
+
+class RetrievalMetrics:
+    """What the retrieval service counts and measures.
+
+    Attributes:
+        decode_seconds: Time of decoding and preprocessing an image.
+        embed_seconds: Time of computing embeddings.
+        search_seconds: Time of the vector store's queries.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, methods: Collection[str]) -> None:
+        """Register the metrics.
+
+        Args:
+            registry: Where the metrics page takes them from.
+            methods: Names of the methods that exist. Calls of others are counted as `other`.
+        """
+        self._methods = frozenset(methods)
+        self._requests = Counter("xmirad_requests", "Finished requests.", ["method", "code"], registry=registry)
+        self._request_seconds = Histogram(
+            "xmirad_request_seconds", "Time of a request.", ["method"], registry=registry, buckets=REQUEST_SECONDS
+        )
+        self._in_flight = Gauge("xmirad_requests_in_flight", "Requests being answered.", ["method"], registry=registry)
+        self._items = Counter("xmirad_items_indexed", "Uploads by what they came to.", ["outcome"], registry=registry)
+        self._archive = Gauge("xmirad_archive_items", "Items of an archive.", ["archive"], registry=registry)
+        self._model = Gauge("xmirad_model_info", "Models in use; always 1.", ["model", "digest"], registry=registry)
+        self.decode_seconds = Histogram(
+            "xmirad_decode_seconds", "Time of decoding an image.", registry=registry, buckets=FAST_SECONDS
+        )
+        self.embed_seconds = Histogram(
+            "xmirad_embed_seconds", "Time of computing embeddings.", registry=registry, buckets=FAST_SECONDS
+        )
+        self.search_seconds = Histogram(
+            "xmirad_search_seconds", "Time of a query of the vector store.", registry=registry, buckets=FAST_SECONDS
+        )
+
+    @contextmanager
+    def in_flight(self, method: str) -> Iterator[None]:
+        """Count a request as being answered for the length of the block."""
+        gauge = self._in_flight.labels(self._label(method))
+        gauge.inc()
+        try:
+            yield
+        finally:
+            gauge.dec()
+
+    def request_finished(self, method: str, code: str, seconds: float) -> None:
+        """Count a request.
+
+        Args:
+            method: The method's name, such as `xmirad.v1.RetrievalService/Search`.
+            code: The name of its gRPC status, such as `OK`.
+            seconds: How long it took.
+        """
+        label = self._label(method)
+        self._requests.labels(label, code).inc()
+        self._request_seconds.labels(label).observe(seconds)
+
+    def item_indexed(self, outcome: str) -> None:
+        """Count an upload: `created`, `updated`, `unchanged`, or the reason of its error."""
+        self._items.labels(outcome.lower()).inc()
+
+    def set_archive_items(self, sizes: Mapping[str, int]) -> None:
+        """Replace the sizes of all archives. Those beyond the 100 largest are added up as `other`."""
+        largest = sorted(sizes, key=lambda archive: (-sizes[archive], archive))
+        self._archive.clear()
+        for archive in largest[:MAX_ARCHIVES]:
+            self._archive.labels(archive).set(sizes[archive])
+        if len(largest) > MAX_ARCHIVES:
+            self._archive.labels(OTHER).inc(sum(sizes[archive] for archive in largest[MAX_ARCHIVES:]))
+
+    def model_in_use(self, name: str, digest: str) -> None:
+        """Name a model that the service has loaded."""
+        self._model.labels(name, digest).set(1)
+
+    def _label(self, method: str) -> str:
+        return method if method in self._methods else OTHER
+
+
+@contextmanager
+def metrics_page(registry: CollectorRegistry, port: int) -> Iterator[None]:
+    """Serve the metrics page on the loopback interface for the length of the block; not at all for port 0."""
+    if port == 0:
+        yield
+        return
+    server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,57 @@
+"""How a running service is found: `run/service.json` in the home folder."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from xmirad.home import PRIVATE_FILE, Home
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A service that is ready to serve.
+
+    Attributes:
+        address: Where it listens, `host:port`.
+        pid: Its process id.
+        boot_id: Identifies this start of the process; `GetServerInfo` returns the same.
+        version: Version of the software.
+    """
+
+    address: str
+    pid: int
+    boot_id: str
+    version: str
+
+
+def announce(home: Home, announcement: Announcement) -> None:
+    """Tell that the service serves. Call it while holding the home's service lock."""
+    temporary = home.service_file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(announcement)), "utf-8")
+    temporary.chmod(PRIVATE_FILE)
+    temporary.replace(home.service_file)
+
+
+def withdraw(home: Home) -> None:
+    """Take the announcement back. Call it while holding the home's service lock."""
+    home.service_file.unlink(missing_ok=True)
+
+
+def find_service(home: Home) -> Announcement | None:
+    """Return the announced service, or None if there is none or its process is gone."""
+    try:
+        announcement = Announcement(**json.loads(home.service_file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return announcement if process_exists(announcement.pid) else None
+
+
+def process_exists(pid: int) -> bool:
+    """Return whether there is a process of that id, of whatever owner."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
