@@ -1,9 +1,95 @@
-PY := .venv/bin/python
-STUBS := core/xmirad/api/v1
+# `make` lists the targets. Every target makes and reuses .venv itself; PYTHON chooses the interpreter it is made with.
+PYTHON ?= python3
+DATA ?=
+MODELS_DIR ?= build/models
+STUBS_WORK ?= build/protos
 
-.PHONY: protos
-protos: ; rm -rf build/protos && mkdir -p build/protos
-	PATH=.venv/bin:$$PATH $(PY) -m grpc_tools.protoc -Iprotos --python_out=build/protos --pyi_out=build/protos \
-	  --grpc_python_out=build/protos --mypy_grpc_out=build/protos protos/xmirad/v1/*.proto
-	sed -i 's/from xmirad\.v1 import/from xmirad.api.v1 import/; s/xmirad\.v1\.\(\w*_pb2\)/xmirad.api.v1.\1/g' build/protos/xmirad/v1/*.py build/protos/xmirad/v1/*.pyi
-	rm -f $(STUBS)/*_pb2*.py $(STUBS)/*_pb2*.pyi && cp build/protos/xmirad/v1/*_pb2* $(STUBS)/
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+STUBS := core/xmirad/api/v1
+PROTOS := $(wildcard protos/xmirad/v1/*.proto)
+MODELS := $(MODELS_DIR)/.built
+MODEL_SOURCES := $(wildcard core/xmirad/models/*.py core/xmirad/models/*/*.py) core/xmirad/imaging/preprocessing.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench format protos models docs-reference lock install release-protos
+.PHONY: check-code check-protos check-stubs check-unit
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+demo: $(MODELS) ## Index, search and evaluate synthetic images, or those of DATA=folder
+	$(BIN)/xmirad --models-dir $(abspath $(MODELS_DIR)) demo $(if $(DATA),--data $(abspath $(DATA)))
+
+test: $(MODELS) ## Run all tests (XMIRAD_TEST_DATA names the folder of real images)
+	XMIRAD_MODELS_DIR=$(abspath $(MODELS_DIR)) $(BIN)/pytest
+
+check: check-code check-protos check-unit ## Format, lint, types, imports, protos, spelling, dependencies, unit tests
+
+bench: $(MODELS) ## Run the benchmarks
+	XMIRAD_MODELS_DIR=$(abspath $(MODELS_DIR)) $(BIN)/python -m benchmarks
+
+format: $(INSTALLED) ## Format code and protos, and mend what lint can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/buf format --write
+
+protos: $(INSTALLED) ## Generate the stubs again
+	$(call generate_stubs)
+	rm -f $(STUBS)/*_pb2*.py $(STUBS)/*_pb2*.pyi && cp $(STUBS_WORK)/xmirad/v1/*_pb2* $(STUBS)/
+
+models: $(MODELS) ## Build the default model and its random-weights control
+
+docs-reference: $(INSTALLED) ## Write the reference pages again from the code
+	$(BIN)/python docs/reference.py
+
+lock: $(INSTALLED) ## Write requirements/*.txt from what is installed
+	$(BIN)/python requirements/lock.py
+
+install: $(INSTALLED) ## Make .venv with everything in it
+
+release-protos: $(INSTALLED) ## Promise the present protos: later breaking changes fail the check
+	$(BIN)/buf build --as-file-descriptor-set --output protos/released.binpb
+
+check-code: $(INSTALLED)
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-timing
+	$(BIN)/codespell
+	$(BIN)/deptry .
+	$(BIN)/pydoclint --quiet core services indexer explainer
+
+check-protos: $(INSTALLED) check-stubs
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf breaking --against protos/released.binpb
+
+check-stubs: $(INSTALLED)
+	$(call generate_stubs)
+	diff --recursive --exclude=__init__.py --exclude=__pycache__ $(STUBS_WORK)/xmirad/v1 $(STUBS)
+
+check-unit: $(INSTALLED)
+	$(BIN)/pytest -q tests/unit
+
+$(INSTALLED): requirements/client.txt requirements/serving.txt requirements/building.txt requirements/development.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -qq --no-deps --no-compile --disable-pip-version-check $(foreach set,$(filter %.txt,$^),-r $(set))
+	$(BIN)/pip install -qq --no-deps --no-build-isolation --disable-pip-version-check -e .
+	touch $@
+
+$(MODELS): $(INSTALLED) $(MODEL_SOURCES)
+	mkdir -p $(MODELS_DIR)
+	$(BIN)/xmirad --models-dir $(abspath $(MODELS_DIR)) models build efficientnet-lite0-imagenet
+	$(BIN)/xmirad --models-dir $(abspath $(MODELS_DIR)) models build efficientnet-lite0-random --random-weights --seed 0
+	touch $@
+
+define generate_stubs
+	rm -rf $(STUBS_WORK) && mkdir -p $(STUBS_WORK)
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(STUBS_WORK) --pyi_out=$(STUBS_WORK) \
+	  --grpc_python_out=$(STUBS_WORK) --mypy_grpc_out=quiet:$(STUBS_WORK) $(PROTOS)
+	rm $(STUBS_WORK)/xmirad/v1/resources_pb2_grpc.* # resources.proto has no service
+	sed -i 's/from xmirad\.v1 import/from xmirad.api.v1 import/; s/xmirad\.v1\.\(\w*_pb2\)/xmirad.api.v1.\1/g' \
+	  $(STUBS_WORK)/xmirad/v1/*.py $(STUBS_WORK)/xmirad/v1/*.pyi
+endef

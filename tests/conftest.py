@@ -17,7 +17,7 @@ def _unit_tests_open_no_sockets(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
+def real_data() -> Path:
     """Return the folder that holds `covidx/` and `isic2017/` in their original layouts."""
     value = os.environ.get(DATA_VARIABLE)
     if not value:
