@@ -1,0 +1,17 @@
+"""The limits of the contract that no setting changes. The proto's comments state them."""
+
+MAX_LABELS = 32
+MAX_LABEL_CHARACTERS = 64
+MAX_WORD_CHARACTERS = 128  # every other attribute
+MAX_FILTER_VALUES = 100  # of one field
+MAX_EXCLUDED_ITEMS = 1000
+MAX_EXTERNAL_ID_CHARACTERS = 256
+MAX_CORRELATION_ID_CHARACTERS = 128
+MAX_PATIENT_CHARACTERS = 256  # of Patient ID and of its issuer
+MAX_NAMES = 1000  # of one BatchGetItems
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
+MAX_YEAR = 9999
+MAX_AGE_BAND = 90
+AGE_BAND_YEARS = 10
+DEFAULT_MAX_MESSAGE_BYTES = 64 << 20

@@ -1,0 +1,35 @@
+"""Closed sets of words that only the contract has; the others are in `xmirad.types`."""
+
+from enum import StrEnum
+
+
+class ItemView(StrEnum):
+    """How much of an item is returned."""
+
+    BASIC = "basic"
+    FULL = "full"
+    EMBEDDING = "embedding"
+
+
+class SearchView(StrEnum):
+    """How much of a result is returned."""
+
+    RANKING = "ranking"
+    BASIC = "basic"
+    FULL = "full"
+
+
+class UploadState(StrEnum):
+    """What storing an item came to."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+class QueryItemExclusion(StrEnum):
+    """How the query's own item was recognized."""
+
+    NONE = "none"
+    NAME = "name"
+    CONTENT = "content"
