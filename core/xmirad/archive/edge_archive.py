@@ -26,7 +26,7 @@ from xmirad.archive.conditions import (
     PayloadField,
 )
 from xmirad.archive.embeddings import query_embedding, stored_embeddings
-from xmirad.archive.payload import from_flat, to_flat
+from xmirad.archive.payload import facet_text, from_flat, to_flat
 from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, XmiradError
 
@@ -181,11 +181,6 @@ class EdgeArchive:
         if self._open_shard is None:
             raise ArchiveNotReadyError("the archive is closed", metadata={"archive": self.binding.archive})
         return self._open_shard
-
-
-def facet_text(value: str | int | bool) -> str:
-    """Return a facet's value as text; booleans are `true` and `false`."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _schema(field: PayloadField) -> edge.PayloadSchemaType:

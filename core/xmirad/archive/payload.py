@@ -50,6 +50,11 @@ def from_flat(item: str, flat: Mapping[str, Any] | None) -> ItemPayload:
         raise EmbeddingCorruptError("a stored item is incomplete", metadata={"item": item}) from error
 
 
+def facet_text(value: str | int | bool) -> str:
+    """Return a facet's value as text; booleans are `true` and `false`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _payload(flat: Mapping[str, Any]) -> ItemPayload:
     sex = flat.get(PayloadField.SEX)
     attributes = ItemAttributes(
