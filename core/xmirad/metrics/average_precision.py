@@ -32,8 +32,8 @@ def average_precision_trapezoid(
 ) -> float:
     """Return the area under the precision-recall curve by the trapezoid rule, as the X-MIR paper's evaluation does.
 
-    For the j-th relevant result (from 0) at rank r (from 0): (j/r + (j+1)/(r+1)) / 2, the first term being 1 where
-    r = 0; summed and divided by the number of relevant items. Source: the `compute_ap` of Radenovic et al., "Fine-tuning
+    For the j-th relevant result (from 0) at rank r (from 0): (j/r + (j+1)/(r+1)) / 2, the first term being 1 for r = 0;
+    summed and divided by the number of relevant items. Source: `compute_ap` of Radenovic et al., "Fine-tuning
     CNN image retrieval with no human annotation" (TPAMI 2019), as used by Hu, Vasu and Hoogs, "X-MIR" (WACV 2022).
 
     Args:
