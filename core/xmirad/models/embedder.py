@@ -1,0 +1,158 @@
+"""From prepared images to unit embeddings."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from xmirad.errors import EmbeddingCorruptError, InvalidRequestError
+from xmirad.models.artifact import GRAPH, WEIGHTS, ModelArtifact, corrupt
+from xmirad.models.backbone import Backbone
+from xmirad.models.canonical import generated_image
+from xmirad.models.openvino_backbone import OpenVINOBackbone
+from xmirad.types import Float32Array, UInt8Array
+
+BATCH_SIZE = 16
+CANONICAL_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """A linear layer on pooled features.
+
+    Attributes:
+        weight: `[D, C]`.
+        bias: `[D]`.
+    """
+
+    weight: Float32Array
+    bias: Float32Array
+
+
+class Embedder(ABC):
+    """Turns prepared images into unit embeddings; may be called from several threads at once."""
+
+    def __init__(self, artifact: ModelArtifact) -> None:
+        """Keep the model."""
+        self.artifact = artifact
+
+    def embed(self, pixels: UInt8Array) -> Float32Array:
+        """Return the embeddings of prepared images, one forward pass each.
+
+        An image's embedding does not depend on the images beside it.
+
+        Args:
+            pixels: uint8 RGB, `[N, S, S, 3]`, 0 to 255, prepared by the model's recipe; N may be 0.
+
+        Returns:
+            `[N, D]`, rows of L2 norm 1.
+
+        Raises:
+            InvalidRequestError: If the array is of another type or shape.
+            EmbeddingCorruptError: If an embedding is not finite or zero.
+        """
+        recipe = self.artifact.preprocessing
+        side = recipe.crop_size
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3):
+            raise InvalidRequestError(f"pixels must be uint8 [N, {side}, {side}, 3]", field="pixels")
+        embeddings = np.empty((len(pixels), self.artifact.embedding_size), dtype=np.float32)
+        for start in range(0, len(pixels), BATCH_SIZE):
+            batch = pixels[start : start + BATCH_SIZE]
+            normalized = np.empty((len(batch), 3, side, side), dtype=np.float32)
+            for image, out in zip(batch, normalized, strict=True):
+                recipe.normalize(image, out)
+            embeddings[start : start + BATCH_SIZE] = unit_rows(self._features(normalized))
+        return embeddings
+
+    @abstractmethod
+    def _features(self, normalized: Float32Array) -> Float32Array:
+        """Return what is yet to be normalized, `[N, D]`, for normalized images `[N, 3, S, S]`."""
+
+
+class BackboneEmbedder(Embedder):
+    """An embedder on any backbone."""
+
+    def __init__(self, artifact: ModelArtifact, backbone: Backbone) -> None:
+        """Read the head, if the model has one."""
+        super().__init__(artifact)
+        self.backbone = backbone
+        self.head = read_head(artifact)
+
+    def _features(self, normalized: Float32Array) -> Float32Array:
+        return project(self.backbone.forward(normalized).pooled, self.head)
+
+
+def project(pooled: Float32Array, head: LinearHead | None) -> Float32Array:
+    """Return the head's output for pooled features, `[N, C]` to `[N, D]`; without a head the features themselves."""
+    if head is None:
+        return pooled
+    # One row at a time: the bits of a matrix product depend on how many rows there are.
+    return np.stack([head.weight @ row + head.bias for row in pooled])
+
+
+def unit_rows(features: Float32Array) -> Float32Array:
+    """Divide each row by its L2 norm.
+
+    Raises:
+        EmbeddingCorruptError: If a row is zero or not finite.
+    """
+    norms = np.array([np.linalg.norm(row.astype(np.float64)) for row in features])
+    if not (np.isfinite(norms) & (norms > 0)).all():
+        raise EmbeddingCorruptError("the model made an embedding that is zero or not finite")
+    unit: Float32Array = (features / norms[:, None]).astype(np.float32)
+    return unit
+
+
+def read_head(artifact: ModelArtifact) -> LinearHead | None:
+    """Read the linear head's weights.
+
+    Raises:
+        ModelCorruptError: If they are missing or of another shape.
+    """
+    if artifact.head is None:
+        return None
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(artifact.path / WEIGHTS, framework="numpy") as file:
+            head = LinearHead(weight=file.get_tensor("head.weight"), bias=file.get_tensor("head.bias"))
+    except (OSError, SafetensorError) as error:
+        raise corrupt(artifact.digest, "the head cannot be read") from error
+    size = artifact.head.size
+    if head.weight.shape != (size, artifact.document.definition.output.channels) or head.bias.shape != (size,):
+        raise corrupt(artifact.digest, "the head is of another shape")
+    return head
+
+
+def check_canonical(embedder: Embedder) -> None:
+    """Check that an embedder makes the model's canonical embedding.
+
+    Raises:
+        ModelCorruptError: If a component differs by more than 1e-5.
+    """
+    artifact = embedder.artifact
+    expected = np.array(artifact.canonical.embedding, dtype=np.float32)
+    if expected.shape != (artifact.embedding_size,):
+        raise corrupt(artifact.digest, "the canonical embedding is of another size")
+    image = generated_image(artifact.canonical.image, artifact.preprocessing.crop_size)
+    difference = float(np.abs(embedder.embed(image[None])[0] - expected).max())
+    if difference > CANONICAL_TOLERANCE:
+        raise corrupt(artifact.digest, f"the canonical embedding differs by {difference:.1e}")
+
+
+def load_embedder(artifact: ModelArtifact, *, threads: int) -> Embedder:
+    """Load a model for the CPU, checking its files and its canonical embedding; never imports torch.
+
+    Args:
+        artifact: The model.
+        threads: Number of images that run at the same time, each on one thread.
+
+    Raises:
+        ModelCorruptError: If a file was altered, or the model does not make its canonical embedding.
+    """
+    artifact.verify_files()
+    side = artifact.preprocessing.crop_size
+    backbone = OpenVINOBackbone(artifact.path / GRAPH, input_size=side, threads=threads)
+    embedder = BackboneEmbedder(artifact, backbone)
+    check_canonical(embedder)
+    return embedder

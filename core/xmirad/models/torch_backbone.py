@@ -1,0 +1,45 @@
+"""The network through torch, for workers with a GPU and as the oracle of the exported graph."""
+
+import torch
+from safetensors.torch import load_file
+
+from xmirad.models.artifact import WEIGHTS, ModelArtifact
+from xmirad.models.backbone import BackboneOutput
+from xmirad.models.building.architectures import RECIPES, PooledNetwork
+from xmirad.models.building.state_dicts import load_trunk
+from xmirad.types import Float32Array
+
+
+class TorchBackbone:
+    """A model's weights in torch's own network."""
+
+    def __init__(self, artifact: ModelArtifact, *, device: str = "cpu") -> None:
+        """Load the weights.
+
+        Args:
+            artifact: The model.
+            device: Device in torch's notation, such as `cpu` or `cuda:0`.
+
+        Raises:
+            ModelCorruptError: If a file was altered.
+        """
+        artifact.verify_files()
+        recipe = RECIPES[artifact.architecture]
+        trunk = recipe.make()
+        tensors = load_file(artifact.path / WEIGHTS)
+        backbone = {
+            key.removeprefix("backbone."): value for key, value in tensors.items() if key.startswith("backbone.")
+        }
+        load_trunk(trunk, recipe, backbone, field="weights")
+        self._device = torch.device(device)
+        self._network = PooledNetwork(trunk).eval().requires_grad_(False).to(self._device)
+
+    def forward(self, normalized: Float32Array) -> BackboneOutput:
+        """Run the network on a batch.
+
+        Args:
+            normalized: Normalized images, `[N, 3, S, S]`.
+        """
+        with torch.inference_mode():
+            activations, pooled = self._network(torch.from_numpy(normalized).to(self._device))
+        return BackboneOutput(activations=activations.cpu().numpy(), pooled=pooled.cpu().numpy())
