@@ -4,6 +4,8 @@ An image is named by the digest of its content, so that one copy serves all its 
 its digest, and everything of an archive below its id.
 """
 
+IMAGE_KINDS = ("originals", "inputs", "embeddings")
+
 
 def model_input(image: str, preprocessing: str) -> str:
     """Return the key of an image's model input: uint8 `[size, size, 3]` in NPY format."""

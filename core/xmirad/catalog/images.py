@@ -1,6 +1,7 @@
 """What the blob store keeps of an image, by the digest of its content."""
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,12 @@ class ImageBlobs:
         self._blobs.delete(keys.original_use(file, image))
         if next(self._blobs.list(keys.original_uses(file)), None) is None:
             self._blobs.delete(keys.original(file))
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digest of everything that is kept here, some more than once."""
+        for kind in keys.IMAGE_KINDS:
+            for key in self._blobs.list(f"{kind}/"):
+                yield key.split("/")[1]
 
     def _array(self, key: str) -> npt.NDArray[Any] | None:
         try:

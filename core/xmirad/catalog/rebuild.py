@@ -1,0 +1,90 @@
+"""Makes an archive's part in the vector store again from the truth. Offline: nothing may write meanwhile."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from xmirad.archive.port import ArchiveStore, StoredItem
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.orphans import delete_orphans
+from xmirad.catalog.records import ArchiveRecord, ItemRecord
+from xmirad.catalog.stored import binding_of, stored_item
+from xmirad.errors import EmbeddingCorruptError
+from xmirad.types import Float32Array, UInt8Array
+
+BATCH = 256
+Embed = Callable[[UInt8Array], Float32Array]
+
+
+@dataclass(slots=True)
+class Rebuild:
+    """What rebuilding came to.
+
+    Attributes:
+        archive: The archive's id.
+        indexed: How many items the vector store holds now.
+        embedded: How many embeddings were missing and were computed again from their model inputs.
+        lost: Ids of items that have neither embedding nor model input; they stay recorded but are not searchable.
+        orphans: How many images without an item were removed from the blob store.
+    """
+
+    archive: str
+    indexed: int = 0
+    embedded: int = 0
+    lost: tuple[str, ...] = ()
+    orphans: int = 0
+
+
+class Rebuilder:
+    """Rebuilds one archive."""
+
+    def __init__(
+        self, record: ArchiveRecord, *, catalog: Catalog, images: ImageBlobs, store: ArchiveStore, embed: Embed
+    ) -> None:
+        """Rebuild from a catalog; `embed` maps uint8 `[N, size, size, 3]` to `[N, embedding_size]` with its model."""
+        self._record = record
+        self._catalog = catalog
+        self._images = images
+        self._store = store
+        self._embed = embed
+        self._report = Rebuild(record.archive)
+
+    def run(self) -> Rebuild:
+        """Write a fresh version, switch to it in one step, and remove what no item uses.
+
+        Raises:
+            BackendUnavailableError: If a store fails; the old version stays in use.
+        """
+        self._store.rebuilt(binding_of(self._record), self._batches()).close()
+        self._report.orphans = delete_orphans(self._catalog, self._images)
+        return self._report
+
+    def _batches(self) -> Iterator[list[StoredItem]]:
+        batch: list[StoredItem] = []
+        for item in self._catalog.items(self._record.archive):
+            embedding = self._embedding(item)
+            if embedding is None:
+                self._report.lost += (item.item,)
+                continue
+            batch.append(stored_item(item, self._record.site, embedding))
+            self._report.indexed += 1
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _embedding(self, item: ItemRecord) -> Float32Array | None:
+        try:
+            embedding = self._images.embedding(item.image, self._record.model)
+        except EmbeddingCorruptError:
+            embedding = None
+        if embedding is not None:
+            return embedding
+        pixels = self._images.input(item.image, item.preprocessing)
+        if pixels is None:
+            return None
+        computed = self._embed(pixels[None])[0]
+        self._images.put_embedding(item.image, self._record.model, computed)
+        self._report.embedded += 1
+        return computed

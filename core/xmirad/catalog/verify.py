@@ -1,0 +1,122 @@
+"""Compares an archive's part in the vector store with the truth. Offline: nothing may write meanwhile."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from xmirad.archive.port import Archive, StoredItem
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.orphans import orphaned_images
+from xmirad.catalog.records import ArchiveRecord, ItemRecord
+from xmirad.catalog.stored import payload_of
+from xmirad.errors import EmbeddingCorruptError
+from xmirad.types import Float32Array
+
+# Runs of one model agree to this cosine; bytes may differ with the CPU.
+LEAST_COSINE = 1 - 1e-5
+PAGE = 500
+
+
+class ProblemKind(StrEnum):
+    """What can be wrong with an archive."""
+
+    NOT_INDEXED = "an item is not in the vector store"
+    STALE = "the vector store describes an item otherwise than its record"
+    EMBEDDING_DIFFERS = "the vector store holds another embedding than the blob store"
+    EMBEDDING_MISSING = "an item has no readable embedding in the blob store"
+    INPUT_MISSING = "an item has no readable model input in the blob store"
+    UNKNOWN_ITEM = "the vector store holds an item that has no record or was deleted"
+    ORPHANED_IMAGE = "blobs of an image that no item uses"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong; `subject` is an item's id or an image's digest."""
+
+    kind: ProblemKind
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        archive: The archive's id.
+        items: How many items its records hold.
+        problems: Everything that is wrong.
+    """
+
+    archive: str
+    items: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify_archive(record: ArchiveRecord, archive: Archive, *, catalog: Catalog, images: ImageBlobs) -> Verification:
+    """Compare every record with its blobs and with the vector store, and every stored item with its record."""
+    records = {item.item: item for item in catalog.items(record.archive)}
+    problems = list(_problems_of_records(record, archive, records, images))
+    problems += [Problem(ProblemKind.UNKNOWN_ITEM, item) for item in _unknown(archive, records)]
+    problems += [Problem(ProblemKind.ORPHANED_IMAGE, image) for image in orphaned_images(catalog, images)]
+    return Verification(record.archive, len(records), tuple(problems))
+
+
+def _problems_of_records(
+    record: ArchiveRecord, archive: Archive, records: dict[str, ItemRecord], images: ImageBlobs
+) -> Iterator[Problem]:
+    ids = list(records)
+    for start in range(0, len(ids), PAGE):
+        page = ids[start : start + PAGE]
+        stored = {item.item: item for item in archive.get(page, with_embedding=True)}
+        for item in page:
+            yield from _problems_of_item(records[item], stored.get(item), record, images)
+
+
+def _problems_of_item(
+    item: ItemRecord, stored: StoredItem | None, record: ArchiveRecord, images: ImageBlobs
+) -> Iterator[Problem]:
+    if not _has_input(item, images):
+        yield Problem(ProblemKind.INPUT_MISSING, item.item)
+    embedding = _embedding(item, record.model, images)
+    if embedding is None:
+        yield Problem(ProblemKind.EMBEDDING_MISSING, item.item)
+    if stored is None:
+        yield Problem(ProblemKind.NOT_INDEXED, item.item)
+        return
+    if stored.payload != payload_of(item, record.site):
+        yield Problem(ProblemKind.STALE, item.item)
+    if embedding is not None and not _agree(embedding, stored.embedding):
+        yield Problem(ProblemKind.EMBEDDING_DIFFERS, item.item)
+
+
+def _agree(embedding: Float32Array, stored: Float32Array | None) -> bool:
+    return stored is not None and float(np.dot(embedding, stored)) >= LEAST_COSINE
+
+
+def _has_input(item: ItemRecord, images: ImageBlobs) -> bool:
+    try:
+        return images.input(item.image, item.preprocessing) is not None
+    except EmbeddingCorruptError:
+        return False
+
+
+def _embedding(item: ItemRecord, model: str, images: ImageBlobs) -> Float32Array | None:
+    try:
+        return images.embedding(item.image, model)
+    except EmbeddingCorruptError:
+        return None
+
+
+def _unknown(archive: Archive, records: dict[str, ItemRecord]) -> Iterator[str]:
+    after: str | None = None
+    while page := archive.scan(after=after, limit=PAGE):
+        yield from (found.item for found in page if found.item not in records)
+        after = page[-1].item

@@ -1,0 +1,95 @@
+"""What arrives to be stored, and the identity that it gets."""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from xmirad.catalog.records import Identity
+from xmirad.ids import SiteKey, image_digest, item_id, upload_key
+from xmirad.types import DecodedImage, DicomHeader, EncodedImage, ItemAttributes, Patient
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingItem:
+    """An image to store.
+
+    Attributes:
+        image: The file, not yet trusted.
+        external_id: The uploader's identifier; empty means the digest of the content.
+        attributes: What the uploader says of the image.
+        patient: Whose image it is, if the uploader says so.
+        restore_deleted: Store it even though it was deleted before.
+    """
+
+    image: EncodedImage
+    external_id: str = ""
+    attributes: ItemAttributes = field(default_factory=ItemAttributes)
+    patient: Patient | None = None
+    restore_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """An incoming image that is decoded and identified.
+
+    Attributes:
+        item: The item's id.
+        image: Digest of the image.
+        file: Digest of the file.
+        attributes: Attributes of uploader and header together.
+        patient: Key of the patient; of study or item where the patient is not known.
+        patient_known: Whether `patient` stands for a patient.
+        identity: What leads back to the source system.
+    """
+
+    item: str
+    image: str
+    file: str
+    attributes: ItemAttributes
+    patient: str
+    patient_known: bool
+    identity: Identity
+
+
+def identify(
+    archive: str, incoming: IncomingItem, decoded: DecodedImage, *, file: str, site_key: SiteKey
+) -> Identified:
+    """Settle the identity of a decoded image; `file` is the digest of its bytes."""
+    header = decoded.dicom
+    image = image_of(incoming.image, header, file=file)
+    if header is None:
+        identity = Identity(external_id=incoming.external_id)
+        item = item_id(archive, upload_key(external_id=incoming.external_id, digest=image))
+    else:
+        uids = (header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid)
+        identity = Identity(incoming.external_id, *uids, header.frame)
+        item = item_id(archive, site_key.dicom_key(header.sop_instance_uid, header.frame))
+    patient, known = patient_key(incoming.patient, header, item=item, site_key=site_key)
+    attributes = merged(incoming.attributes, header.attributes if header else ItemAttributes())
+    return Identified(item, image, file, attributes, patient, known, identity)
+
+
+def image_of(image: EncodedImage, header: DicomHeader | None, *, file: str) -> str:
+    """Return the digest of an image: of its file, or of file and frame where the file has several frames."""
+    if header is None or header.frame_count == 1:
+        return file
+    return image_digest(image.data, header.frame)
+
+
+def patient_key(
+    stated: Patient | None, header: DicomHeader | None, *, item: str, site_key: SiteKey
+) -> tuple[str, bool]:
+    """Return the key to group by and whether it stands for a patient rather than for a study or an item."""
+    patient = stated or (header.patient if header else None)
+    if patient is not None and patient.patient_id.strip():
+        return site_key.patient_key(patient), True
+    if header is not None:
+        return site_key.study_key(header.study_instance_uid), False
+    return site_key.item_key(item), False
+
+
+def merged(stated: ItemAttributes, found: ItemAttributes) -> ItemAttributes:
+    """Return what was stated, with the header's values where nothing was."""
+    changes: dict[str, Any] = {
+        f.name: getattr(found, f.name) for f in fields(stated) if getattr(stated, f.name) in (None, "", (), False)
+    }
+    return replace(stated, **changes)

@@ -1,0 +1,178 @@
+"""Takes one image from bytes to a durable, searchable item.
+
+The order of writing is what makes a crash harmless: blobs, then the record, then the vector store, then the receipt.
+Whatever is missing after a crash is made good when the same image is sent again, and nothing is doubled, because every
+key follows from the image's identity.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from xmirad.archive.port import Archive, StoredItem
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.records import ArchiveRecord, ItemRecord
+from xmirad.catalog.stored import stored_item
+from xmirad.errors import EmbeddingCorruptError, ItemAlreadyExistsError, ItemDeletedError
+from xmirad.failpoints import Failpoint, FailpointName
+from xmirad.ids import SiteKey, image_digest, item_name
+from xmirad.imaging.preprocessing import Preprocessing
+from xmirad.imaging.sandbox import DecoderPool
+from xmirad.indexing.incoming import Identified, IncomingItem, identify
+from xmirad.indexing.locks import KeyedLocks
+from xmirad.indexing.writer import GatheringWriter
+from xmirad.lanes import Lane, Priority
+from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array
+
+Embed = Callable[[UInt8Array], Float32Array]
+_log = logging.getLogger(__name__)
+
+
+class StoreState(StrEnum):
+    """What storing an item came to."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An item that is durable and searchable."""
+
+    item: str
+    state: StoreState
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The scarce things that indexing shares with searching."""
+
+    decode: Lane
+    model: Lane
+    blobs: Lane
+    store: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every runner of a process works with."""
+
+    decoder: DecoderPool
+    catalog: Catalog
+    images: ImageBlobs
+    site_key: SiteKey
+    lanes: Lanes
+    locks: KeyedLocks
+    failpoint: Failpoint
+
+
+class IndexRunner:
+    """Stores images in one archive. Belongs to one event loop; callers bound how many images are under way."""
+
+    def __init__(
+        self, record: ArchiveRecord, archive: Archive, embed: Embed, recipe: Preprocessing, tools: Tools
+    ) -> None:
+        """Fill an archive; `embed` and `recipe` belong to the model that it is bound to."""
+        self._record = record
+        self._archive = archive
+        self._embed = embed
+        self._recipe = recipe
+        self._tools = tools
+        self._writer = GatheringWriter(archive, tools.lanes.store)
+
+    async def store(self, incoming: IncomingItem) -> Stored:
+        """Return when the image is durable and found by searches.
+
+        Raises:
+            InvalidImageError: If it cannot be decoded.
+            UnsupportedImageError: If no decoder for it is allowed.
+            PayloadTooLargeError: If it exceeds a limit.
+            ItemAlreadyExistsError: If the item is there with another image.
+            ItemDeletedError: If the item was deleted and is not to be restored.
+            BackendUnavailableError: If blob store or vector store fail.
+        """
+        tools = self._tools
+        file, decoded = await tools.lanes.decode.run(Priority.BACKGROUND, self._decode, incoming)
+        found = identify(self._record.archive, incoming, decoded, file=file, site_key=tools.site_key)
+        async with tools.locks.holding(found.item, found.image):
+            present, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
+            computed = None
+            if embedding is None:
+                rows = await tools.lanes.model.run(Priority.BACKGROUND, self._embed, decoded.pixels[None])
+                embedding = computed = rows[0]
+            record = self._next_record(found, decoded, present)
+            await tools.lanes.blobs.run(Priority.BACKGROUND, self._write, incoming, decoded, computed, record)
+            return await self._index(record, embedding, present)
+
+    def _decode(self, incoming: IncomingItem) -> tuple[str, DecodedImage]:
+        return image_digest(incoming.image.data), self._tools.decoder.decode(incoming.image, self._recipe)
+
+    def _look_up(self, incoming: IncomingItem, found: Identified) -> tuple[ItemRecord | None, Float32Array | None]:
+        archive, item = self._record.archive, found.item
+        if not incoming.restore_deleted and self._tools.catalog.is_buried(archive, item):
+            message = "the item was deleted; set restore_deleted to store it again"
+            raise ItemDeletedError(message, metadata={"item": item_name(archive, item)})
+        present = self._tools.catalog.item(archive, item)
+        if present is not None and present.image != found.image:
+            message = "an item of this identity is there with another image; the first image is kept"
+            raise ItemAlreadyExistsError(message, metadata={"item": item_name(archive, item), "image": present.image})
+        try:
+            return present, self._tools.images.embedding(found.image, self._record.model)
+        except EmbeddingCorruptError:
+            _log.warning("indexing.embedding_corrupt", extra={"image": found.image})
+            return present, None
+
+    def _next_record(self, found: Identified, decoded: DecodedImage, present: ItemRecord | None) -> ItemRecord:
+        record = ItemRecord(
+            archive=self._record.archive,
+            item=found.item,
+            revision=1,
+            image=found.image,
+            file=found.file,
+            preprocessing=self._recipe.digest,
+            attributes=found.attributes,
+            patient=found.patient,
+            patient_known=found.patient_known,
+            identity=found.identity,
+            geometry=decoded.geometry,
+            media_type=decoded.media_type,
+            create_time=time.time(),
+        )
+        if present is None or present.says_the_same(record):
+            return present or record
+        return replace(record, revision=present.revision + 1, create_time=present.create_time)
+
+    def _write(
+        self, incoming: IncomingItem, decoded: DecodedImage, computed: Float32Array | None, record: ItemRecord
+    ) -> None:
+        """Write what is not there yet; each step finds its own work done when it is repeated."""
+        images, failpoint = self._tools.images, self._tools.failpoint
+        images.put_input(record.image, record.preprocessing, decoded.pixels)
+        if computed is not None:
+            images.put_embedding(record.image, self._record.model, computed)
+        if self._record.originals is OriginalsPolicy.COPY:
+            images.put_original(record.file, record.image, incoming.image.data)
+        failpoint.reach(FailpointName.AFTER_BLOB)
+        self._tools.catalog.put_item(record)
+        if incoming.restore_deleted:
+            self._tools.catalog.unbury_item(record.archive, record.item)
+        failpoint.reach(FailpointName.AFTER_RECORD)
+
+    async def _index(self, record: ItemRecord, embedding: Float32Array, present: ItemRecord | None) -> Stored:
+        state = StoreState.CREATED
+        if present is not None:
+            state = StoreState.UNCHANGED if present == record else StoreState.UPDATED
+        wanted = stored_item(record, self._record.site, embedding)
+        if state is not StoreState.UNCHANGED or not await self._is_indexed(wanted):
+            await self._writer.upsert(wanted)
+            self._tools.failpoint.reach(FailpointName.AFTER_UPSERT)
+        return Stored(record.item, state, record.image)
+
+    async def _is_indexed(self, wanted: StoredItem) -> bool:
+        found = await self._tools.lanes.store.run(Priority.BACKGROUND, self._archive.get, [wanted.item])
+        return [item.payload for item in found] == [wanted.payload]

@@ -1,0 +1,174 @@
+"""Puts the retrieval service together and runs it. Settings are read once and end here; the parts get values.
+
+Order matters twice. The decoder's children are started before gRPC, whose threads must not be forked. At the end the
+service first says that it no longer serves, then lets running requests finish, then closes the stores.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from uuid import uuid4
+
+import grpc
+import structlog
+from prometheus_client import CollectorRegistry
+from xmirad.imaging.sandbox import DecoderPool
+
+from xmirad import __version__
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.composition import archive_store, blob_store, model_registry
+from xmirad.errors import BackendUnavailableError, ModelNotFoundError
+from xmirad.failpoints import Failpoint
+from xmirad.home import Home, exclusive
+from xmirad.imaging.limits import DecodeLimits
+from xmirad.indexing.locks import KeyedLocks
+from xmirad.indexing.runner import Lanes, Tools
+from xmirad.lanes import Lane, Priority
+from xmirad.observability.logs import configure_logging
+from xmirad.observability.metrics import RetrievalMetrics, metrics_page
+from xmirad.settings import Settings, StoreKind
+from xmirad.site_key import load_site_key
+from xmirad.supervisor.announcement import Announcement, announce, withdraw
+from xmirad_services.retrieval.health import HealthReporter
+from xmirad_services.retrieval.interceptors import CallInterceptor
+from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.open_archives import OpenArchives
+from xmirad_services.retrieval.registration import METHODS, Servicers, register
+
+QDRANT_CONNECTIONS = 4
+_log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ArchiveNotReadyError: If another process holds the home.
+        SiteKeyMismatchError: If the site key is missing.
+        BackendUnavailableError: If the address cannot be bound.
+    """
+    configure_logging(settings.logging)
+    home = Home(settings.home)
+    home.prepare()
+    with exclusive(home.service_lock, purpose="the retrieval service"), _decoder(settings) as decoder:
+        asyncio.run(_run(settings, home, decoder))
+
+
+@contextmanager
+def _decoder(settings: Settings) -> Iterator[DecoderPool]:
+    limits = settings.limits
+    pool = DecoderPool(
+        DecodeLimits(
+            max_bytes=limits.max_image_bytes,
+            max_pixels=limits.max_image_pixels,
+            memory_bytes=limits.decode_memory_bytes,
+            wall_seconds=limits.decode_seconds,
+        ),
+        children=settings.threads.decode_children,
+    )
+    pool.start()
+    with closing(pool):
+        yield pool
+
+
+async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    registry = CollectorRegistry()
+    metrics = RetrievalMetrics(registry, methods=METHODS)
+    boot_id = uuid4().hex
+    with metrics_page(registry, settings.metrics.port), _lanes(settings) as lanes:
+        tools = _tools(settings, decoder, lanes)
+        models = LoadedModels(
+            model_registry(settings), default=settings.default_model, threads=settings.threads.model, metrics=metrics
+        )
+        archives = OpenArchives(archive_store(settings), models, tools, site=settings.site)
+        servicers = Servicers(archives=archives, models=models, tools=tools, metrics=metrics, boot_id=boot_id)
+        async with _serving(settings, servicers, metrics) as (address, health):
+            await _load_default_model(models, lanes)
+            announce(home, Announcement(address, os.getpid(), boot_id, __version__))
+            _log.info("service.started", address=address, version=__version__, boot_id=boot_id)
+            watching = asyncio.create_task(health.watch(archives, lanes, metrics))
+            await stopping.wait()
+            watching.cancel()
+            withdraw(home)
+            await health.leave()
+            _log.info("service.draining", drain_seconds=settings.server.drain_seconds)
+        await archives.close()
+    _log.info("service.stopped", boot_id=boot_id)
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, servicers: Servicers, metrics: RetrievalMetrics
+) -> AsyncIterator[tuple[str, HealthReporter]]:
+    server_settings = settings.server
+    interceptor = CallInterceptor(metrics, max_concurrent_requests=server_settings.max_concurrent_requests)
+    server = grpc.aio.server(
+        interceptors=[interceptor],
+        options=[
+            ("grpc.max_receive_message_length", server_settings.max_message_bytes),
+            ("grpc.max_send_message_length", server_settings.max_message_bytes),
+            # Without this a second service on the same port takes half of the calls instead of failing to start.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    health = register(server, servicers, settings)
+    host = server_settings.address.rpartition(":")[0]
+    try:
+        port = server.add_insecure_port(server_settings.address)
+    except RuntimeError as error:
+        message = f"cannot listen on {server_settings.address}; is another service running there?"
+        raise BackendUnavailableError(message, metadata={"backend": "network"}) from error
+    await server.start()
+    await health.enter()
+    try:
+        yield f"{host}:{port}", health
+    finally:
+        await server.stop(server_settings.drain_seconds)
+
+
+@contextmanager
+def _lanes(settings: Settings) -> Iterator[Lanes]:
+    threads = settings.threads
+    # Edge belongs to one thread; a Qdrant server answers several at a time.
+    store_workers = 1 if settings.store.kind is StoreKind.EDGE else QDRANT_CONNECTIONS
+    lanes = Lanes(
+        decode=Lane("decode", workers=threads.decode_children),
+        model=Lane("model", workers=threads.model),
+        blobs=Lane("blobs", workers=threads.blob_writers),
+        store=Lane("store", workers=store_workers),
+    )
+    try:
+        yield lanes
+    finally:
+        for lane in (lanes.decode, lanes.model, lanes.blobs, lanes.store):
+            lane.close()
+
+
+def _tools(settings: Settings, decoder: DecoderPool, lanes: Lanes) -> Tools:
+    site_key = load_site_key(settings)
+    blobs = blob_store(settings)
+    return Tools(
+        decoder=decoder,
+        catalog=Catalog(blobs),
+        images=ImageBlobs(blobs),
+        site_key=site_key,
+        lanes=lanes,
+        locks=KeyedLocks(),
+        failpoint=Failpoint(settings.failpoint),
+    )
+
+
+async def _load_default_model(models: LoadedModels, lanes: Lanes) -> None:
+    """Have the default model ready for the first query; a service without it can still serve other archives."""
+    try:
+        digest = models.find("").digest
+        await lanes.model.run(Priority.INTERACTIVE, models.embedder, digest)
+    except ModelNotFoundError as error:
+        _log.warning("service.default_model_missing", reason=error.reason)

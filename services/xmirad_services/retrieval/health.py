@@ -1,0 +1,59 @@
+"""Tells load balancers whether to send requests here."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import OVERALL_HEALTH, aio
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from xmirad.errors import XmiradError
+from xmirad.indexing.runner import Lanes
+from xmirad.lanes import Priority
+from xmirad.observability.metrics import RetrievalMetrics
+from xmirad_services.retrieval.open_archives import OpenArchives
+
+WATCH_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
+
+
+class HealthReporter:
+    """Serves `grpc.health.v1`, for the server as a whole and for each service."""
+
+    def __init__(self, server: grpc.aio.Server, services: Sequence[str]) -> None:
+        """Register the health service; until `enter` everything is NOT_SERVING."""
+        self._health = aio.HealthServicer()
+        self._services = (OVERALL_HEALTH, *services)
+        self._healthy: bool | None = None
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+
+    async def enter(self) -> None:
+        """Say that everything is served."""
+        await self._report(healthy=True)
+
+    async def leave(self) -> None:
+        """Say that nothing is served any more, for good."""
+        await self._health.enter_graceful_shutdown()
+
+    async def watch(self, archives: OpenArchives, lanes: Lanes, metrics: RetrievalMetrics) -> None:
+        """Follow the vector store until cancelled: NOT_SERVING while it does not answer, SERVING when it does again."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await lanes.store.run(Priority.INTERACTIVE, archives.ping)
+                metrics.set_archive_items(await archives.sizes())
+            except XmiradError as error:
+                await self._report(healthy=False, reason=error.reason)
+            else:
+                await self._report(healthy=True)
+
+    async def _report(self, *, healthy: bool, reason: str = "") -> None:
+        if healthy is self._healthy:
+            return
+        self._healthy = healthy
+        status = HealthCheckResponse.SERVING if healthy else HealthCheckResponse.NOT_SERVING
+        for service in self._services:
+            await self._health.set(service, status)
+        _log.info("service.health_changed", state="serving" if healthy else "not_serving", reason=reason)

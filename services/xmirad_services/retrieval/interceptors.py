@@ -1,0 +1,102 @@
+"""What every call passes: request id, overload guard, metrics, and errors turned into statuses."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import grpc
+import structlog
+
+from xmirad.api.errors import REQUEST_ID_KEY, status_of
+from xmirad.errors import InternalError, OverloadedError, XmiradError
+from xmirad.observability.logs import request_context
+from xmirad.observability.metrics import RetrievalMetrics
+
+OVERLOAD_RETRY_SECONDS = 1.0
+OWN_PACKAGE = "xmirad."
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+_log = structlog.get_logger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def as_domain_error(error: Exception) -> XmiradError:
+    """Return a domain error as it is, and anything else, after logging it, as an error that tells nothing of it."""
+    if isinstance(error, XmiradError):
+        return error
+    _log.exception("request.failed", exc_info=error)
+    return InternalError("the service failed; its log has the details under the request id")
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Surrounds every call of the server."""
+
+    def __init__(self, metrics: RetrievalMetrics, *, max_concurrent_requests: int) -> None:
+        """Count calls, and refuse those beyond a number of concurrent ones."""
+        self._metrics = metrics
+        self._limit = max_concurrent_requests
+        self._running = 0
+
+    async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401
+        """Wrap the handler of a call; see `grpc.aio.ServerInterceptor`."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method.removeprefix("/")
+        if handler is None or not method.startswith(OWN_PACKAGE):
+            return handler
+        codecs = (handler.request_deserializer, handler.response_serializer)
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), *codecs)
+        return grpc.stream_stream_rpc_method_handler(self._stream(method, handler.stream_stream), *codecs)
+
+    def _unary(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
+            async with self._surrounded(method, context, counted=True):
+                return await behavior(request, context)
+
+        return call
+
+    def _stream(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401
+            async with self._surrounded(method, context, counted=False):
+                async for answer in behavior(requests, context):
+                    yield answer
+
+        return call
+
+    @asynccontextmanager
+    async def _surrounded(self, method: str, context: Context, *, counted: bool) -> AsyncIterator[None]:
+        with request_context(_offered_request_id(context)) as identifier, self._metrics.in_flight(method):
+            request_id.set(identifier)
+            context.set_trailing_metadata(((REQUEST_ID_KEY, identifier),))
+            began, code = time.perf_counter(), "OK"
+            self._running += counted
+            try:
+                self._refuse_overload()
+                yield
+            except asyncio.CancelledError:
+                code = "CANCELLED"
+                raise
+            except Exception as error:  # noqa: BLE001 - becomes the call's status
+                status = status_of(as_domain_error(error), identifier)
+                code = status.code.name
+                await context.abort(status.code, status.details, status.trailing_metadata)
+            finally:
+                self._running -= counted
+                self._metrics.request_finished(method, code, time.perf_counter() - began)
+
+    def _refuse_overload(self) -> None:
+        if self._running > self._limit:
+            message = f"{self._limit} requests are under way, which is the limit; try again later"
+            metadata = {"max_concurrent_requests": str(self._limit)}
+            raise OverloadedError(message, metadata=metadata, retry_delay_seconds=OVERLOAD_RETRY_SECONDS)
+
+
+def _offered_request_id(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_KEY and isinstance(value, str):
+            return value
+    return ""

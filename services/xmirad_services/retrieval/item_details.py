@@ -1,0 +1,80 @@
+"""What the truth knows of items beyond their payload: identity, geometry and pictures."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from xmirad.catalog.records import ItemRecord
+from xmirad.errors import ItemNotFoundError
+from xmirad.ids import item_name
+from xmirad.indexing.runner import Tools
+from xmirad.lanes import Priority
+from xmirad.types import UInt8Array
+
+THUMBNAIL_SIZE = 112
+THUMBNAIL_QUALITY = 85
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDetail:
+    """An item's record and its thumbnail: JPEG of 112 x 112 pixels, empty where the model input is gone."""
+
+    record: ItemRecord
+    thumbnail: bytes
+
+
+class ItemDetails:
+    """Reads records and model inputs in one batch, on the blob lane."""
+
+    def __init__(self, tools: Tools) -> None:
+        """Read from the catalog and the images."""
+        self._tools = tools
+
+    async def of(self, archive: str, items: Sequence[str]) -> list[ItemDetail | None]:
+        """Return the details of items, None for those without a record."""
+        return await self._tools.lanes.blobs.run(
+            Priority.INTERACTIVE, lambda: [self._detail(archive, item) for item in items]
+        )
+
+    async def records(self, archive: str, items: Sequence[str]) -> list[ItemRecord | None]:
+        """Return the records of items, None where there is none."""
+        catalog = self._tools.catalog
+        return await self._tools.lanes.blobs.run(
+            Priority.INTERACTIVE, lambda: [catalog.item(archive, item) for item in items]
+        )
+
+    async def picture(self, archive: str, item: str) -> tuple[bytes, ItemRecord]:
+        """Return a PNG of an item's model input, and its record.
+
+        Raises:
+            ItemNotFoundError: If there is no such item, or its model input is gone.
+        """
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._picture, archive, item)
+
+    def _picture(self, archive: str, item: str) -> tuple[bytes, ItemRecord]:
+        record = self._tools.catalog.item(archive, item)
+        pixels = self._tools.images.input(record.image, record.preprocessing) if record else None
+        if record is None or pixels is None:
+            name = item_name(archive, item)
+            raise ItemNotFoundError(f"there is no item {name}", field="name", metadata={"item": name})
+        return _encoded(Image.fromarray(pixels), format="PNG"), record
+
+    def _detail(self, archive: str, item: str) -> ItemDetail | None:
+        record = self._tools.catalog.item(archive, item)
+        if record is None:
+            return None
+        pixels = self._tools.images.input(record.image, record.preprocessing)
+        return ItemDetail(record, b"" if pixels is None else _thumbnail(pixels))
+
+
+def _thumbnail(pixels: UInt8Array) -> bytes:
+    small = Image.fromarray(pixels).resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BILINEAR)
+    return _encoded(small, format="JPEG", quality=THUMBNAIL_QUALITY)
+
+
+def _encoded(picture: Image.Image, **options: str | int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, **options)  # type: ignore[arg-type]  # Pillow types each format's options apart
+    return buffer.getvalue()

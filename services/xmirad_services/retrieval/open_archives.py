@@ -1,0 +1,189 @@
+"""The archives that this process has open."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xmirad.archive.port import Archive, ArchiveBinding, ArchiveStore
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.records import ArchiveRecord
+from xmirad.catalog.stored import binding_of
+from xmirad.errors import (
+    ArchiveNotEmptyError,
+    ArchiveNotFoundError,
+    ArchiveNotReadyError,
+    ModelMismatchError,
+    SiteKeyMismatchError,
+)
+from xmirad.indexing.runner import IndexRunner, Tools
+from xmirad.lanes import Priority
+from xmirad.models.artifact import ModelArtifact
+from xmirad.types import Float32Array, OriginalsPolicy, UInt8Array
+from xmirad_services.retrieval.loaded_models import LoadedModels
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArchive:
+    """An archive ready to be searched and filled. The model is loaded when it first embeds."""
+
+    record: ArchiveRecord
+    archive: Archive
+    artifact: ModelArtifact
+    embed: Callable[[UInt8Array], Float32Array]
+    runner: IndexRunner
+
+    def require_model(self, digest: str) -> None:
+        """Refuse a request that was made for another model.
+
+        Raises:
+            ModelMismatchError: If the archive is bound to another model.
+        """
+        if digest != self.record.model:
+            message = "the archive was built with another model"
+            metadata = {"archive": self.record.archive, "archive_model": self.record.model, "requested_model": digest}
+            raise ModelMismatchError(message, field="model", metadata=metadata)
+
+
+class OpenArchives:
+    """Opens archives when they are first needed. Belongs to one event loop."""
+
+    def __init__(self, store: ArchiveStore, models: LoadedModels, tools: Tools, *, site: str) -> None:
+        """Serve the archives of a site."""
+        self._store = store
+        self._models = models
+        self._tools = tools
+        self._site = site
+        self._open: dict[str, OpenArchive] = {}
+        self._handles: dict[str, Archive] = {}
+
+    @property
+    def catalog(self) -> Catalog:
+        """The records behind the archives."""
+        return self._tools.catalog
+
+    async def get(self, archive: str) -> OpenArchive:
+        """Return an archive.
+
+        Raises:
+            ArchiveNotFoundError: If there is none, or it belongs to another site.
+            ArchiveNotReadyError: If another process holds it.
+            ModelNotFoundError: If its model is not installed.
+            SiteKeyMismatchError: If it was built with another site key.
+        """
+        if (present := self._open.get(archive)) is not None:
+            return present
+        async with self._tools.locks.holding(f"archive/{archive}"):
+            if archive not in self._open:
+                record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, archive)
+                self._open[archive] = await self._opened(record)
+            return self._open[archive]
+
+    async def create(self, archive: str, *, model: str, originals: OriginalsPolicy) -> OpenArchive:
+        """Create an archive, or return the one that is there with the same settings.
+
+        Raises:
+            ArchiveAlreadyExistsError: If it is there with other settings.
+            ModelNotFoundError: If there is no such model.
+        """
+        artifact = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, model)
+        record = ArchiveRecord(
+            archive=archive,
+            site=self._site,
+            model=artifact.digest,
+            embedding_size=artifact.embedding_size,
+            preprocessing=artifact.preprocessing.digest,
+            site_key_fingerprint=self._tools.site_key.fingerprint,
+            originals=originals,
+            create_time=time.time(),
+        )
+        await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.create_archive, record)
+        return await self.get(archive)
+
+    async def records(self) -> list[ArchiveRecord]:
+        """Return the records of the site's archives, by id."""
+        records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archives)
+        return [record for record in records if record.site == self._site]
+
+    async def require_empty(self, opened: OpenArchive, *, force: bool) -> None:
+        """Refuse to go on with an archive that holds items, unless forced.
+
+        Raises:
+            ArchiveNotEmptyError: If it holds items and `force` is not set.
+        """
+        count = await self._tools.lanes.store.run(Priority.INTERACTIVE, opened.archive.count)
+        if count and not force:
+            archive = opened.record.archive
+            message = f"archive {archive} holds {count} items; set force to delete them all"
+            raise ArchiveNotEmptyError(message, field="force", metadata={"archive": archive, "items": str(count)})
+
+    async def delete(self, opened: OpenArchive) -> None:
+        """Delete an archive whose items are deleted already."""
+        archive, lanes = opened.record.archive, self._tools.lanes
+        async with self._tools.locks.holding(f"archive/{archive}"):
+            self._open.pop(archive, None)
+            self._handles.pop(archive, None)
+            await lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
+            await lanes.blobs.run(Priority.INTERACTIVE, self.catalog.forget_archive, archive)
+
+    async def close(self) -> None:
+        """Close every archive and the store."""
+        for handle in self._handles.values():
+            await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.close)
+        self._open.clear()
+        self._handles.clear()
+        await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.close)
+
+    def ping(self) -> None:
+        """Ask the vector store for a sign of life, on its lane.
+
+        Raises:
+            BackendUnavailableError: If it does not answer.
+        """
+        self._store.ping()
+
+    async def sizes(self) -> dict[str, int]:
+        """Return how many items each archive holds that is open."""
+        run = self._tools.lanes.store.run
+        return {archive: await run(Priority.BACKGROUND, held.count) for archive, held in list(self._handles.items())}
+
+    async def handle(self, record: ArchiveRecord) -> Archive:
+        """Return an archive's part in the vector store, whether or not its model is installed.
+
+        Raises:
+            ArchiveNotReadyError: If another process holds it, or the vector store has lost it.
+        """
+        async with self._tools.locks.holding(f"handle/{record.archive}"):
+            if record.archive not in self._handles:
+                opened = await self._tools.lanes.store.run(
+                    Priority.INTERACTIVE, self._opened_in_store, binding_of(record)
+                )
+                self._handles[record.archive] = opened
+            return self._handles[record.archive]
+
+    async def _opened(self, record: ArchiveRecord) -> OpenArchive:
+        if record.site != self._site:
+            message = f"there is no archive {record.archive}"
+            raise ArchiveNotFoundError(message, metadata={"archive": record.archive})
+        if record.site_key_fingerprint != self._tools.site_key.fingerprint:
+            message = "the archive was built with another site key; provide that key"
+            metadata = {"archive": record.archive, "archive_site_key": record.site_key_fingerprint}
+            raise SiteKeyMismatchError(message, metadata=metadata)
+        artifact = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, record.model)
+        handle = await self.handle(record)
+
+        def embed(pixels: UInt8Array) -> Float32Array:
+            return self._models.embedder(record.model).embed(pixels)
+
+        runner = IndexRunner(record, handle, embed, artifact.preprocessing, self._tools)
+        return OpenArchive(record, handle, artifact, embed, runner)
+
+    def _opened_in_store(self, binding: ArchiveBinding) -> Archive:
+        """Open the archive where it is; make it only if nothing was ever stored, so that a lost store is noticed."""
+        try:
+            return self._store.open(binding)
+        except ArchiveNotFoundError:
+            if next(self.catalog.items(binding.archive), None) is None:
+                return self._store.create(binding)
+        archive = binding.archive
+        message = f"the vector store has lost archive {archive}; run `xmirad archive rebuild {archive}`"
+        raise ArchiveNotReadyError(message, metadata={"archive": archive})

@@ -1,0 +1,97 @@
+"""Turns what a search asks with into a vector, and settles whose image it is."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+from xmirad.archive.port import Archive
+from xmirad.errors import ItemNotFoundError
+from xmirad.ids import SiteKey, image_digest, item_name
+from xmirad.imaging.preprocessing import Preprocessing
+from xmirad.indexing.incoming import image_of, patient_key
+from xmirad.indexing.runner import Embed, Tools
+from xmirad.lanes import Priority
+from xmirad.types import DecodedImage, EncodedImage, Float32Array, Patient
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for.
+
+    Attributes:
+        embedding: Float32 `[embedding_size]`, length 1 where it comes from an image.
+        digest: SHA-256 of image or vector, hexadecimal.
+        item: The item's id where the query is an item of the archive.
+        patient: Key of the patient, study or item, or None where nothing is known.
+        patient_known: Whether `patient` stands for a patient.
+        decode_seconds: Time spent decoding and preprocessing.
+        embed_seconds: Time spent in the model.
+    """
+
+    embedding: Float32Array
+    digest: str
+    item: str | None = None
+    patient: str | None = None
+    patient_known: bool = False
+    decode_seconds: float = 0.0
+    embed_seconds: float = 0.0
+
+
+async def query_of_image(
+    image: EncodedImage, patient: Patient | None, *, recipe: Preprocessing, embed: Embed, tools: Tools
+) -> Query:
+    """Decode and embed an image.
+
+    Raises:
+        InvalidImageError: If it cannot be decoded.
+        UnsupportedImageError: If no decoder for it is allowed.
+        PayloadTooLargeError: If it exceeds a limit.
+    """
+    began = time.perf_counter()
+    decoded = await tools.lanes.decode.run(Priority.INTERACTIVE, tools.decoder.decode, image, recipe)
+    decoded_at = time.perf_counter()
+    rows = await tools.lanes.model.run(Priority.INTERACTIVE, embed, decoded.pixels[None])
+    embedded_at = time.perf_counter()
+    key, known = _patient_of_image(patient, decoded, tools.site_key)
+    return Query(
+        embedding=rows[0],
+        digest=image_of(image, decoded.dicom, file=image_digest(image.data)),
+        patient=key,
+        patient_known=known,
+        decode_seconds=decoded_at - began,
+        embed_seconds=embedded_at - decoded_at,
+    )
+
+
+def query_of_item(archive: Archive, item: str, patient: Patient | None, *, site: str, site_key: SiteKey) -> Query:
+    """Read an item's embedding from the vector store.
+
+    Raises:
+        ItemNotFoundError: If the archive has no such item of the site.
+    """
+    found = archive.get([item], with_embedding=True)
+    if not found or found[0].payload.site != site or found[0].embedding is None:
+        name = item_name(archive.binding.archive, item)
+        raise ItemNotFoundError(f"there is no item {name}", field="item", metadata={"item": name})
+    payload = found[0].payload
+    stated = site_key.patient_key(patient) if patient is not None else None
+    return Query(
+        embedding=found[0].embedding,
+        digest=payload.image_digest,
+        item=item,
+        patient=stated or payload.patient,
+        patient_known=stated is not None or payload.patient_known,
+    )
+
+
+def query_of_embedding(embedding: Float32Array, patient: Patient | None, *, site_key: SiteKey) -> Query:
+    """Take a vector as it is; the search checks and scales it."""
+    key = site_key.patient_key(patient) if patient is not None else None
+    digest = hashlib.sha256(embedding.astype("<f4").tobytes()).hexdigest()
+    return Query(embedding=embedding, digest=digest, patient=key, patient_known=key is not None)
+
+
+def _patient_of_image(stated: Patient | None, decoded: DecodedImage, site_key: SiteKey) -> tuple[str | None, bool]:
+    if stated is None and decoded.dicom is None:
+        return None, False
+    return patient_key(stated, decoded.dicom, item="", site_key=site_key)

@@ -1,0 +1,69 @@
+"""Which services the server offers."""
+
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection
+
+from xmirad.api.v1 import (
+    archive_service_pb2,
+    archive_service_pb2_grpc,
+    model_service_pb2,
+    model_service_pb2_grpc,
+    retrieval_service_pb2,
+    retrieval_service_pb2_grpc,
+    server_service_pb2,
+    server_service_pb2_grpc,
+)
+from xmirad.indexing.runner import Tools
+from xmirad.observability.metrics import RetrievalMetrics
+from xmirad.settings import Settings
+from xmirad_services.retrieval.health import HealthReporter
+from xmirad_services.retrieval.item_details import ItemDetails
+from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.open_archives import OpenArchives
+from xmirad_services.retrieval.purging import Purger
+from xmirad_services.retrieval.searching import Searcher
+from xmirad_services.retrieval.servicers.archive import ArchiveServicer
+from xmirad_services.retrieval.servicers.model import ModelServicer
+from xmirad_services.retrieval.servicers.retrieval import RetrievalServicer
+from xmirad_services.retrieval.servicers.server import ServerServicer
+
+SERVICES = tuple(
+    service
+    for module in (retrieval_service_pb2, archive_service_pb2, model_service_pb2, server_service_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
+)
+METHODS = tuple(f"{service.full_name}/{method.name}" for service in SERVICES for method in service.methods)
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """What the servicers work with."""
+
+    archives: OpenArchives
+    models: LoadedModels
+    tools: Tools
+    metrics: RetrievalMetrics
+    boot_id: str
+
+
+def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> HealthReporter:
+    """Add every service, health, and reflection unless it is switched off."""
+    tools, site = parts.tools, settings.site
+    searcher = Searcher(parts.archives, parts.models, tools, site=site)
+    retrieval = RetrievalServicer(searcher, ItemDetails(tools), parts.metrics, settings.limits)
+    purger = Purger(parts.archives, tools)
+    archive = ArchiveServicer(parts.archives, purger, tools, parts.metrics, settings.limits, site=site)
+    retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server(retrieval, server)
+    archive_service_pb2_grpc.add_ArchiveServiceServicer_to_server(archive, server)
+    model = ModelServicer(parts.models, tools.lanes.blobs)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
+    description = ServerServicer(settings, boot_id=parts.boot_id)
+    server_service_pb2_grpc.add_ServerServiceServicer_to_server(description, server)
+    names = [service.full_name for service in SERVICES]
+    if settings.server.reflection:
+        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], server)
+    return HealthReporter(server, names)

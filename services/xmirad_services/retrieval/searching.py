@@ -1,0 +1,129 @@
+"""Answers searches: from a query of any kind to a ranking."""
+
+from dataclasses import dataclass
+
+from xmirad.api.vocabulary import QueryItemExclusion
+from xmirad.archive.filters import unknown_values
+from xmirad.archive.search import SearchOutcome, SearchQuery, search_archive
+from xmirad.indexing.runner import Tools
+from xmirad.lanes import Priority
+from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy
+from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
+from xmirad_services.retrieval.queries import Query, query_of_embedding, query_of_image, query_of_item
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTask:
+    """A search whose fields are checked.
+
+    Attributes:
+        archive: The archive's id.
+        source: An image, an item's id, or a vector.
+        top_k: How many results.
+        filter: Which items take part.
+        patient: The query's patient, if the caller says so.
+        patient_policy: What to do with items of that patient.
+        exclude_query_item: Leave the query's own item out.
+        min_score: Leave out results below this score.
+        exact: Compare with every item.
+        model: The model that the caller expects, or an empty string.
+        with_payload: Fetch what is known of the results, not only ids and scores.
+    """
+
+    archive: str
+    source: EncodedImage | str | Float32Array
+    top_k: int
+    filter: ItemFilter
+    patient: Patient | None
+    patient_policy: PatientPolicy
+    exclude_query_item: bool
+    min_score: float | None
+    exact: bool
+    model: str
+    with_payload: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """A ranking and how it came about."""
+
+    outcome: SearchOutcome
+    query: Query
+    model: str
+    exclusion: QueryItemExclusion
+
+
+class Searcher:
+    """Runs searches on the lanes that indexing uses too, before any indexing that waits."""
+
+    def __init__(self, archives: OpenArchives, models: LoadedModels, tools: Tools, *, site: str) -> None:
+        """Search the archives of a site."""
+        self._archives = archives
+        self._models = models
+        self._tools = tools
+        self._site = site
+
+    async def search(self, task: SearchTask) -> SearchAnswer:
+        """Return the nearest items.
+
+        Raises:
+            XmiradError: As named in the error index; the field at fault is named.
+        """
+        opened = await self._archives.get(task.archive)
+        if task.model:
+            opened.require_model(self._models.find(task.model).digest)
+        store, site_key = self._tools.lanes.store, self._tools.site_key
+        if isinstance(task.source, str):
+            return await store.run(Priority.INTERACTIVE, self._search_by_item, opened, task, task.source)
+        if isinstance(task.source, EncodedImage):
+            recipe = opened.artifact.preprocessing
+            query = await query_of_image(
+                task.source, task.patient, recipe=recipe, embed=opened.embed, tools=self._tools
+            )
+        else:
+            query = query_of_embedding(task.source, task.patient, site_key=site_key)
+        return await store.run(Priority.INTERACTIVE, self._search, opened, task, query)
+
+    async def embed(self, image: EncodedImage, *, model: str) -> tuple[Query, str]:
+        """Return an image's embedding and the digest of the model, the default one where none is named.
+
+        Raises:
+            ModelNotFoundError: If there is no such model.
+            XmiradError: If the image cannot be decoded.
+        """
+        lanes = self._tools.lanes
+        artifact = await lanes.blobs.run(Priority.INTERACTIVE, self._models.find, model)
+        embedder = await lanes.model.run(Priority.INTERACTIVE, self._models.embedder, artifact.digest)
+        recipe = artifact.preprocessing
+        query = await query_of_image(image, None, recipe=recipe, embed=embedder.embed, tools=self._tools)
+        return query, artifact.digest
+
+    def _search_by_item(self, opened: OpenArchive, task: SearchTask, item: str) -> SearchAnswer:
+        site_key = self._tools.site_key
+        query = query_of_item(opened.archive, item, task.patient, site=self._site, site_key=site_key)
+        return self._search(opened, task, query)
+
+    def _search(self, opened: OpenArchive, task: SearchTask, query: Query) -> SearchAnswer:
+        exclusion = QueryItemExclusion.NONE
+        if task.exclude_query_item:
+            exclusion = QueryItemExclusion.NAME if query.item else QueryItemExclusion.CONTENT
+        unknown_values(opened.archive, task.filter, site=self._site)
+        outcome = search_archive(
+            opened.archive,
+            SearchQuery(
+                embedding=query.embedding,
+                top_k=task.top_k,
+                filter=task.filter,
+                site=self._site,
+                patient=query.patient,
+                patient_known=query.patient_known,
+                policy=task.patient_policy,
+                excluded_item=query.item if exclusion is QueryItemExclusion.NAME else None,
+                excluded_image_digest=query.digest if exclusion is QueryItemExclusion.CONTENT else None,
+                min_score=task.min_score,
+                exact=task.exact,
+                with_payload=task.with_payload,
+            ),
+        )
+        return SearchAnswer(outcome, query, opened.record.model, exclusion)

@@ -1,0 +1,154 @@
+"""`ArchiveService`: archives, and the uploads that fill them. Reading and deleting items is in `items.py`."""
+
+from collections.abc import AsyncIterator
+
+import structlog
+
+from xmirad.api import checks
+from xmirad.api.enums import ORIGINALS_POLICY
+from xmirad.api.errors import to_proto_error
+from xmirad.api.v1 import archive_service_pb2 as pb
+from xmirad.archive.conditions import PayloadField
+from xmirad.archive.filters import RANGE_FIELDS, VALUE_FIELDS, of_site
+from xmirad.catalog.records import ArchiveRecord
+from xmirad.errors import XmiradError
+from xmirad.failpoints import FailpointName
+from xmirad.ids import parse_archive_name
+from xmirad.indexing.runner import Tools
+from xmirad.lanes import Priority
+from xmirad.observability.metrics import RetrievalMetrics
+from xmirad.settings import LimitSettings
+from xmirad_services.retrieval.interceptors import Context, as_domain_error
+from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
+from xmirad_services.retrieval.purging import Purger
+from xmirad_services.retrieval.servicers.archive_messages import archive_message, incoming_item, receipt_message
+from xmirad_services.retrieval.servicers.items import ItemMethods
+from xmirad_services.retrieval.streams import answered
+
+UPLOADS_IN_FLIGHT = 16
+UNKNOWN_COUNT = -1
+_log = structlog.get_logger(__name__)
+
+
+class ArchiveServicer(ItemMethods):
+    """Creates, fills and maintains archives."""
+
+    def __init__(
+        self,
+        archives: OpenArchives,
+        purger: Purger,
+        tools: Tools,
+        metrics: RetrievalMetrics,
+        limits: LimitSettings,
+        *,
+        site: str,
+    ) -> None:
+        """Serve the archives of a site."""
+        super().__init__(archives, purger, tools, site=site)
+        self._metrics = metrics
+        self._limits = limits
+
+    async def CreateArchive(self, request: pb.CreateArchiveRequest, context: Context) -> pb.CreateArchiveResponse:
+        """Create an archive and bind it to a model for good."""
+        archive = parse_archive_name(f"archives/{request.archive_id}", field="archive_id")
+        originals = ORIGINALS_POLICY.from_proto(request.originals, field="originals")
+        opened = await self._archives.create(archive, model=checks.model(request.model), originals=originals)
+        return pb.CreateArchiveResponse(archive=archive_message(opened.record, await self._count(opened.record)))
+
+    async def GetArchive(self, request: pb.GetArchiveRequest, context: Context) -> pb.GetArchiveResponse:
+        """Return an archive."""
+        opened = await self._named(request.name)
+        return pb.GetArchiveResponse(archive=archive_message(opened.record, await self._count(opened.record)))
+
+    async def ListArchives(self, request: pb.ListArchivesRequest, context: Context) -> pb.ListArchivesResponse:
+        """List the archives by name."""
+        size = checks.page_size(request.page_size)
+        records = [record for record in await self._archives.records() if record.archive > request.page_token]
+        page, more = records[:size], len(records) > size
+        return pb.ListArchivesResponse(
+            archives=[archive_message(record, await self._count_if_possible(record)) for record in page],
+            next_page_token=page[-1].archive if more else "",
+        )
+
+    async def DeleteArchive(self, request: pb.DeleteArchiveRequest, context: Context) -> pb.DeleteArchiveResponse:
+        """Delete an archive with all its items."""
+        opened = await self._named(request.name)
+        await self._archives.require_empty(opened, force=request.force)
+        await self._purger.empty(opened)
+        await self._archives.delete(opened)
+        return pb.DeleteArchiveResponse()
+
+    async def GetArchiveStats(self, request: pb.GetArchiveStatsRequest, context: Context) -> pb.GetArchiveStatsResponse:
+        """Count an archive's items by what is known of them."""
+        opened = await self._named(request.name)
+        fields = {**VALUE_FIELDS, **RANGE_FIELDS}
+        counts = await self._facets(opened, list(fields.values()))
+        patients = await self._facets(opened, [PayloadField.PATIENT])
+        return pb.GetArchiveStatsResponse(
+            archive=archive_message(opened.record, await self._count(opened.record)),
+            patient_count=len(patients[0]),
+            fields=[_field_counts(name, found) for name, found in zip(fields, counts, strict=True) if found],
+        )
+
+    async def UploadItems(
+        self, request_iterator: AsyncIterator[pb.UploadItemsRequest], context: Context
+    ) -> AsyncIterator[pb.UploadItemsResponse]:
+        """Store many images over one call."""
+        named = ""
+
+        async def upload(request: pb.UploadItemsRequest) -> pb.UploadItemsResponse:
+            nonlocal named
+            named = request.archive or named
+            return await self._uploaded(request, named)
+
+        async for response in answered(request_iterator, upload, limit=UPLOADS_IN_FLIGHT):
+            yield response
+            if response.HasField("receipt"):
+                self._tools.failpoint.reach(FailpointName.AFTER_ACKNOWLEDGMENT)
+
+    async def CreateItem(self, request: pb.CreateItemRequest, context: Context) -> pb.CreateItemResponse:
+        """Store one image."""
+        return pb.CreateItemResponse(receipt=await self._store(request.archive, request.item))
+
+    async def _uploaded(self, request: pb.UploadItemsRequest, archive: str) -> pb.UploadItemsResponse:
+        correlation_id = request.correlation_id
+        try:
+            checks.correlation_id(correlation_id)
+            receipt = await self._store(archive, request.item)
+        except Exception as error:  # noqa: BLE001 - the answer to this one upload
+            failure = to_proto_error(as_domain_error(error))
+            return pb.UploadItemsResponse(correlation_id=correlation_id, error=failure)
+        return pb.UploadItemsResponse(correlation_id=correlation_id, receipt=receipt)
+
+    async def _store(self, archive: str, item: pb.ItemUpload) -> pb.UploadReceipt:
+        opened = await self._named(archive, field="archive")
+        incoming = incoming_item(item, max_image_bytes=self._limits.max_image_bytes)
+        try:
+            stored = await opened.runner.store(incoming)
+        except XmiradError as error:
+            self._metrics.item_indexed(error.reason)
+            raise
+        self._metrics.item_indexed(stored.state)
+        return receipt_message(opened.record.archive, stored)
+
+    async def _count(self, record: ArchiveRecord) -> int:
+        handle = await self._archives.handle(record)
+        return await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.count, of_site(self._site))
+
+    async def _count_if_possible(self, record: ArchiveRecord) -> int:
+        try:
+            return await self._count(record)
+        except XmiradError as error:
+            _log.warning("archive.not_counted", archive=record.archive, reason=error.reason)
+            return UNKNOWN_COUNT
+
+    async def _facets(self, opened: OpenArchive, fields: list[PayloadField]) -> list[dict[str, int]]:
+        def facets() -> list[dict[str, int]]:
+            return [opened.archive.facet(field, where=of_site(self._site)) for field in fields]
+
+        return await self._tools.lanes.store.run(Priority.INTERACTIVE, facets)
+
+
+def _field_counts(name: str, counts: dict[str, int]) -> pb.FieldCounts:
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return pb.FieldCounts(field=name, values=[pb.ValueCount(value=value, count=count) for value, count in ordered])

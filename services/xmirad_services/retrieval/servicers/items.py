@@ -1,0 +1,134 @@
+"""The methods of `ArchiveService` that read and delete items."""
+
+from collections.abc import Sequence
+
+from xmirad.api import checks
+from xmirad.api.conversion import filter_from_proto, geometry_to_proto, item_from_proto, patient_from_proto
+from xmirad.api.enums import ITEM_VIEW
+from xmirad.api.limits import MAX_NAMES
+from xmirad.api.v1 import archive_service_pb2 as pb
+from xmirad.api.v1 import archive_service_pb2_grpc as pb_grpc
+from xmirad.api.v1 import resources_pb2
+from xmirad.api.vocabulary import ItemView
+from xmirad.archive.conditions import All, AnyOf, Condition, PayloadField
+from xmirad.archive.filters import conditions_of, of_site, unknown_values
+from xmirad.archive.port import StoredItem
+from xmirad.errors import InvalidRequestError, ItemNotFoundError
+from xmirad.ids import parse_archive_name, parse_item_name
+from xmirad.indexing.runner import Tools
+from xmirad.lanes import Priority
+from xmirad.types import ItemFilter
+from xmirad_services.retrieval.interceptors import Context
+from xmirad_services.retrieval.item_details import ItemDetails
+from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
+from xmirad_services.retrieval.purging import Purger
+from xmirad_services.retrieval.servicers.archive_messages import item_message
+
+MAX_PAGE_TOKEN_CHARACTERS = 64
+
+
+class ItemMethods(pb_grpc.ArchiveServiceServicer):
+    """Reads and deletes items."""
+
+    def __init__(self, archives: OpenArchives, purger: Purger, tools: Tools, *, site: str) -> None:
+        """Serve the items of a site."""
+        self._archives = archives
+        self._purger = purger
+        self._tools = tools
+        self._site = site
+        self._details = ItemDetails(tools)
+
+    async def GetItem(self, request: pb.GetItemRequest, context: Context) -> pb.GetItemResponse:
+        """Return an item."""
+        view = ITEM_VIEW.from_proto(request.view, field="view")
+        archive, item = parse_item_name(request.name, field="name")
+        found = await self._get(await self._archives.get(archive), [item], view)
+        if not found:
+            message = f"there is no item {request.name}"
+            raise ItemNotFoundError(message, field="name", metadata={"item": request.name})
+        return pb.GetItemResponse(item=found[0])
+
+    async def ListItems(self, request: pb.ListItemsRequest, context: Context) -> pb.ListItemsResponse:
+        """List an archive's items in the order of their ids."""
+        view = ITEM_VIEW.from_proto(request.view, field="view")
+        size = checks.page_size(request.page_size)
+        opened = await self._named(request.archive, field="archive")
+        where = await self._condition(opened, request.filter)
+        after = checks.text(request.page_token, field="page_token", max_characters=MAX_PAGE_TOKEN_CHARACTERS) or None
+
+        def scan() -> list[StoredItem]:
+            with_embedding = view is ItemView.EMBEDDING
+            return opened.archive.scan(after=after, limit=size + 1, where=where, with_embedding=with_embedding)
+
+        found = await self._tools.lanes.store.run(Priority.INTERACTIVE, scan)
+        page = found[:size]
+        return pb.ListItemsResponse(
+            items=await self._messages(opened, page, view),
+            next_page_token=page[-1].item if len(found) > size else "",
+        )
+
+    async def BatchGetItems(self, request: pb.BatchGetItemsRequest, context: Context) -> pb.BatchGetItemsResponse:
+        """Return several items; those that do not exist are left out."""
+        view = ITEM_VIEW.from_proto(request.view, field="view")
+        checks.at_most(len(request.names), MAX_NAMES, field="names")
+        opened = await self._named(request.archive, field="archive")
+        archive = opened.record.archive
+        items = [item_from_proto(name, archive=archive, field=f"names[{at}]") for at, name in enumerate(request.names)]
+        return pb.BatchGetItemsResponse(items=await self._get(opened, items, view))
+
+    async def DeleteItem(self, request: pb.DeleteItemRequest, context: Context) -> pb.DeleteItemResponse:
+        """Delete an item and everything derived from its image."""
+        archive, item = parse_item_name(request.name, field="name")
+        await self._purger.delete(await self._archives.get(archive), item)
+        return pb.DeleteItemResponse()
+
+    async def PurgeItems(self, request: pb.PurgeItemsRequest, context: Context) -> pb.PurgeItemsResponse:
+        """Count, and if told so delete, the items of a filter or of a patient."""
+        opened = await self._named(request.archive, field="archive")
+        items = await self._purger.select(opened, await self._selection(opened, request))
+        deleted = await self._purger.delete_all(opened, items) if request.force else 0
+        return pb.PurgeItemsResponse(selected_items=len(items), deleted_items=deleted)
+
+    async def GetItemImage(self, request: pb.GetItemImageRequest, context: Context) -> pb.GetItemImageResponse:
+        """Return a picture of an item: what the model saw."""
+        archive, item = parse_item_name(request.name, field="name")
+        opened = await self._archives.get(archive)
+        png, record = await self._details.picture(opened.record.archive, item)
+        return pb.GetItemImageResponse(png=png, geometry=geometry_to_proto(record.geometry))
+
+    async def _named(self, name: str, *, field: str = "name") -> OpenArchive:
+        return await self._archives.get(parse_archive_name(name, field=field))
+
+    async def _condition(self, opened: OpenArchive, message: resources_pb2.ItemFilter) -> Condition:
+        wanted = filter_from_proto(message, archive=opened.record.archive)
+
+        def check() -> None:
+            unknown_values(opened.archive, wanted, site=self._site)
+
+        await self._tools.lanes.store.run(Priority.INTERACTIVE, check)
+        return conditions_of(wanted, site=self._site)
+
+    async def _selection(self, opened: OpenArchive, request: pb.PurgeItemsRequest) -> Condition:
+        if request.WhichOneof("selection") == "patient":
+            patient = self._tools.site_key.patient_key(patient_from_proto(request.patient))
+            return All((of_site(self._site), AnyOf(PayloadField.PATIENT, (patient,))))
+        if filter_from_proto(request.filter, archive=opened.record.archive) == ItemFilter():
+            message = "filter must ask for something; to delete every item, delete the archive"
+            raise InvalidRequestError(message, field="filter")
+        return await self._condition(opened, request.filter)
+
+    async def _get(self, opened: OpenArchive, items: Sequence[str], view: ItemView) -> list[resources_pb2.Item]:
+        def get() -> list[StoredItem]:
+            found = opened.archive.get(items, with_embedding=view is ItemView.EMBEDDING)
+            return [item for item in found if item.payload.site == self._site]
+
+        return await self._messages(opened, await self._tools.lanes.store.run(Priority.INTERACTIVE, get), view)
+
+    async def _messages(
+        self, opened: OpenArchive, found: Sequence[StoredItem], view: ItemView
+    ) -> list[resources_pb2.Item]:
+        archive = opened.record.archive
+        if view is ItemView.BASIC:
+            return [item_message(archive, item, None) for item in found]
+        records = await self._details.records(archive, [item.item for item in found])
+        return [item_message(archive, item, record) for item, record in zip(found, records, strict=True)]

@@ -1,0 +1,162 @@
+"""`RetrievalService`."""
+
+from collections.abc import AsyncIterator
+
+from xmirad.api import checks
+from xmirad.api.conversion import (
+    embedding_from_proto,
+    embedding_to_proto,
+    filter_from_proto,
+    identity_to_proto,
+    item_from_proto,
+    patient_from_proto,
+)
+from xmirad.api.enums import PATIENT_POLICY, QUERY_ITEM_EXCLUSION, SAME_PATIENT, SEARCH_VIEW
+from xmirad.api.errors import to_proto_error
+from xmirad.api.images import encoded_image_from_proto
+from xmirad.api.ranking import ranking_to_proto
+from xmirad.api.v1 import retrieval_service_pb2 as pb
+from xmirad.api.v1 import retrieval_service_pb2_grpc as pb_grpc
+from xmirad.api.vocabulary import SearchView
+from xmirad.archive.search import RankedItem
+from xmirad.errors import InvalidRequestError
+from xmirad.ids import item_name, parse_archive_name
+from xmirad.observability.metrics import RetrievalMetrics
+from xmirad.settings import LimitSettings
+from xmirad.types import EncodedImage, Float32Array
+from xmirad_services.retrieval.interceptors import Context, as_domain_error, request_id
+from xmirad_services.retrieval.item_details import ItemDetails
+from xmirad_services.retrieval.searching import SearchAnswer, Searcher, SearchTask
+from xmirad_services.retrieval.streams import answered
+
+STREAM_IN_FLIGHT = 16
+MILLISECONDS = 1_000.0
+
+
+class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
+    """Answers searches."""
+
+    def __init__(
+        self, searcher: Searcher, details: ItemDetails, metrics: RetrievalMetrics, limits: LimitSettings
+    ) -> None:
+        """Search within limits; `details` fills the FULL view."""
+        self._searcher = searcher
+        self._metrics = metrics
+        self._details = details
+        self._limits = limits
+
+    async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
+        """Return the nearest items of a query."""
+        return await self._search(request)
+
+    async def StreamSearch(
+        self, request_iterator: AsyncIterator[pb.StreamSearchRequest], context: Context
+    ) -> AsyncIterator[pb.StreamSearchResponse]:
+        """Answer many searches over one call."""
+        async for response in answered(request_iterator, self._streamed, limit=STREAM_IN_FLIGHT):
+            yield response
+
+    async def EmbedImage(self, request: pb.EmbedImageRequest, context: Context) -> pb.EmbedImageResponse:
+        """Compute the embedding of an image."""
+        image = encoded_image_from_proto(request, max_image_bytes=self._limits.max_image_bytes)
+        query, model = await self._searcher.embed(image, model=checks.model(request.model))
+        return pb.EmbedImageResponse(
+            model=f"models/{model}",
+            image_digest=query.digest,
+            embedding=embedding_to_proto(query.embedding),
+            request_id=request_id.get(),
+        )
+
+    async def _streamed(self, request: pb.StreamSearchRequest) -> pb.StreamSearchResponse:
+        correlation_id = request.correlation_id
+        try:
+            checks.correlation_id(correlation_id)
+            return pb.StreamSearchResponse(correlation_id=correlation_id, response=await self._search(request.search))
+        except Exception as error:  # noqa: BLE001 - the answer to this one search
+            failure = to_proto_error(as_domain_error(error))
+            return pb.StreamSearchResponse(correlation_id=correlation_id, error=failure)
+
+    async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
+        view = SEARCH_VIEW.from_proto(request.view, field="view")
+        task = self._task(request, view)
+        answer = await self._searcher.search(task)
+        self._measure(answer)
+        response = _response(answer)
+        if view is SearchView.RANKING:
+            results = answer.outcome.results
+            ranking = ranking_to_proto((found.item for found in results), (found.score for found in results))
+            response.ranking.CopyFrom(ranking)
+            return response
+        response.results.extend(_result(task.archive, found) for found in answer.outcome.results)
+        if view is SearchView.FULL:
+            await self._fill(task.archive, answer, response)
+        return response
+
+    def _task(self, request: pb.SearchRequest, view: SearchView) -> SearchTask:
+        archive = parse_archive_name(request.archive, field="archive")
+        ranking = view is SearchView.RANKING
+        maximum = self._limits.max_ranking_top_k if ranking else self._limits.max_top_k
+        return SearchTask(
+            archive=archive,
+            source=self._source(request, archive),
+            top_k=checks.top_k(request.top_k, maximum=maximum),
+            filter=filter_from_proto(request.filter, archive=archive),
+            patient=patient_from_proto(request.patient) if request.HasField("patient") else None,
+            patient_policy=PATIENT_POLICY.from_proto(request.patient_policy, field="patient_policy"),
+            exclude_query_item=request.exclude_query_item,
+            min_score=checks.min_score(request.min_score) if request.HasField("min_score") else None,
+            exact=request.exact,
+            model=checks.model(request.model),
+            with_payload=not ranking,
+        )
+
+    def _source(self, request: pb.SearchRequest, archive: str) -> EncodedImage | str | Float32Array:
+        source = request.WhichOneof("source")
+        if source is None:
+            message = "one of image, dicom_file, item and embedding must be set"
+            raise InvalidRequestError(message, field="source")
+        if source == "item":
+            return item_from_proto(request.item, archive=archive, field="item")
+        if source == "embedding":
+            return embedding_from_proto(request.embedding)
+        return encoded_image_from_proto(request, max_image_bytes=self._limits.max_image_bytes)
+
+    async def _fill(self, archive: str, answer: SearchAnswer, response: pb.SearchResponse) -> None:
+        items = [found.item for found in answer.outcome.results]
+        for result, detail in zip(response.results, await self._details.of(archive, items), strict=True):
+            if detail is not None:
+                result.identity.CopyFrom(identity_to_proto(detail.record.identity))
+                result.thumbnail = detail.thumbnail
+
+    def _measure(self, answer: SearchAnswer) -> None:
+        self._metrics.search_seconds.observe(answer.outcome.seconds)
+        if answer.query.embed_seconds:
+            self._metrics.decode_seconds.observe(answer.query.decode_seconds)
+            self._metrics.embed_seconds.observe(answer.query.embed_seconds)
+
+
+def _result(archive: str, found: RankedItem) -> pb.SearchResult:
+    return pb.SearchResult(
+        item=item_name(archive, found.item),
+        rank=found.rank,
+        score=found.score,
+        labels=found.payload.attributes.labels if found.payload else (),
+        same_patient=SAME_PATIENT.to_proto(found.same_patient),
+    )
+
+
+def _response(answer: SearchAnswer) -> pb.SearchResponse:
+    outcome, query = answer.outcome, answer.query
+    return pb.SearchResponse(
+        model=f"models/{answer.model}",
+        query_digest=query.digest,
+        searched_items=outcome.searched_items,
+        exact=outcome.exact,
+        query_item_exclusion=QUERY_ITEM_EXCLUSION.to_proto(answer.exclusion),
+        timings=pb.SearchTimings(
+            decode_ms=query.decode_seconds * MILLISECONDS,
+            embed_ms=query.embed_seconds * MILLISECONDS,
+            search_ms=outcome.seconds * MILLISECONDS,
+        ),
+        request_id=request_id.get(),
+    )

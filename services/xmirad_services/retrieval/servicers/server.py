@@ -1,0 +1,37 @@
+"""`ServerService`."""
+
+from xmirad.imaging.dicom import SUPPORTED_TRANSFER_SYNTAXES
+
+from xmirad import __version__
+from xmirad.api.v1 import server_service_pb2 as pb
+from xmirad.api.v1 import server_service_pb2_grpc as pb_grpc
+from xmirad.imaging.raster import MEDIA_TYPES
+from xmirad.settings import Settings
+from xmirad_services.retrieval.interceptors import Context
+
+INTENDED_USE = "Research and decision support. Not a diagnosis."
+
+
+class ServerServicer(pb_grpc.ServerServiceServicer):
+    """Says what the running service is and accepts."""
+
+    def __init__(self, settings: Settings, *, boot_id: str) -> None:
+        """Describe a service that runs under these settings."""
+        limits = settings.limits
+        self._info = pb.ServerInfo(
+            version=__version__,
+            boot_id=boot_id,
+            max_message_bytes=settings.server.max_message_bytes,
+            max_image_bytes=limits.max_image_bytes,
+            max_image_pixels=limits.max_image_pixels,
+            max_top_k=limits.max_top_k,
+            max_ranking_top_k=limits.max_ranking_top_k,
+            media_types=sorted(MEDIA_TYPES),
+            transfer_syntaxes=SUPPORTED_TRANSFER_SYNTAXES,
+            vector_store=settings.store.kind.value,
+            intended_use=INTENDED_USE,
+        )
+
+    async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:
+        """Return version, limits and abilities."""
+        return pb.GetServerInfoResponse(info=self._info)

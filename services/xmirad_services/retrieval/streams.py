@@ -1,0 +1,49 @@
+"""Answers the requests of a stream side by side, a bounded number at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+async def answered(requests: AsyncIterator[Q], answer: Callable[[Q], Awaitable[A]], *, limit: int) -> AsyncIterator[A]:
+    """Yield the answers as they come.
+
+    A request is read only while fewer than `limit` are unanswered, so that a fast sender is held back by the transport.
+    What is still under way when the consumer stops or the requests break is cancelled.
+
+    Args:
+        requests: The requests; what it raises ends the stream.
+        answer: Answers one request; must not raise.
+        limit: Most requests under way.
+    """
+    answers: asyncio.Queue[A | None] = asyncio.Queue()
+    slots = asyncio.Semaphore(limit)
+    running: set[asyncio.Task[None]] = set()
+
+    async def one(request: Q) -> None:
+        await answers.put(await answer(request))
+
+    async def read() -> None:
+        try:
+            async for request in requests:
+                await slots.acquire()
+                task = asyncio.create_task(one(request))
+                running.add(task)
+                task.add_done_callback(running.discard)
+            await asyncio.gather(*running)
+        finally:
+            await answers.put(None)
+
+    reader = asyncio.create_task(read())
+    try:
+        while (outcome := await answers.get()) is not None:
+            yield outcome
+            slots.release()
+        await reader
+    finally:
+        for task in (reader, *running):
+            task.cancel()
+        await asyncio.gather(reader, *running, return_exceptions=True)
