@@ -1,0 +1,74 @@
+"""Which processes make up the system, as data."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from xmirad.errors import XmiradError
+from xmirad.home import Home
+from xmirad.settings import Settings
+from xmirad.supervisor.announcement import find_service
+
+ANSWER_SECONDS = 2.0
+KILL_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program to keep running.
+
+    Attributes:
+        name: Its name in messages and of its log file.
+        command: Program and arguments.
+        is_ready: Tells whether the process of this id is ready for work; asked again and again, answers within seconds.
+        environment: Variables beside those of the supervisor.
+        stop_seconds: How long it may take to end after SIGTERM before it is killed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    is_ready: Callable[[int], bool]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_seconds: float = 10.0
+
+
+def embedded_system(settings: Settings, *, address: str) -> tuple[Program, ...]:
+    """Return the programs of the embedded system, in the order in which they start.
+
+    Args:
+        settings: Settings; the processes read the same files and variables.
+        address: Where the retrieval service is to listen.
+    """
+    return (_retrieval(settings, address),)
+
+
+def answers(address: str) -> str | None:
+    """Return the boot id of the service at an address, or None if none answers."""
+    from xmirad.client import Client
+
+    try:
+        with Client(address, timeout_seconds=ANSWER_SECONDS) as client:
+            return client.server_info().boot_id
+    except XmiradError:
+        return None
+
+
+def _retrieval(settings: Settings, address: str) -> Program:
+    home = Home(settings.home)
+
+    def is_ready(pid: int) -> bool:
+        service = find_service(home)
+        return service is not None and service.pid == pid and answers(service.address) == service.boot_id
+
+    return Program(
+        name="retrieval",
+        command=(sys.executable, "-m", "xmirad_services.retrieval"),
+        is_ready=is_ready,
+        environment={
+            "XMIRAD_HOME": str(settings.home),
+            "XMIRAD_MODELS_DIR": str(settings.models_dir),
+            "XMIRAD_SERVER__ADDRESS": address,
+            "PYTHONUNBUFFERED": "1",
+        },
+        stop_seconds=settings.server.drain_seconds + KILL_GRACE_SECONDS,
+    )
