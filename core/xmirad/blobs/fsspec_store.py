@@ -1,6 +1,9 @@
 """A blob store on any file system that fsspec knows; folders get the care of their own that durability needs."""
 
+import contextlib
+import errno
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -33,7 +36,7 @@ class FolderBlobStore:
         """
         self._root = root
         self._partial = root / ".partial"
-        self._partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(self._partial)
         for leftover in self._partial.iterdir():
             if time.time() - leftover.stat().st_mtime > STALE_PARTIAL_SECONDS:
                 leftover.unlink(missing_ok=True)
@@ -98,7 +101,7 @@ class FolderBlobStore:
 
     def _publish(self, partial: Path, path: Path, *, if_absent: bool) -> bool:
         while True:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(path.parent)
             try:
                 if if_absent:
                     os.link(partial, path)
@@ -107,7 +110,7 @@ class FolderBlobStore:
             except FileExistsError:
                 return False
             except FileNotFoundError:
-                # Another thread's delete removed the folder that was empty until now.
+                # A delete has removed the folder, which was empty until now.
                 if not partial.exists():
                     raise
                 continue
@@ -163,6 +166,19 @@ class RemoteBlobStore:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, closed to other users, even while others delete and make the same ones."""
+    while True:
+        try:
+            if stat.S_ISDIR(folder.stat().st_mode):
+                return
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        except FileNotFoundError:
+            _make_folder(folder.parent)
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                folder.mkdir(mode=0o700)
 
 
 def _unavailable(action: str, error: OSError) -> BackendUnavailableError:
