@@ -1,6 +1,8 @@
-"""How much an image may ask for."""
+"""How much an image may ask for, and the errors that say so."""
 
 from dataclasses import dataclass
+
+from xmirad.errors import InvalidImageError, PayloadTooLargeError
 
 MEBIBYTE = 1 << 20
 
@@ -14,7 +16,7 @@ class DecodeLimits:
         max_pixels: Width times height of one frame.
         max_aspect_ratio: Longer side divided by the shorter one.
         memory_bytes: Address space that a decoder process may take, in bytes.
-        wall_seconds: Time from request to answer.
+        wall_seconds: Time from handing an image to a decoder to its answer.
         cpu_seconds: Processor time of one decoding.
     """
 
@@ -24,3 +26,46 @@ class DecodeLimits:
     memory_bytes: int = 1536 * MEBIBYTE
     wall_seconds: float = 5.0
     cpu_seconds: int = 5
+
+    def check_length(self, data: bytes, *, field: str) -> None:
+        """Refuse a file that is empty or too long.
+
+        Raises:
+            InvalidImageError: If it is empty.
+            PayloadTooLargeError: If it has more than `max_bytes`.
+        """
+        if not data:
+            raise InvalidImageError("the image is empty", field=field)
+        if len(data) > self.max_bytes:
+            raise PayloadTooLargeError(
+                f"the image has {len(data)} bytes; at most {self.max_bytes} are allowed",
+                field=field,
+                metadata={"max_image_bytes": str(self.max_bytes), "image_bytes": str(len(data))},
+            )
+
+    def check_size(self, width: int, height: int, *, field: str) -> None:
+        """Refuse a width and height in pixels as read from a header, before any pixel is decoded.
+
+        Raises:
+            InvalidImageError: If a side is 0, or one is more than `max_aspect_ratio` times the other.
+            PayloadTooLargeError: If there are more than `max_pixels`.
+        """
+        found = {"width": str(width), "height": str(height)}
+        if width < 1 or height < 1:
+            raise InvalidImageError("the image has no pixels", field=field, metadata=found)
+        if width * height > self.max_pixels:
+            raise self.too_many_pixels(field=field, found=found)
+        if max(width, height) > self.max_aspect_ratio * min(width, height):
+            raise InvalidImageError(
+                f"one side of the image is more than {self.max_aspect_ratio:g} times as long as the other",
+                field=field,
+                metadata=found | {"max_aspect_ratio": f"{self.max_aspect_ratio:g}"},
+            )
+
+    def too_many_pixels(self, *, field: str, found: dict[str, str]) -> PayloadTooLargeError:
+        """Return the error for more than `max_pixels`; `found` is what is known of the image."""
+        return PayloadTooLargeError(
+            f"the image has more than the {self.max_pixels} pixels that are allowed",
+            field=field,
+            metadata=found | {"max_image_pixels": str(self.max_pixels)},
+        )

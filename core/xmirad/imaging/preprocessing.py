@@ -135,7 +135,11 @@ def _three_numbers(data: Mapping[str, object], key: str) -> Channels:
 
 
 def prepare(image: Image.Image, recipe: Preprocessing) -> tuple[UInt8Array, ImageGeometry]:
-    """Resize an RGB image's shorter side and crop its center.
+    """Resize an image's shorter side and crop its center.
+
+    Args:
+        image: Mode `RGB`, or `L`, whose one channel then becomes all three: the same pixels in a third of the time.
+        recipe: What to do.
 
     Returns:
         The model's input before normalization, `[S, S, 3]` uint8, and how it was made.
@@ -157,7 +161,7 @@ def prepare(image: Image.Image, recipe: Preprocessing) -> tuple[UInt8Array, Imag
         crop_top=top,
         crop_size=crop,
     )
-    return np.array(cropped, dtype=np.uint8), geometry
+    return np.array(cropped.convert("RGB")), geometry
 
 
 EFFICIENTNET_LITE = Preprocessing(

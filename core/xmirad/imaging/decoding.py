@@ -1,0 +1,59 @@
+"""One encoded image to a model's input, in this process. Trusted with nothing: call it in the sandbox only."""
+
+import traceback
+
+from PIL import Image
+
+from xmirad.errors import InvalidImageError, PayloadTooLargeError, XmiradError
+from xmirad.imaging.limits import DecodeLimits
+from xmirad.imaging.media import field_of, media_type_of
+from xmirad.imaging.preprocessing import Preprocessing, prepare
+from xmirad.imaging.raster import decode_raster
+from xmirad.types import DecodedImage, DicomHeader, EncodedImage
+
+
+def decode_image(image: EncodedImage, recipe: Preprocessing, limits: DecodeLimits) -> DecodedImage:
+    """Decode an image and prepare it for a model.
+
+    Raises:
+        InvalidImageError: If it cannot be decoded.
+        UnsupportedImageError: If no decoder for it is allowed.
+        PayloadTooLargeError: If it exceeds a limit.
+        InvalidRequestError: If media type or frame do not fit the file.
+    """
+    field = field_of(image)
+    limits.check_length(image.data, field=field)
+    media_type = media_type_of(image)
+    try:
+        pixels, header, notes = _decode(image, media_type, limits)
+        prepared, geometry = prepare(pixels, recipe)
+    except XmiradError:
+        raise
+    except MemoryError as error:
+        raise memory_exceeded(limits, field=field) from error
+    except Exception as error:
+        raise InvalidImageError("the image cannot be decoded", field=field) from error
+    return DecodedImage(prepared, geometry, media_type, header, notes)
+
+
+def memory_exceeded(limits: DecodeLimits, *, field: str) -> PayloadTooLargeError:
+    """Return the error for an image whose decoding takes more than the memory limit."""
+    return PayloadTooLargeError(
+        f"decoding the image takes more than the {limits.memory_bytes} bytes of memory that are allowed",
+        field=field,
+        metadata={"decode_memory_bytes": str(limits.memory_bytes)},
+    )
+
+
+def cause_of(error: BaseException) -> str:
+    """Name an error's cause for the log: class and function, without its text, which may hold content."""
+    cause = error.__cause__ or error
+    frames = traceback.extract_tb(cause.__traceback__)
+    return f"{type(cause).__name__} in {frames[-1].name}" if frames else type(cause).__name__
+
+
+def _decode(
+    image: EncodedImage, media_type: str, limits: DecodeLimits
+) -> tuple[Image.Image, DicomHeader | None, tuple[str, ...]]:
+    pixels, notes = decode_raster(image.data, media_type, limits)
+    return pixels, None, notes
