@@ -63,6 +63,12 @@ class ImageBlobs:
         if next(self._blobs.list(keys.original_uses(file)), None) is None:
             self._blobs.delete(keys.original(file))
 
+    def delete_everything(self, digest: str) -> None:
+        """Delete all that lies below a digest that no item uses, neither as image nor as file."""
+        for kind in keys.IMAGE_KINDS:
+            for key in list(self._blobs.list(f"{kind}/{digest}/")):
+                self._blobs.delete(key)
+
     def digests(self) -> Iterator[str]:
         """Yield the digest of everything that is kept here, some more than once."""
         for kind in keys.IMAGE_KINDS:

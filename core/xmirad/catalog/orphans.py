@@ -17,5 +17,5 @@ def delete_orphans(catalog: Catalog, images: ImageBlobs) -> int:
     """Delete the blobs of orphaned images and return how many images they were of."""
     orphans = orphaned_images(catalog, images)
     for image in orphans:
-        images.delete(image, image)
+        images.delete_everything(image)
     return len(orphans)

@@ -1,0 +1,145 @@
+"""Verification finds every kind of damage, and rebuilding mends what can be mended."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.records import MODEL, archive_record, item_record, unit_vector
+
+from xmirad.archive.edge import EdgeStore
+from xmirad.archive.port import Archive
+from xmirad.blobs import keys
+from xmirad.blobs.fsspec_store import FolderBlobStore
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.rebuild import Rebuild, Rebuilder
+from xmirad.catalog.records import ItemRecord
+from xmirad.catalog.stored import binding_of, stored_item
+from xmirad.catalog.verify import Problem, ProblemKind, verify_archive
+from xmirad.types import Float32Array, ItemAttributes, UInt8Array
+
+RECORD = archive_record()
+ITEMS = [item_record(number) for number in range(5)]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An archive of five items, whole."""
+
+    blobs: FolderBlobStore
+    catalog: Catalog
+    images: ImageBlobs
+    store: EdgeStore
+
+    @property
+    def archive(self) -> Archive:
+        return self.store.open(binding_of(RECORD))
+
+    def problems(self) -> tuple[Problem, ...]:
+        return verify_archive(RECORD, self.archive, catalog=self.catalog, images=self.images).problems
+
+    def rebuild(self) -> Rebuild:
+        rebuilder = Rebuilder(RECORD, catalog=self.catalog, images=self.images, store=self.store, embed=embed)
+        return rebuilder.run()
+
+    def add(self, record: ItemRecord) -> None:
+        pixels = np.full((4, 4, 3), int(record.image, 16), dtype=np.uint8)
+        embedding = embed(pixels[None])[0]
+        self.images.put_input(record.image, record.preprocessing, pixels)
+        self.images.put_embedding(record.image, MODEL, embedding)
+        self.images.put_original(record.file, record.image, b"file")
+        self.catalog.put_item(record)
+        self.archive.upsert([stored_item(record, RECORD.site, embedding)])
+
+
+def embed(pixels: UInt8Array) -> Float32Array:
+    return np.stack([unit_vector(int(image[0, 0, 0])) for image in pixels])
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    blobs = FolderBlobStore(tmp_path / "blobs")
+    store = EdgeStore(tmp_path / "store")
+    whole = Site(blobs, Catalog(blobs), ImageBlobs(blobs), store)
+    whole.catalog.create_archive(RECORD)
+    store.create(binding_of(RECORD))
+    for record in ITEMS:
+        whole.add(record)
+    yield whole
+    store.close()
+
+
+def test_a_whole_archive_is_clean(site: Site) -> None:
+    found = verify_archive(RECORD, site.archive, catalog=site.catalog, images=site.images)
+    assert (found.items, found.clean) == (5, True)
+
+
+def test_an_item_that_was_never_indexed_is_found_and_mended(site: Site) -> None:
+    site.archive.delete([ITEMS[0].item])
+    assert site.problems() == (Problem(ProblemKind.NOT_INDEXED, ITEMS[0].item),)
+    assert site.rebuild().indexed == 5
+    assert site.problems() == ()
+
+
+def test_a_stale_description_is_found_and_mended(site: Site) -> None:
+    site.catalog.put_item(item_record(1, revision=2, attributes=ItemAttributes(labels=("covid-19",))))
+    assert site.problems() == (Problem(ProblemKind.STALE, ITEMS[1].item),)
+    site.rebuild()
+    assert site.problems() == ()
+
+
+def test_another_embedding_is_found_and_mended(site: Site) -> None:
+    site.archive.upsert([stored_item(ITEMS[2], RECORD.site, unit_vector(99))])
+    assert site.problems() == (Problem(ProblemKind.EMBEDDING_DIFFERS, ITEMS[2].item),)
+    site.rebuild()
+    assert site.problems() == ()
+
+
+@pytest.mark.parametrize("damage", [None, b"garbage"], ids=["missing", "corrupt"])
+def test_a_lost_embedding_is_found_and_computed_again(site: Site, damage: bytes | None) -> None:
+    key = keys.embedding(ITEMS[3].image, MODEL)
+    site.blobs.delete(key)
+    if damage is not None:
+        site.blobs.put(key, damage)
+    assert site.problems() == (Problem(ProblemKind.EMBEDDING_MISSING, ITEMS[3].item),)
+    assert site.rebuild().embedded == 1
+    assert site.problems() == ()
+
+
+def test_an_item_without_input_and_embedding_is_reported_as_lost(site: Site) -> None:
+    lost = ITEMS[4]
+    site.blobs.delete(keys.embedding(lost.image, MODEL))
+    site.blobs.delete(keys.model_input(lost.image, lost.preprocessing))
+    kinds = {problem.kind for problem in site.problems()}
+    assert kinds == {ProblemKind.EMBEDDING_MISSING, ProblemKind.INPUT_MISSING}
+    rebuilt = site.rebuild()
+    assert (rebuilt.indexed, rebuilt.lost) == (4, (lost.item,))
+
+
+def test_a_deleted_item_does_not_come_back(site: Site) -> None:
+    site.catalog.bury_item("chest", ITEMS[0].item)
+    unknown = Problem(ProblemKind.UNKNOWN_ITEM, ITEMS[0].item)
+    assert unknown in site.problems()
+    assert site.rebuild().indexed == 4
+    assert site.problems() == ()
+    assert site.archive.get([ITEMS[0].item]) == []
+
+
+def test_blobs_of_an_interrupted_upload_are_found_and_removed(site: Site) -> None:
+    orphan = item_record(7)
+    site.images.put_input(orphan.image, orphan.preprocessing, np.zeros((4, 4, 3), np.uint8))
+    assert site.problems() == (Problem(ProblemKind.ORPHANED_IMAGE, orphan.image),)
+    assert site.rebuild().orphans == 1
+    assert site.problems() == ()
+
+
+def test_the_file_of_two_frames_goes_with_the_last_of_them(site: Site) -> None:
+    file = "e" * 64
+    for frame in ("1" * 64, "2" * 64):
+        site.images.put_original(file, frame, b"two frames")
+    site.images.delete("1" * 64, file)
+    assert site.blobs.exists(keys.original(file))
+    site.images.delete("2" * 64, file)
+    assert not site.blobs.exists(keys.original(file))
