@@ -23,7 +23,7 @@ from xmirad.models.building.weights import license_of, make_trunk, training_data
 from xmirad.models.definition import HeadDefinition, ModelDefinition
 from xmirad.models.embedder import CANONICAL_TOLERANCE, LinearHead
 from xmirad.models.registry import ModelRegistry
-from xmirad.models.staging import publish, staged_folder
+from xmirad.models.staging import one_build_at_a_time, publish, staged_folder
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def build(request: BuildRequest, models_dir: Path) -> ModelArtifact:
         InvalidRequestError: If a file of weights cannot be used, or the name or the model is taken.
         ModelCorruptError: If the exported graph does not agree with torch.
     """
-    with _one_thread():
+    with _one_thread(), one_build_at_a_time(models_dir):
         recipe = RECIPES[request.architecture]
         trunk = make_trunk(request, recipe)
         head = make_head(request, recipe.output.channels)
