@@ -207,9 +207,8 @@ class QdrantServer:
         self._server = grpc.server(ThreadPoolExecutor(8), interceptors=[self.gate], options=options)
         schemas: dict[str, dict[str, wire.PayloadSchemaInfo]] = {}
         wire.add_PointsServicer_to_server(Points(self.local, schemas), self._server)  # type: ignore[no-untyped-call]
-        wire.add_CollectionsServicer_to_server(  # type: ignore[no-untyped-call]
-            Collections(self.local, schemas), self._server
-        )
+        self.collections = Collections(self.local, schemas)
+        wire.add_CollectionsServicer_to_server(self.collections, self._server)  # type: ignore[no-untyped-call]
         wire.add_QdrantServicer_to_server(Health(), self._server)  # type: ignore[no-untyped-call]
         address = f"127.0.0.1:{port}"
         if credentials is None:

@@ -1,0 +1,253 @@
+"""What only the embedded store promises: one owner, and nothing acknowledged lost when it is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.archive_oracle import EMBEDDING_SIZE, binding_of, random_items
+from xmirad.archive.edge import EdgeStore
+from xmirad.archive.edge_folder import ArchiveFolder, write_atomically
+from xmirad.archive.port import StoredItem
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
+
+BINDING = binding_of()
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[EdgeStore]:
+    opened = EdgeStore(folder)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def items() -> list[StoredItem]:
+    return random_items(np.random.default_rng(4), 60)
+
+
+def run_python(program: str, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a program that finds the tests' support code."""
+    environment = os.environ | {"PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", textwrap.dedent(program), *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+UPSERT_FOREVER = """
+    import sys
+    from pathlib import Path
+    import numpy as np
+    from support.archive_oracle import binding_of, random_items
+    from xmirad.archive.edge import EdgeStore
+
+    archive = EdgeStore(Path(sys.argv[1])).create(binding_of())
+    random = np.random.default_rng(int(sys.argv[2]))
+    while True:
+        batch = random_items(random, 20)
+        archive.upsert(batch)
+        print(" ".join(item.item for item in batch), flush=True)
+"""
+
+
+def test_no_acknowledged_item_is_lost_when_the_writer_is_killed_again_and_again(folder: Path) -> None:
+    acknowledged: set[str] = set()
+    for life, batches in enumerate((1, 4, 9, 2)):
+        writer = run_python(UPSERT_FOREVER, str(folder), str(life))
+        assert writer.stdout is not None
+        for _ in range(batches):
+            acknowledged.update(writer.stdout.readline().split())
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.communicate(timeout=30)[0]
+        acknowledged.update(rest[: rest.rfind("\n") + 1].split())
+        store = EdgeStore(folder)
+        archive = store.open(BINDING)
+        stored = {item.item for item in archive.scan(after=None, limit=1_000_000)}
+        assert len(acknowledged) >= 20 * (life + 1)
+        assert acknowledged <= stored
+        assert archive.count() == len(stored)
+        store.close()
+
+
+OPEN = """
+    import sys
+    from pathlib import Path
+    from support.archive_oracle import binding_of
+    from xmirad.archive.edge import EdgeStore
+    from xmirad.errors import XmiradError
+
+    store = EdgeStore(Path(sys.argv[1]))
+    for name in ("create", "open"):
+        try:
+            getattr(store, name)(binding_of())
+        except XmiradError as error:
+            print(error.reason)
+    for use in (lambda: store.drop("covidx"), lambda: store.rebuilt(binding_of(), iter([]))):
+        try:
+            use()
+        except XmiradError as error:
+            print(error.reason)
+    print(store.list())
+"""
+
+
+def test_another_process_is_told_that_the_archives_are_in_use(
+    store: EdgeStore, folder: Path, items: list[StoredItem]
+) -> None:
+    archive = store.create(BINDING)
+    archive.upsert(items)
+    output = run_python(OPEN, str(folder)).communicate(timeout=30)[0].splitlines()
+    assert output == ["ARCHIVE_NOT_READY"] * 4 + ["['covidx']"]
+    assert archive.count() == len(items)
+
+
+def test_a_closed_store_leaves_its_folder_to_the_next(folder: Path, items: list[StoredItem]) -> None:
+    first = EdgeStore(folder)
+    archive = first.create(BINDING)
+    archive.upsert(items)
+    with pytest.raises(ArchiveNotReadyError):
+        EdgeStore(folder).open(BINDING)
+    first.close()
+    first.close()
+    second = EdgeStore(folder)
+    assert second.open(BINDING).count() == len(items)
+    second.close()
+
+
+REBUILD_AND_DIE = """
+    import os, signal, sys
+    from pathlib import Path
+    import numpy as np
+    from support.archive_oracle import binding_of, random_items
+    from xmirad.archive import edge_folder
+    from xmirad.archive.edge import EdgeStore
+
+    def die(*arguments):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    moment = sys.argv[2]
+    if moment == "before the pointer is written":
+        edge_folder.ArchiveFolder.switch = die
+    if moment == "before the old version is removed":
+        edge_folder.ArchiveFolder.discard = lambda folder, version: None
+        EdgeStore._close = die
+
+    def batches():
+        yield random_items(np.random.default_rng(5), 10)
+        if moment == "while it fills":
+            die()
+        yield random_items(np.random.default_rng(6), 10)
+
+    EdgeStore(Path(sys.argv[1])).rebuilt(binding_of(), batches())
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [("while it fills", 60), ("before the pointer is written", 60), ("before the old version is removed", 20)],
+)
+def test_a_rebuild_that_is_killed_leaves_one_whole_version(
+    folder: Path, items: list[StoredItem], moment: str, expected: int
+) -> None:
+    store = EdgeStore(folder)
+    store.create(BINDING).upsert(items)
+    store.close()
+    rebuild = run_python(REBUILD_AND_DIE, str(folder), moment)
+    output = rebuild.communicate(timeout=30)[0]
+    assert rebuild.returncode == -signal.SIGKILL, output
+    assert len(list((folder / "covidx").glob("v*"))) == 2
+    store = EdgeStore(folder)
+    assert store.open(BINDING).count() == expected
+    assert len(list((folder / "covidx").glob("v*"))) == 1
+    store.close()
+
+
+def test_a_creation_that_was_killed_is_begun_again(store: EdgeStore, folder: Path) -> None:
+    ArchiveFolder(folder, "covidx").new_version(BINDING)
+    assert store.list() == []
+    assert store.create(BINDING).count() == 0
+    assert [path.name for path in (folder / "covidx").glob("v*")] == ["v1"]
+
+
+def test_a_half_removed_archive_is_none(store: EdgeStore, folder: Path, items: list[StoredItem]) -> None:
+    store.create(BINDING).upsert(items)
+    store.close()
+    (folder / "covidx" / "current").unlink()
+    assert store.list() == []
+    assert store.create(BINDING).count() == 0
+
+
+def test_a_closed_archive_says_so_and_can_be_opened_again(store: EdgeStore, items: list[StoredItem]) -> None:
+    archive = store.create(BINDING)
+    archive.upsert(items)
+    archive.close()
+    archive.close()
+    with pytest.raises(ArchiveNotReadyError):
+        archive.count()
+    assert store.open(BINDING).count() == len(items)
+    assert store.open(BINDING) is store.open(BINDING)
+
+
+def test_an_archive_without_its_binding_is_refused_and_can_be_rebuilt(
+    store: EdgeStore, folder: Path, items: list[StoredItem]
+) -> None:
+    store.create(BINDING)
+    store.close()
+    binding = folder / "covidx" / "v1" / "binding.json"
+    for broken in ("{", "[]", json.dumps({"archive": "covidx"}), binding.read_text().replace("covidx", "other")):
+        binding.write_text(broken)
+        with pytest.raises(ArchiveNotReadyError):
+            store.open(BINDING)
+    assert store.rebuilt(BINDING, iter([items])).count() == len(items)
+
+
+def test_a_shard_that_cannot_be_read_is_an_error_of_ours_without_its_path(store: EdgeStore, folder: Path) -> None:
+    store.create(BINDING)
+    store.close()
+    (folder / "covidx" / "v1" / "shard" / "edge_config.json").write_text("broken")
+    with pytest.raises(BackendUnavailableError) as caught:
+        store.open(BINDING)
+    assert caught.value.metadata["backend"] == "edge"
+    assert str(folder) not in caught.value.message
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_store(store: EdgeStore, folder: Path) -> None:
+    store.ping()
+    folder.rmdir()
+    with pytest.raises(BackendUnavailableError):
+        store.ping()
+
+
+def test_the_binding_beside_the_shard_says_what_it_is_bound_to(store: EdgeStore, folder: Path) -> None:
+    store.create(BINDING)
+    assert json.loads((folder / "covidx" / "v1" / "binding.json").read_text()) == {
+        "archive": "covidx",
+        "model_digest": "d" * 64,
+        "embedding_size": EMBEDDING_SIZE,
+        "site_key_fingerprint": "f" * 16,
+    }
+
+
+def test_an_atomic_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "current"
+    write_atomically(path, "v1")
+
+    def full(descriptor: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, "v2")
+    assert path.read_text() == "v1"
