@@ -6,7 +6,7 @@ from PIL import Image
 
 from xmirad.errors import InvalidImageError, PayloadTooLargeError, XmiradError
 from xmirad.imaging.limits import DecodeLimits
-from xmirad.imaging.media import field_of, media_type_of
+from xmirad.imaging.media import DICOM, field_of, media_type_of
 from xmirad.imaging.preprocessing import Preprocessing, prepare
 from xmirad.imaging.raster import decode_raster
 from xmirad.types import DecodedImage, DicomHeader, EncodedImage
@@ -55,5 +55,9 @@ def cause_of(error: BaseException) -> str:
 def _decode(
     image: EncodedImage, media_type: str, limits: DecodeLimits
 ) -> tuple[Image.Image, DicomHeader | None, tuple[str, ...]]:
+    if media_type == DICOM:
+        from xmirad.imaging.dicom.decode import decode_dicom
+
+        return decode_dicom(image.data, image.frame, limits)
     pixels, notes = decode_raster(image.data, media_type, limits)
     return pixels, None, notes

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from xmirad.errors import InvalidImageError
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.media import RASTER_FIELD
-from xmirad.imaging.scaling import percentile_range, to_gray_levels
+from xmirad.imaging.scaling import percentile_range, thinned, to_gray_levels
 from xmirad.types import UInt8Array
 
 MEDIA_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/tiff": "TIFF", "image/bmp": "BMP"}
@@ -69,7 +69,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         return Image.fromarray(_scaled_over_full_range(image))
     if image.mode in ("I", "F"):
         values = np.asarray(image)
-        return Image.fromarray(_positive(to_gray_levels(values, *percentile_range(values)), image))
+        return Image.fromarray(_positive(to_gray_levels(values, *percentile_range(thinned(values))), image))
     image.info.pop("transparency", None)
     if image.mode in _GRAY_MODES:
         return image.convert("L")

@@ -3,6 +3,7 @@
 Not for people: `sandbox.DecoderPool` starts it.
 """
 
+import importlib
 import mmap
 import os
 import socket
@@ -60,6 +61,7 @@ def _answer(request: Request, shared: mmap.mmap, limits: DecodeLimits) -> tuple[
 def _warm_up() -> None:
     """Load what the first images would otherwise wait for."""
     Image.preinit()
+    importlib.import_module("xmirad.imaging.dicom.decode")
 
 
 def _silence_libraries() -> None:

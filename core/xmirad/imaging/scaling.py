@@ -13,28 +13,28 @@ HIGHEST_FRACTION = 0.995
 SAMPLES = 1 << 20
 
 
-def percentile_range(values: Values, keep_mask: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
-    """Return the values at the fractions 0.005 and 0.995 of the sorted pixels.
+def percentile_range(sample: Values) -> tuple[float, float]:
+    """Return the values at the fractions 0.005 and 0.995 of the sorted sample.
 
-    So that large images cost little, only every n-th row and column take part, n the smallest step that leaves at most
-    2^20 pixels. Values that are not finite never do.
+    Values that are not finite take no part. An empty sample gives 0 and 0.
 
     Args:
-        values: `[H, W]`.
-        keep_mask: `[H, W]`, True where a pixel takes part, or None for all.
+        sample: Pixels of any shape, usually `thinned`.
     """
-    step = 1
-    while -(-values.shape[0] // step) * -(-values.shape[1] // step) > SAMPLES:
-        step += 1
-    sample = values[::step, ::step]
-    kept = np.isfinite(sample)
-    if keep_mask is not None:
-        kept &= keep_mask[::step, ::step]
-    ordered = np.sort(sample[kept], axis=None)
+    ordered = np.sort(sample[np.isfinite(sample)], axis=None)
     if not ordered.size:
         return 0.0, 0.0
     last = ordered.size - 1
     return float(ordered[int(LOWEST_FRACTION * last)]), float(ordered[round(HIGHEST_FRACTION * last)])
+
+
+def thinned(pixels: Values) -> Values:
+    """Return every n-th row and column of an image, n the smallest number that leaves at most 2^20 pixels."""
+    height, width = pixels.shape[:2]
+    step = 1
+    while -(-height // step) * -(-width // step) > SAMPLES:
+        step += 1
+    return pixels[::step, ::step]
 
 
 def to_gray_levels(values: Values, lowest: float, highest: float) -> UInt8Array:
