@@ -1,0 +1,90 @@
+"""One channel to a service: deadlines, request ids, and errors of calls turned into the library's."""
+
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+import grpc
+
+from xmirad.api.errors import REQUEST_ID_KEY, error_of
+from xmirad.client.service_config import channel_options
+from xmirad.errors import XmiradError
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Received_co = TypeVar("Received_co", covariant=True)
+
+
+class StreamCall(Protocol[Received_co]):
+    """An open stream."""
+
+    def __next__(self) -> Received_co:
+        """Wait for the next answer."""
+
+    def cancel(self) -> bool | None:
+        """Break it off."""
+
+
+class Connection:
+    """A channel that raises the library's errors. Safe to use from several threads."""
+
+    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+        """Prepare a connection; it is made with the first call.
+
+        Args:
+            address: Host and port, or `unix:` and a path.
+            timeout_seconds: How long a single call may take, its retries included.
+        """
+        self.address = address
+        self.timeout_seconds = timeout_seconds
+        self.channel = grpc.insecure_channel(address, options=channel_options(address))
+
+    def call(
+        self,
+        method: "grpc.UnaryUnaryMultiCallable[Request, Response]",
+        request: Request,
+        *,
+        timeout_seconds: float | None = None,
+        wait_for_ready: bool | None = None,
+    ) -> Response:
+        """Return the answer to a request.
+
+        Raises:
+            XmiradError: As raised by the service; `BackendUnavailableError` where nothing answers.
+            TimeoutError: If there is no answer in time.
+            CancelledError: If the connection was closed meanwhile.
+        """
+        request_id = uuid4().hex
+        try:
+            return method(
+                request,
+                timeout=timeout_seconds or self.timeout_seconds,
+                metadata=((REQUEST_ID_KEY, request_id),),
+                wait_for_ready=wait_for_ready,
+            )
+        except grpc.RpcError as error:
+            raise self.error_of(error, request_id) from error
+
+    def stream(
+        self,
+        method: "grpc.StreamStreamMultiCallable[Request, Response]",
+        requests: Iterator[Request],
+        *,
+        request_id: str,
+    ) -> StreamCall[Response]:
+        """Open a stream without a deadline of its own. What it raises is for `error_of`."""
+        return method(requests, metadata=((REQUEST_ID_KEY, request_id),))
+
+    def error_of(self, rpc_error: grpc.RpcError, request_id: str) -> XmiradError | TimeoutError | CancelledError:
+        """Return the error that a failed call stands for, with the request id that it was sent under."""
+        error = error_of(rpc_error, address=self.address)
+        if isinstance(error, XmiradError):
+            error.metadata.setdefault("request_id", request_id)
+        else:
+            error.add_note(f"request id {request_id}")
+        return error
+
+    def close(self) -> None:
+        """Close the channel; calls that are under way are cancelled."""
+        self.channel.close()

@@ -1,0 +1,121 @@
+"""The values that searching takes and returns."""
+
+from dataclasses import dataclass, field
+
+from xmirad.api.vocabulary import QueryItemExclusion, SearchView
+from xmirad.client.types import ItemIdentity
+from xmirad.errors import XmiradError
+from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy, SamePatient
+
+ItemName = str
+SearchSource = EncodedImage | ItemName | Float32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamedSearch:
+    """A search, within a stream or by itself.
+
+    Attributes:
+        correlation_id: Leads from an outcome to its search; unique among the searches of a stream that are under way,
+            at most 128 characters.
+        source: An image, the name of an item of the archive, or a vector, float32 `[embedding_size]`.
+        top_k: How many results to return.
+        filter: Which items take part; excluded items by name or id.
+        patient: The query's patient, where neither an item nor a DICOM header tells.
+        patient_policy: What to do with items of the query's own patient.
+        exclude_query_item: Leave the query's own item out.
+        min_score: Leave out results that score below this value, -1 to 1.
+        exact: Compare with every item instead of walking an approximate index.
+        model: If set, must be the archive's model, by short name, digest or resource name.
+        view: How much of every result to return.
+    """
+
+    correlation_id: str
+    source: SearchSource
+    top_k: int = 10
+    filter: ItemFilter = field(default_factory=ItemFilter)
+    patient: Patient | None = None
+    patient_policy: PatientPolicy = PatientPolicy.INCLUDE
+    exclude_query_item: bool = False
+    min_score: float | None = None
+    exact: bool = False
+    model: str = ""
+    view: SearchView = SearchView.BASIC
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """One answer row.
+
+    Attributes:
+        item: `archives/{archive}/items/{item}`.
+        rank: Position, counted from 1. Equal scores are ordered by item name.
+        score: Cosine similarity of the embeddings, -1 to 1.
+        labels: The item's labels; not in the view RANKING.
+        same_patient: Whether the result shows the query's patient, or None where that was not compared.
+        identity: Identifiers in the source system; in the view FULL.
+        thumbnail: JPEG of what the model saw, 112 x 112 pixels; in the view FULL, else empty.
+    """
+
+    item: str
+    rank: int
+    score: float
+    labels: tuple[str, ...] = ()
+    same_patient: SamePatient | None = None
+    identity: ItemIdentity | None = None
+    thumbnail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTimings:
+    """Where the service's time went, in milliseconds.
+
+    Attributes:
+        decode_ms: Decoding and preprocessing; 0 where nothing was decoded.
+        embed_ms: Computing the embedding; 0 where it was given or stored.
+        search_ms: The vector store's own queries.
+    """
+
+    decode_ms: float
+    embed_ms: float
+    search_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResponse:
+    """The answer to a search.
+
+    Attributes:
+        results: Results, best first.
+        model: The model that computed every embedding involved: `models/{digest}`.
+        query_digest: SHA-256 of the query, hexadecimal.
+        searched_items: How many items took part.
+        exact: True if the query was compared with every item that took part.
+        query_item_exclusion: How the query's own item was recognized.
+        timings: Where the service's time went.
+        request_id: Identifies the call in the service's logs.
+    """
+
+    results: tuple[SearchResult, ...]
+    model: str
+    query_digest: str
+    searched_items: int
+    exact: bool
+    query_item_exclusion: QueryItemExclusion
+    timings: SearchTimings
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedOutcome:
+    """What became of one search of a stream: a response or an error.
+
+    Attributes:
+        correlation_id: As given with the search.
+        response: The answer, or None.
+        error: Why there is none, or None.
+    """
+
+    correlation_id: str
+    response: SearchResponse | None
+    error: XmiradError | None

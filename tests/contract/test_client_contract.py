@@ -1,0 +1,402 @@
+"""The SDK against a service over a real connection: every method, and every way in which a call can fail."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import grpc
+import numpy as np
+import pytest
+
+from support.fake_archives import DIGEST, EMBEDDING_SIZE, embedding_of
+from support.fake_messages import GEOMETRY, PNG
+from support.fake_service import FakeService, fake_service
+from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView, UploadState
+from xmirad.client import Client, Upload
+from xmirad.client.types import ItemIdentity
+from xmirad.errors import (
+    ArchiveAlreadyExistsError,
+    ArchiveNotEmptyError,
+    ArchiveNotFoundError,
+    BackendUnavailableError,
+    InvalidImageError,
+    InvalidRequestError,
+    ItemAlreadyExistsError,
+    ItemNotFoundError,
+    ModelNotFoundError,
+    PayloadTooLargeError,
+)
+from xmirad.ids import image_digest
+from xmirad.types import (
+    EncodedImage,
+    ItemAttributes,
+    ItemFilter,
+    OriginalsPolicy,
+    Patient,
+    PatientPolicy,
+    SamePatient,
+    Sex,
+)
+
+PATIENT = Patient("p0", issuer="hospital")
+MISSING = "archives/covidx/items/0f8fad5b-d9cb-569f-a165-70867728950e"
+
+
+def picture(number: int) -> EncodedImage:
+    return EncodedImage(f"image {number}".encode(), "image/png")
+
+
+@pytest.fixture
+def service() -> Iterator[FakeService]:
+    with fake_service() as service:
+        yield service
+
+
+@pytest.fixture
+def client(service: FakeService) -> Iterator[Client]:
+    with Client(service.address, timeout_seconds=10) as client:
+        yield client
+
+
+@pytest.fixture
+def names(client: Client) -> list[str]:
+    """Eight items of the archive `covidx`: two labels, four patients."""
+    client.create_archive("covidx")
+    receipts = [
+        client.create_item(
+            "covidx",
+            Upload(
+                picture(number),
+                external_id=f"x{number}",
+                attributes=ItemAttributes(labels=("a", "b")[number % 2 :][:1], dataset="d", sex=Sex.MALE, year=2020),
+                patient=Patient(f"p{number // 2}", issuer="hospital"),
+            ),
+        )
+        for number in range(8)
+    ]
+    return [receipt.item for receipt in receipts]
+
+
+def test_the_service_says_what_it_is(client: Client) -> None:
+    info = client.server_info()
+
+    assert info.max_message_bytes == 64 << 20
+    assert info.max_top_k == 1000
+    assert info.media_types[0] == "image/png"
+    assert info.transfer_syntaxes == ("1.2.840.10008.1.2.1",)
+    assert info.vector_store == "edge"
+
+
+def test_models_are_found_by_every_name_they_have(client: Client) -> None:
+    [listed] = client.list_models()
+
+    assert listed.card == ""
+    assert listed.is_default
+    assert listed.embedding_size == EMBEDDING_SIZE
+    for name in ("fake", DIGEST, listed.name):
+        assert client.get_model(name).card == "# Fake"
+    with pytest.raises(ModelNotFoundError):
+        client.get_model("other")
+
+
+def test_archives_are_created_listed_counted_and_deleted(client: Client) -> None:
+    created = client.create_archive("covidx", model="fake", originals=OriginalsPolicy.REFERENCE)
+
+    assert (created.archive, created.name) == ("covidx", "archives/covidx")
+    assert created.model == f"models/{DIGEST}"
+    assert created.originals is OriginalsPolicy.REFERENCE
+    assert created.create_time == datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)
+    assert client.get_archive("covidx") == created
+    with pytest.raises(ArchiveAlreadyExistsError):
+        client.create_archive("covidx", model="other")
+    client.delete_archive("covidx")
+    with pytest.raises(ArchiveNotFoundError) as caught:
+        client.get_archive("covidx")
+    assert caught.value.metadata["archive"] == "covidx"
+
+
+def test_all_archives_are_listed_though_they_fill_several_pages(service: FakeService, client: Client) -> None:
+    for number in range(7):
+        client.create_archive(f"a{number}")
+
+    assert [archive.archive for archive in client.list_archives()] == [f"a{number}" for number in range(7)]
+    assert service.switches.calls["ListArchives"] == 4
+
+
+def test_pages_are_fetched_only_when_they_are_needed(service: FakeService, client: Client, names: list[str]) -> None:
+    items = client.list_items("covidx")
+    assert "ListItems" not in service.switches.calls
+
+    next(items)
+
+    assert service.switches.calls["ListItems"] == 1
+
+
+def test_an_archive_with_items_is_deleted_by_force_only(client: Client, names: list[str]) -> None:
+    with pytest.raises(ArchiveNotEmptyError):
+        client.delete_archive("covidx")
+    client.delete_archive("covidx", force=True)
+
+    assert list(client.list_archives()) == []
+
+
+def test_stats_count_values_by_field(client: Client, names: list[str]) -> None:
+    stats = client.archive_stats("covidx")
+
+    assert stats.archive.item_count == 8
+    assert stats.patient_count == 8
+    assert stats.fields == {"labels": {"a": 4, "b": 4}, "datasets": {"d": 8}}
+
+
+def test_storing_again_changes_nothing_and_other_labels_update(client: Client, names: list[str]) -> None:
+    changed = Upload(picture(0), external_id="x0", attributes=ItemAttributes(labels=("c",)))
+
+    assert client.create_item("covidx", changed).state is UploadState.UPDATED
+    receipt = client.create_item("covidx", changed)
+    assert receipt.state is UploadState.UNCHANGED
+    assert receipt.item == names[0]
+    assert receipt.image_digest == image_digest(picture(0).data)
+    with pytest.raises(ItemAlreadyExistsError):
+        client.create_item("covidx", Upload(picture(1), external_id="x0"))
+
+
+def test_an_item_is_returned_in_every_view(client: Client, names: list[str]) -> None:
+    basic, full, whole = (client.get_item(names[1], view=view) for view in ItemView)
+
+    assert basic.name == full.name == whole.name == names[1]
+    assert basic.attributes == ItemAttributes(labels=("b",), dataset="d", sex=Sex.MALE, year=2020)
+    assert (basic.geometry, basic.identity, basic.create_time, basic.embedding) == (None, None, None, None)
+    assert full.geometry == GEOMETRY
+    assert full.identity == ItemIdentity("x1", "", "", "", 0)
+    assert full.create_time is not None
+    assert full.embedding is None
+    assert whole.embedding is not None
+    np.testing.assert_array_equal(whole.embedding, embedding_of(picture(1)))
+
+
+def test_items_are_listed_by_filter(client: Client, names: list[str]) -> None:
+    assert [item.name for item in client.list_items("covidx")] == sorted(names)
+    listed = client.list_items("covidx", filter=ItemFilter(labels=("a",), excluded_items=(names[0],)))
+    assert [item.name for item in listed] == sorted(names[2::2])
+
+
+def test_many_items_are_fetched_in_the_order_asked_for(service: FakeService, client: Client, names: list[str]) -> None:
+    asked = [names[3], MISSING, *names * 200]
+
+    found = client.batch_get_items("covidx", asked)
+
+    assert [item.name for item in found] == [names[3], *names * 200]
+    assert service.switches.calls["BatchGetItems"] == 2
+
+
+def test_an_item_is_deleted(client: Client, names: list[str]) -> None:
+    client.delete_item(names[0])
+
+    with pytest.raises(ItemNotFoundError):
+        client.get_item(names[0])
+
+
+def test_items_of_a_patient_are_counted_before_they_are_deleted(client: Client, names: list[str]) -> None:
+    counted = client.purge_items("covidx", patient=PATIENT)
+    deleted = client.purge_items("covidx", patient=PATIENT, force=True)
+    filtered = client.purge_items("covidx", filter=ItemFilter(labels=("b",)), force=True)
+
+    assert (counted.selected_items, counted.deleted_items) == (2, 0)
+    assert (deleted.selected_items, deleted.deleted_items) == (2, 2)
+    assert (filtered.selected_items, filtered.deleted_items) == (3, 3)
+    assert client.get_archive("covidx").item_count == 3
+
+
+def test_a_purge_of_nothing_in_particular_is_refused(client: Client, names: list[str]) -> None:
+    with pytest.raises(InvalidRequestError, match="exactly one"):
+        client.purge_items("covidx", force=True)
+    with pytest.raises(InvalidRequestError, match="exactly one"):
+        client.purge_items("covidx", filter=ItemFilter(), patient=PATIENT, force=True)
+
+
+def test_the_picture_of_an_item_is_returned(client: Client, names: list[str]) -> None:
+    assert client.item_image(names[2]) == PNG + picture(2).data
+
+
+def test_a_search_by_image_finds_the_image_first(service: FakeService, client: Client, names: list[str]) -> None:
+    response = client.search("covidx", picture(3), top_k=3, exact=True)
+
+    assert [result.rank for result in response.results] == [1, 2, 3]
+    assert response.results[0].item == names[3]
+    assert response.results[0].score == pytest.approx(1.0)
+    assert response.results[0].labels == ("b",)
+    assert response.results[0].same_patient is None
+    assert response.model == f"models/{DIGEST}"
+    assert response.query_digest == image_digest(picture(3).data)
+    assert (response.searched_items, response.exact) == (8, True)
+    assert response.timings.search_ms == 0.25
+    assert response.request_id == service.switches.request_ids[-1]
+
+
+def test_the_same_query_is_asked_by_image_by_item_and_by_vector(client: Client, names: list[str]) -> None:
+    responses = [client.search("covidx", source) for source in (picture(3), names[3], embedding_of(picture(3)))]
+    oracle = sorted(range(8), key=lambda number: -float(embedding_of(picture(number)) @ embedding_of(picture(3))))
+
+    for response in responses:
+        assert [result.item for result in response.results] == [names[number] for number in oracle]
+
+
+def test_every_option_of_a_search_arrives(client: Client, names: list[str]) -> None:
+    excluded = client.search("covidx", names[0], exclude_query_item=True)
+    by_content = client.search("covidx", picture(0), exclude_query_item=True)
+    filtered = client.search("covidx", names[0], filter=ItemFilter(labels=("b",)), top_k=1000)
+    bounded = client.search("covidx", names[0], min_score=0.99, model="fake")
+    flagged = client.search("covidx", names[0], patient=PATIENT, patient_policy=PatientPolicy.FLAG)
+    others = client.search("covidx", names[0], patient=PATIENT, patient_policy=PatientPolicy.EXCLUDE)
+
+    assert names[0] not in {result.item for result in excluded.results}
+    assert excluded.query_item_exclusion is QueryItemExclusion.NAME
+    assert by_content.query_item_exclusion is QueryItemExclusion.CONTENT
+    assert filtered.query_item_exclusion is QueryItemExclusion.NONE
+    assert {result.item for result in filtered.results} == set(names[1::2])
+    assert [result.item for result in bounded.results] == [names[0]]
+    same = {result.item: result.same_patient for result in flagged.results}
+    assert {item for item, answer in same.items() if answer is SamePatient.YES} == set(names[:2])
+    assert {result.item for result in others.results} == set(names[2:])
+
+
+def test_results_come_in_every_view(client: Client, names: list[str]) -> None:
+    ranking, basic, full = (client.search("covidx", names[0], view=view) for view in SearchView)
+
+    assert [(r.item, r.rank, r.score) for r in ranking.results] == [(r.item, r.rank, r.score) for r in basic.results]
+    assert ranking.results[0].labels == ()
+    assert (full.results[0].thumbnail, basic.results[0].thumbnail) == (b"JPEG", b"")
+    assert full.results[0].identity == ItemIdentity("x0", "", "", "", 0)
+
+
+def test_an_image_is_embedded(service: FakeService, client: Client) -> None:
+    embedded = client.embed_image(picture(1), model="fake")
+
+    np.testing.assert_array_equal(embedded.embedding, embedding_of(picture(1)))
+    assert embedded.model == f"models/{DIGEST}"
+    assert embedded.image_digest == image_digest(picture(1).data)
+    assert embedded.request_id == service.switches.request_ids[-1]
+
+
+def test_an_error_carries_field_limit_and_request_id(service: FakeService, client: Client, names: list[str]) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        client.search("covidx", names[0], top_k=1001)
+
+    assert caught.value.field == "top_k"
+    assert caught.value.metadata["maximum"] == "1000"
+    assert caught.value.metadata["request_id"] == service.switches.request_ids[-1]
+
+
+def test_an_undecodable_image_is_refused_and_the_next_one_is_not(client: Client, names: list[str]) -> None:
+    with pytest.raises(InvalidImageError):
+        client.search("covidx", EncodedImage(b"bad"))
+
+    assert client.search("covidx", picture(0)).results[0].item == names[0]
+
+
+@pytest.mark.parametrize("external_id", ["\udce4.png", "x" * 300])
+def test_an_identifier_that_cannot_be_sent_or_is_too_long_is_refused(
+    client: Client, names: list[str], external_id: str
+) -> None:
+    with pytest.raises(InvalidRequestError):
+        client.create_item("covidx", Upload(picture(0), external_id=external_id))
+
+
+def test_messages_of_sixty_megabytes_pass_and_larger_ones_are_too_large(client: Client) -> None:
+    large = EncodedImage(bytes(60 << 20))
+
+    assert client.embed_image(large).image_digest == image_digest(large.data)
+    with pytest.raises(PayloadTooLargeError):
+        client.embed_image(EncodedImage(bytes((60 << 20) + 1)))
+    with pytest.raises(PayloadTooLargeError) as caught:
+        client.embed_image(EncodedImage(bytes(65 << 20)))
+    assert caught.value.metadata["max_message_bytes"] == str(64 << 20)
+
+
+@pytest.mark.parametrize("length", [1, 5 << 20])
+def test_a_call_is_repeated_when_the_service_was_not_available(
+    service: FakeService, client: Client, length: int
+) -> None:
+    service.switches.failures["EmbedImage"] = [grpc.StatusCode.UNAVAILABLE]
+
+    client.embed_image(EncodedImage(bytes(length)))
+
+    assert service.switches.calls["EmbedImage"] == 2
+    assert len(set(service.switches.request_ids)) == 1
+
+
+def test_a_call_is_repeated_three_times_and_then_fails(service: FakeService, client: Client) -> None:
+    service.switches.failures["GetServerInfo"] = [
+        BackendUnavailableError("no", metadata={"backend": "qdrant"}) for _ in range(9)
+    ]
+
+    with pytest.raises(BackendUnavailableError) as caught:
+        client.server_info()
+
+    assert service.switches.calls["GetServerInfo"] == 4
+    assert caught.value.metadata["backend"] == "qdrant"
+
+
+def test_other_failures_are_not_repeated(service: FakeService, client: Client) -> None:
+    service.switches.failures["GetServerInfo"] = [InvalidRequestError("no")]
+
+    with pytest.raises(InvalidRequestError):
+        client.server_info()
+
+    assert service.switches.calls["GetServerInfo"] == 1
+
+
+def test_an_answer_that_takes_too_long_is_a_timeout(service: FakeService) -> None:
+    service.switches.delay_seconds = 0.5
+    with Client(service.address, timeout_seconds=0.1) as client, pytest.raises(TimeoutError, match="in time") as caught:
+        client.server_info()
+
+    assert any("request id" in note for note in caught.value.__notes__)
+
+
+def test_where_nothing_answers_the_error_says_what_to_do() -> None:
+    with Client("127.0.0.1:1") as client, pytest.raises(BackendUnavailableError) as caught:
+        client.server_info()
+
+    assert caught.value.message == "Nothing answers at 127.0.0.1:1; start it with `xmirad up`"
+    assert caught.value.metadata["backend"] == "service"
+
+
+def test_waiting_for_a_service_that_never_comes_ends_in_time() -> None:
+    with Client("127.0.0.1:1") as client, pytest.raises(BackendUnavailableError, match=r"after 0\.3 s"):
+        client.wait_until_ready(0.3)
+
+
+def test_waiting_ends_when_the_service_comes() -> None:
+    with fake_service() as first:
+        address = first.address
+    with Client(address) as client:
+        waiting = threading.Thread(target=client.wait_until_ready, args=(20,))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        with fake_service(address):
+            waiting.join(5)
+            assert not waiting.is_alive()
+            assert client.server_info().version
+
+
+def test_waiting_goes_on_while_the_service_refuses(service: FakeService, client: Client) -> None:
+    service.switches.failures["GetServerInfo"] = [grpc.StatusCode.UNAVAILABLE] * 6
+
+    client.wait_until_ready(10)
+
+    assert service.switches.calls["GetServerInfo"] == 7
+
+
+def test_a_client_survives_a_restart_of_the_service() -> None:
+    with fake_service() as first:
+        address = first.address
+        client = Client(address, timeout_seconds=5)
+        client.server_info()
+    with client:
+        with pytest.raises(BackendUnavailableError):
+            client.server_info()
+        with fake_service(address):
+            client.wait_until_ready(5)
+            client.server_info()
