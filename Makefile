@@ -56,7 +56,7 @@ check-code: $(INSTALLED)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo --no-timing
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 	$(BIN)/deptry .
 	$(BIN)/pydoclint --quiet core services indexer explainer
