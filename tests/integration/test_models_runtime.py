@@ -1,0 +1,110 @@
+"""A built model in a serving process."""
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.models import lite0_artifact, random_artifact
+from xmirad.errors import ModelCorruptError
+from xmirad.models.artifact import DOCUMENT, GRAPH, ModelArtifact, read_artifact, write_document
+from xmirad.models.canonical import generated_image
+from xmirad.models.embedder import load_embedder
+from xmirad.models.openvino_backbone import OpenVINOBackbone
+from xmirad.models.registry import ModelRegistry
+
+
+@pytest.fixture
+def copied_model(tmp_path: Path) -> ModelArtifact:
+    artifact = lite0_artifact()
+    return read_artifact(Path(shutil.copytree(artifact.path, tmp_path / artifact.digest)))
+
+
+def test_threads_are_not_pinned_and_precision_is_fp32() -> None:
+    backbone = OpenVINOBackbone(lite0_artifact().path / GRAPH, input_size=224, threads=2)
+
+    assert backbone.property("ENABLE_CPU_PINNING") is False
+    assert str(backbone.property("INFERENCE_PRECISION_HINT")) == "<Type: 'float32'>"
+    assert backbone.property("NUM_STREAMS") == 2
+    assert backbone.property("INFERENCE_NUM_THREADS") == 2
+
+
+def test_serving_never_imports_torch() -> None:
+    program = (
+        "import sys, pathlib, numpy\n"
+        "from xmirad.models.artifact import read_artifact\n"
+        "from xmirad.models.embedder import load_embedder\n"
+        "from xmirad.models.registry import ModelRegistry\n"
+        "before = 'openvino' in sys.modules\n"
+        "artifact = read_artifact(pathlib.Path(sys.argv[1]))\n"
+        "load_embedder(artifact, threads=1).embed(numpy.zeros((1, 224, 224, 3), numpy.uint8))\n"
+        "print(before, 'openvino' in sys.modules, 'torch' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, str(lite0_artifact().path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert result.stdout == "False True False\n"
+
+
+def test_embeddings_have_the_same_bits_on_any_thread_and_in_any_batch() -> None:
+    pixels = np.stack([generated_image(number, 224) for number in range(8)])
+    embedder = load_embedder(lite0_artifact(), threads=2)
+    alone = np.concatenate([load_embedder(lite0_artifact(), threads=1).embed(image[None]) for image in pixels])
+
+    with ThreadPoolExecutor(8) as threads:
+        batches = list(threads.map(lambda start: embedder.embed(np.roll(pixels, -start, axis=0)), range(8)))
+
+    for start, batch in enumerate(batches):
+        np.testing.assert_array_equal(batch, np.roll(alone, -start, axis=0))
+
+
+def test_a_head_gives_shorter_embeddings_with_the_same_bits_in_any_batch() -> None:
+    artifact = random_artifact("resnet18", head_size=32)
+    embedder = load_embedder(artifact, threads=2)
+    pixels = np.stack([generated_image(number, 224) for number in range(5)])
+
+    embeddings = embedder.embed(pixels)
+
+    assert embeddings.shape == (5, 32)
+    for image, embedding in zip(pixels, embeddings, strict=True):
+        np.testing.assert_array_equal(embedder.embed(image[None])[0], embedding)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "graph.xml", "graph.bin", "MODEL_CARD.md"])
+def test_a_tampered_file_is_refused_before_it_is_used(copied_model: ModelArtifact, name: str) -> None:
+    path = copied_model.path / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+    with pytest.raises(ModelCorruptError, match=name):
+        load_embedder(copied_model, threads=1)
+
+
+def test_a_tampered_document_is_refused(copied_model: ModelArtifact) -> None:
+    path = copied_model.path / DOCUMENT
+    path.write_text(path.read_text().replace("256", "257", 1))
+
+    with pytest.raises(ModelCorruptError):
+        ModelRegistry(copied_model.path.parent).find(copied_model.digest)
+
+
+def test_a_graph_of_other_weights_is_refused_even_with_matching_checksums(copied_model: ModelArtifact) -> None:
+    graph = copied_model.path / "graph.bin"
+    values = np.fromfile(graph, dtype=np.float32)
+    (values * np.float32(1.01)).tofile(graph)
+    document = copied_model.document.model_dump(mode="json", exclude={"files", "checksum"})
+    write_document(copied_model.path, document)
+    forged = read_artifact(copied_model.path)
+    forged.verify_files()
+
+    with pytest.raises(ModelCorruptError, match="canonical embedding differs"):
+        ModelRegistry(copied_model.path.parent).verify(forged)
+
+
+def test_a_sound_model_is_verified(copied_model: ModelArtifact) -> None:
+    ModelRegistry(copied_model.path.parent).verify(copied_model)
