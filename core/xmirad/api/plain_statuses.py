@@ -15,7 +15,7 @@ from xmirad.errors import (
 
 TOO_LARGE = re.compile(r"message larger than max \((?P<bytes>\d+) vs\. (?P<limit>\d+)\)")
 NOT_CONNECTED = re.compile(r"failed to connect|connection refused|name resolution|DNS resolution", re.IGNORECASE)
-CANCELLED_HERE = ("Locally cancelled", "Channel closed")
+CANCELLED_HERE = re.compile(r"Locally cancelled|Channel closed")
 
 
 def error_of_plain_status(
@@ -24,7 +24,7 @@ def error_of_plain_status(
     """Return the error for a status that gRPC itself, a proxy or a foreign server made."""
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return TimeoutError(f"{_service(address)} did not answer in time")
-    if code is grpc.StatusCode.CANCELLED and details.startswith(CANCELLED_HERE):
+    if code is grpc.StatusCode.CANCELLED and CANCELLED_HERE.search(details):
         return CancelledError("The call was cancelled")
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return _unavailable(details, address)

@@ -126,6 +126,8 @@ class Exchange(Generic[Asked, Sent, Received, Outcome]):
             if isinstance(error, XmiradError):
                 error.metadata["unanswered"] = str(len(unanswered))
             error.add_note(f"{len(unanswered)} requests of the stream were not answered; sending them again is safe")
+            if self._input_error is not None:
+                error.add_note(f"before that, the caller's iterable raised {self._input_error!r}")
             raise error
         if self._input_error is not None:
             raise self._input_error

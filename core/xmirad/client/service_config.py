@@ -27,7 +27,7 @@ SERVICE_CONFIG = json.dumps(
         "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.5},
     }
 )
-LOOPBACK = re.compile(r"(ipv4:|ipv6:|dns:/*)?(127\.|localhost\b|\[::1\])|unix:")
+LOOPBACK = re.compile(r"(ipv4:|ipv6:|dns:/*)?(127\.|localhost(:|$)|\[::1\])|unix:")
 
 
 def channel_options(address: str, *, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> ChannelOptions:
