@@ -36,8 +36,8 @@ def _head_of(tensors: dict[str, Tensor], channels: int) -> LinearHead:
     prefix = next((prefix for prefix in PREFIXES if f"{prefix}weight" in tensors), None)
     if prefix is None:
         raise InvalidRequestError("head must have a tensor `weight`, `head.weight` or `fc.weight`", field="head")
-    weight = tensors[f"{prefix}weight"].numpy()
-    bias = tensors[f"{prefix}bias"].numpy() if f"{prefix}bias" in tensors else np.zeros(len(weight), np.float32)
+    weight = np.ascontiguousarray(tensors[f"{prefix}weight"].float().numpy())
+    bias = tensors[f"{prefix}bias"].float().numpy() if f"{prefix}bias" in tensors else np.zeros(len(weight), np.float32)
     if weight.ndim != 2 or weight.shape[1] != channels or bias.shape != weight.shape[:1]:
         message = f"head must be [D, {channels}] with a bias of [D], not {list(weight.shape)} and {list(bias.shape)}"
         raise InvalidRequestError(message, field="head", metadata={"channels": str(channels)})
