@@ -35,8 +35,8 @@ def main(arguments: list[str]) -> None:
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     shared = mmap.mmap(int(memory_number), PIXELS_BYTES + limits.max_bytes)
     with socket.socket(fileno=int(channel_number)) as channel:
-        channel.send(READY)
         _warm_up()
+        channel.send(READY)
         _silence_libraries()
         last = False
         while not last and (message := channel.recv(MAX_MESSAGE_BYTES)):
@@ -59,7 +59,7 @@ def _answer(request: Request, shared: mmap.mmap, limits: DecodeLimits) -> tuple[
 
 
 def _warm_up() -> None:
-    """Load what the first images would otherwise wait for."""
+    """Load what the first images would otherwise wait for, at the cost of their time limit."""
     Image.preinit()
     importlib.import_module("xmirad.imaging.dicom.decode")
 
