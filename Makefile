@@ -9,6 +9,7 @@ INSTALLED := .venv/.installed
 STUBS := core/xmirad/api/v1
 PROTOS := $(wildcard protos/xmirad/v1/*.proto)
 MODELS := $(MODELS_DIR)/.built
+USE_MODELS := XMIRAD_MODELS_DIR=$(abspath $(MODELS_DIR))
 MODEL_SOURCES := $(wildcard core/xmirad/models/*.py core/xmirad/models/*/*.py) core/xmirad/imaging/preprocessing.py
 
 .DEFAULT_GOAL := help
@@ -20,15 +21,15 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: $(MODELS) ## Index, search and evaluate synthetic images, or those of DATA=folder
-	$(BIN)/xmirad --models-dir $(abspath $(MODELS_DIR)) demo $(if $(DATA),--data $(abspath $(DATA)))
+	$(USE_MODELS) $(BIN)/xmirad demo $(if $(DATA),--data $(abspath $(DATA)))
 
 test: $(MODELS) ## Run all tests (XMIRAD_TEST_DATA names the folder of real images)
-	XMIRAD_MODELS_DIR=$(abspath $(MODELS_DIR)) $(BIN)/pytest
+	$(USE_MODELS) $(BIN)/pytest
 
 check: check-code check-protos check-unit ## Format, lint, types, imports, protos, spelling, dependencies, unit tests
 
 bench: $(MODELS) ## Run the benchmarks
-	XMIRAD_MODELS_DIR=$(abspath $(MODELS_DIR)) $(BIN)/python -m benchmarks
+	$(USE_MODELS) $(BIN)/python -m benchmarks
 
 format: $(INSTALLED) ## Format code and protos, and mend what lint can mend
 	$(BIN)/ruff format
@@ -59,7 +60,6 @@ check-code: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 	$(BIN)/deptry .
-	$(BIN)/pydoclint --quiet core services indexer explainer
 
 check-protos: $(INSTALLED) check-stubs
 	$(BIN)/buf lint
@@ -71,7 +71,7 @@ check-stubs: $(INSTALLED)
 	diff --recursive --exclude=__init__.py --exclude=__pycache__ $(STUBS_WORK)/xmirad/v1 $(STUBS)
 
 check-unit: $(INSTALLED)
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -m 'not slow' tests/unit tests/architecture tests/docs
 
 $(INSTALLED): requirements/client.txt requirements/serving.txt requirements/building.txt requirements/development.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -79,10 +79,10 @@ $(INSTALLED): requirements/client.txt requirements/serving.txt requirements/buil
 	$(BIN)/pip install -qq --no-deps --no-build-isolation --disable-pip-version-check -e .
 	touch $@
 
-$(MODELS): $(INSTALLED) $(MODEL_SOURCES)
+$(MODELS): $(MODEL_SOURCES) requirements/serving.txt requirements/building.txt | $(INSTALLED)
 	mkdir -p $(MODELS_DIR)
-	$(BIN)/xmirad --models-dir $(abspath $(MODELS_DIR)) models build efficientnet-lite0-imagenet
-	$(BIN)/xmirad --models-dir $(abspath $(MODELS_DIR)) models build efficientnet-lite0-random --random-weights --seed 0
+	$(USE_MODELS) $(BIN)/xmirad models build efficientnet-lite0-imagenet
+	$(USE_MODELS) $(BIN)/xmirad models build efficientnet-lite0 --random-weights --seed 0
 	touch $@
 
 define generate_stubs

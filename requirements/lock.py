@@ -1,7 +1,8 @@
 """Write the locked requirement sets from what is installed in this environment (`make lock`).
 
-To change a dependency: edit `pyproject.toml`, install it (`.venv/bin/pip install -e '.[all]'`), run `make lock`. Each set
-is the closure of one group of requirements, less what the sets before it hold. They are for CPython 3.11 on Linux x86-64.
+To change a dependency: edit `pyproject.toml`, install it (`.venv/bin/pip install -e '.[all]'`), run `make lock`.
+Each set is the closure of one group of requirements, less what the sets before it hold. The sets are for CPython 3.11
+on Linux x86-64.
 """
 
 from collections.abc import Iterable

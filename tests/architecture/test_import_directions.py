@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.project import ROOT, SOURCE_ROOTS, configuration
 
 PLANTED_VIOLATIONS = [
