@@ -158,6 +158,7 @@ class Settings(BaseSettings):
     site_key_file: FolderPath | None = Field(
         None, description="File of the site key: 32 bytes. Default: `secrets/site.key` in the home folder."
     )
+    failpoint: str = Field("", description="For crash tests: the place, such as `after_record:25`, to die at.")
     server: ServerSettings = Field(default_factory=ServerSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)

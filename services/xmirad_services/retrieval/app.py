@@ -14,7 +14,6 @@ from uuid import uuid4
 import grpc
 import structlog
 from prometheus_client import CollectorRegistry
-from xmirad.imaging.sandbox import DecoderPool
 
 from xmirad import __version__
 from xmirad.catalog.catalog import Catalog
@@ -24,6 +23,7 @@ from xmirad.errors import BackendUnavailableError, ModelNotFoundError
 from xmirad.failpoints import Failpoint
 from xmirad.home import Home, exclusive
 from xmirad.imaging.limits import DecodeLimits
+from xmirad.imaging.sandbox import DecoderPool
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import Lanes, Tools
 from xmirad.lanes import Lane, Priority

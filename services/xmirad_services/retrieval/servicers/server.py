@@ -1,11 +1,10 @@
 """`ServerService`."""
 
-from xmirad.imaging.dicom import SUPPORTED_TRANSFER_SYNTAXES
-
 from xmirad import __version__
+from xmirad.api.images import RASTER_TYPES
 from xmirad.api.v1 import server_service_pb2 as pb
 from xmirad.api.v1 import server_service_pb2_grpc as pb_grpc
-from xmirad.imaging.raster import MEDIA_TYPES
+from xmirad.imaging.dicom import SUPPORTED_TRANSFER_SYNTAXES
 from xmirad.settings import Settings
 from xmirad_services.retrieval.interceptors import Context
 
@@ -26,7 +25,7 @@ class ServerServicer(pb_grpc.ServerServiceServicer):
             max_image_pixels=limits.max_image_pixels,
             max_top_k=limits.max_top_k,
             max_ranking_top_k=limits.max_ranking_top_k,
-            media_types=sorted(MEDIA_TYPES),
+            media_types=RASTER_TYPES,
             transfer_syntaxes=SUPPORTED_TRANSFER_SYNTAXES,
             vector_store=settings.store.kind.value,
             intended_use=INTENDED_USE,
