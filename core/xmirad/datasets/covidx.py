@@ -68,7 +68,7 @@ def _choose_lists(path: Path, split: str | None) -> dict[str, Path]:
     wanted = list(lists) if split == ALL_SPLITS else [split or DEFAULT_SPLIT]
     for name in wanted:
         if name not in lists:
-            raise choice_error("split", name, [*lists, ALL_SPLITS], where=str(path))
+            raise choice_error("split", name, allowed=[*lists, ALL_SPLITS], where=str(path))
         if len(lists[name]) > 1:
             names = ", ".join(each.name for each in lists[name])
             message = f"{path} has several label lists of the split {name}: {names}; give the path of one of them"
@@ -83,7 +83,7 @@ def _split_of(label_list: Path, split: str | None) -> str:
         raise InvalidRequestError(message, field="path")
     named = match[1].lower()
     if split not in (None, named):
-        raise choice_error("split", str(split), [named], where=label_list.name)
+        raise choice_error("split", str(split), allowed=[named], where=label_list.name)
     return named
 
 
@@ -119,8 +119,8 @@ def _parse(text: str, place: Place) -> CovidxLine:
             return CovidxLine(place, names=names, label=label, source=source)
     fields = text.split()
     if len(fields) < 3:
-        raise value_error(place, "line", text, "`patientid filename class [source]`")
-    raise value_error(place, "class", fields[-2] if len(fields) > 3 else fields[-1], COVIDX_SPELLINGS)
+        raise value_error(place, "line", value=text, allowed="`patientid filename class [source]`")
+    raise value_error(place, "class", value=fields[-2] if len(fields) > 3 else fields[-1], allowed=COVIDX_SPELLINGS)
 
 
 def _split_last(text: str) -> tuple[str, str]:
@@ -141,7 +141,10 @@ def _find_image(line: CovidxLine, images: FolderIndex) -> tuple[str, Path] | Non
     if len(found) > 1:
         names = ", ".join(path.name for _, path in found)
         raise value_error(
-            line.place, "filename", line.names, f"divided in one way only, but all of these exist: {names}"
+            line.place,
+            "filename",
+            value=line.names,
+            allowed=f"divided in one way only, but all of these exist: {names}",
         )
     return found[0] if found else None
 

@@ -19,7 +19,7 @@ def parse_sex(text: str, place: Place, *, column: str = "sex") -> Sex:
     """
     sex = SEXES.get(text.lower())
     if sex is None:
-        raise value_error(place, column, text, "F, M, O, female, male or other")
+        raise value_error(place, column, value=text, allowed="F, M, O, female, male or other")
     return sex
 
 
@@ -34,5 +34,5 @@ def age_band(text: str, place: Place, *, column: str = "age") -> int:
     except ValueError:
         years = math.nan
     if not 0 <= years <= OLDEST_YEARS:
-        raise value_error(place, column, text, f"a number of years from 0 to {OLDEST_YEARS}")
+        raise value_error(place, column, value=text, allowed=f"a number of years from 0 to {OLDEST_YEARS}")
     return min(int(years) // BAND_YEARS * BAND_YEARS, LAST_BAND)

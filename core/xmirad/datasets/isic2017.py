@@ -44,7 +44,7 @@ def read_isic2017(folder: Path, *, split: str | None = None, full: bool = False)
     names = [NAME, split or DEFAULT_SPLIT]
     for name in wanted:
         if name not in present:
-            raise choice_error("split", name, [*present, ALL_SPLITS], where=str(folder))
+            raise choice_error("split", name, allowed=[*present, ALL_SPLITS], where=str(folder))
         full_list, balanced_list = _lists(folder, name)
         full_is_due = full or split == ALL_SPLITS or not balanced_list.is_file()
         if name == "test" and split != ALL_SPLITS:
@@ -91,11 +91,11 @@ def _label(row: Row) -> str:
     for column in (MELANOMA, KERATOSIS):
         value = BINARY.get(row.cells[column])
         if value is None:
-            raise value_error(row.place, column, row.cells[column], "0.0 or 1.0")
+            raise value_error(row.place, column, value=row.cells[column], allowed="0.0 or 1.0")
         values.append(value)
     label = LABELS.get((values[0], values[1]))
     if label is None:
-        raise value_error(row.place, KERATOSIS, row.cells[KERATOSIS], f"0.0 where {MELANOMA} is 1.0")
+        raise value_error(row.place, KERATOSIS, value=row.cells[KERATOSIS], allowed=f"0.0 where {MELANOMA} is 1.0")
     return label
 
 

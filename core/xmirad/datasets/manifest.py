@@ -6,8 +6,8 @@
 | `external_id` | identifier; empty means the digest of the content | unique, at most 256 characters |
 | `labels` | class labels, separated by `;` | at most 32, each at most 64 characters |
 | `patient_id`, `patient_issuer` | whose image it is | an issuer only with an id |
-| `dataset`, `split`, `source` | where it belongs and comes from; `dataset` defaults to the folder's name | any text |
-| `modality`, `body_part`, `view_position` | by the DICOM Standard | any text |
+| `dataset`, `split`, `source` | where it belongs and comes from; `dataset` defaults to the folder's name | 128 characters |
+| `modality`, `body_part`, `view_position` | by the DICOM Standard | 128 characters |
 | `year` | year of the study | 1895 to 2100 |
 | `sex` | patient's sex | F, M, O, female, male, other |
 | `age` | patient's age in years; only its ten-year band is kept | 0 to 150 |
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from xmirad.datasets.dataset import ALL_SPLITS, Dataset, DatasetItem
 from xmirad.datasets.demographics import age_band, parse_sex
-from xmirad.datasets.labels import MAX_LABELS, check_label
+from xmirad.datasets.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, check_label
 from xmirad.datasets.paths import check_inside
 from xmirad.datasets.problems import MissingFile, choice_error, require_files, value_error
 from xmirad.datasets.repeats import Repeats
@@ -46,7 +46,14 @@ COLUMNS = (
     "age",
     "synthetic",
 )
-MAX_EXTERNAL_ID_CHARACTERS = 256
+# The limits of the contract, so that a manifest fails here rather than image by image at the service.
+MAX_WORD_CHARACTERS = 128
+MAX_CHARACTERS = {
+    "external_id": 256,
+    "patient_id": 256,
+    "patient_issuer": 256,
+    "labels": MAX_LABELS * (MAX_LABEL_CHARACTERS + 2),
+}
 FIRST_YEAR, LAST_YEAR = 1895, 2100
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
@@ -89,20 +96,16 @@ def _of_split(items: list[DatasetItem], split: str | None, manifest: Path) -> tu
     chosen = tuple(item for item in items if item.attributes.split == split)
     if not chosen:
         present = sorted({item.attributes.split for item in items} - {""})
-        raise choice_error("split", str(split), [*present, ALL_SPLITS], where=manifest.name)
+        raise choice_error("split", str(split), allowed=[*present, ALL_SPLITS], where=manifest.name)
     return chosen
 
 
 def _item(row: Row, folder: Path) -> DatasetItem:
     name = row.cells["path"]
     if not name:
-        raise value_error(row.place, "path", name, "a file name")
+        raise value_error(row.place, "path", value=name, allowed="a file name")
     check_inside(name, row.place)
     external_id = _cell(row, "external_id")
-    if len(external_id) > MAX_EXTERNAL_ID_CHARACTERS:
-        raise value_error(
-            row.place, "external_id", external_id, f"at most {MAX_EXTERNAL_ID_CHARACTERS} characters long"
-        )
     return DatasetItem(
         path=folder / name, external_id=external_id, attributes=_attributes(row, folder), patient=_patient(row)
     )
@@ -111,7 +114,7 @@ def _item(row: Row, folder: Path) -> DatasetItem:
 def _attributes(row: Row, folder: Path) -> ItemAttributes:
     synthetic = TRUTHS.get(_cell(row, "synthetic").lower())
     if synthetic is None:
-        raise value_error(row.place, "synthetic", row.cells["synthetic"], "true, false, yes, no, 1 or 0")
+        raise value_error(row.place, "synthetic", value=row.cells["synthetic"], allowed="true, false, yes, no, 1 or 0")
     sex, age = _cell(row, "sex"), _cell(row, "age")
     return ItemAttributes(
         labels=_labels(row),
@@ -129,13 +132,17 @@ def _attributes(row: Row, folder: Path) -> ItemAttributes:
 
 
 def _cell(row: Row, column: str) -> str:
-    return row.cells.get(column, "")
+    text = row.cells.get(column, "")
+    limit = MAX_CHARACTERS.get(column, MAX_WORD_CHARACTERS)
+    if len(text) > limit:
+        raise value_error(row.place, column, value=text, allowed=f"at most {limit} characters long")
+    return text
 
 
 def _labels(row: Row) -> tuple[str, ...]:
     labels = _distinct(part.strip() for part in _cell(row, "labels").split(";") if part.strip())
     if len(labels) > MAX_LABELS:
-        raise value_error(row.place, "labels", row.cells["labels"], f"at most {MAX_LABELS} labels")
+        raise value_error(row.place, "labels", value=row.cells["labels"], allowed=f"at most {MAX_LABELS} labels")
     return tuple(check_label(label, where=str(row.place)) for label in labels)
 
 
@@ -149,12 +156,12 @@ def _year(row: Row) -> int | None:
         return None
     year = int(text) if text.isascii() and text.isdigit() else 0
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise value_error(row.place, "year", text, f"a year from {FIRST_YEAR} to {LAST_YEAR}")
+        raise value_error(row.place, "year", value=text, allowed=f"a year from {FIRST_YEAR} to {LAST_YEAR}")
     return year
 
 
 def _patient(row: Row) -> Patient | None:
     patient_id, issuer = _cell(row, "patient_id"), _cell(row, "patient_issuer")
     if issuer and not patient_id:
-        raise value_error(row.place, "patient_id", patient_id, "set where patient_issuer is")
+        raise value_error(row.place, "patient_id", value=patient_id, allowed="set where patient_issuer is")
     return Patient(patient_id=patient_id, issuer=issuer) if patient_id else None

@@ -27,7 +27,7 @@ class MissingFile:
     name: str
 
 
-def value_error(place: Place, column: str, value: str, allowed: str) -> InvalidRequestError:
+def value_error(place: Place, column: str, *, value: str, allowed: str) -> InvalidRequestError:
     """Say that a value is not allowed, and what is."""
     return InvalidRequestError(
         f"{place}: {column} is {value!r}; it must be {allowed}",
@@ -64,7 +64,7 @@ def require_files(missing: Sequence[MissingFile]) -> None:
     )
 
 
-def choice_error(field: str, value: str, allowed: Iterable[str], *, where: str) -> InvalidRequestError:
+def choice_error(field: str, value: str, *, allowed: Iterable[str], where: str) -> InvalidRequestError:
     """Say that something that was asked for is not there, and what is."""
     known = ", ".join(allowed) or "none"
     return InvalidRequestError(

@@ -24,13 +24,13 @@ def read_dataset(path: Path, *, layout: Layout | None = None, split: str | None 
     """
     if not path.exists():
         raise InvalidRequestError(f"there is nothing at {path}", field="path", metadata={"path": str(path)})
-    dataset = _read(path, layout or detect_layout(path), split, full)
+    dataset = _read(path, layout or detect_layout(path), split=split, full=full)
     if not dataset.items:
         raise InvalidRequestError(f"{path} holds no images", field="path", metadata={"path": str(path)})
     return dataset
 
 
-def _read(path: Path, layout: Layout, split: str | None, full: bool) -> Dataset:
+def _read(path: Path, layout: Layout, *, split: str | None, full: bool) -> Dataset:
     if layout in (Layout.FOLDER, Layout.ISIC2017) and not path.is_dir():
         raise InvalidRequestError(f"{path} is no folder", field="path", metadata={"path": str(path)})
     match layout:

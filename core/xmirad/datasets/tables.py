@@ -49,8 +49,8 @@ def read_table(path: Path, *, required: Sequence[str]) -> Table:
     reader = csv.reader((line + "\n" for line in lines), strict=True)
     try:
         columns = tuple(name.strip() for name in next(reader, []))
-        _check_columns(path, columns, required)
-        rows = tuple(_row(Place(path, reader.line_num), columns, cells) for cells in reader if any(cells))
+        _check_columns(path, columns, required=required)
+        rows = tuple(_row(Place(path, reader.line_num), cells, columns=columns) for cells in reader if any(cells))
     except csv.Error as error:
         raise InvalidRequestError(
             f"{path.name}, line {reader.line_num}: {error}",
@@ -60,7 +60,7 @@ def read_table(path: Path, *, required: Sequence[str]) -> Table:
     return Table(columns, rows)
 
 
-def _check_columns(path: Path, columns: tuple[str, ...], required: Sequence[str]) -> None:
+def _check_columns(path: Path, columns: tuple[str, ...], *, required: Sequence[str]) -> None:
     for name in required:
         if columns.count(name) != 1:
             what = "names the column {!r} more than once" if name in columns else "has no column {!r}"
@@ -71,7 +71,7 @@ def _check_columns(path: Path, columns: tuple[str, ...], required: Sequence[str]
             )
 
 
-def _row(place: Place, columns: tuple[str, ...], cells: list[str]) -> Row:
+def _row(place: Place, cells: list[str], *, columns: tuple[str, ...]) -> Row:
     if len(cells) != len(columns):
         raise InvalidRequestError(
             f"{place}: the row has {len(cells)} cells; the header has {len(columns)}",

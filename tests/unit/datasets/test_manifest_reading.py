@@ -89,6 +89,8 @@ def test_a_manifest_without_the_path_column_is_refused(tmp_path: Path) -> None:
         ("labels", ";".join(str(number) for number in range(33)), "at most 32"),
         ("labels", "x" * 65, "1 to 64 printable"),
         ("external_id", "x" * 257, "at most 256"),
+        ("patient_id", "x" * 257, "at most 256"),
+        ("source", "x" * 129, "at most 128"),
         ("patient_issuer", "hospital", "set where patient_issuer is"),
     ],
 )
