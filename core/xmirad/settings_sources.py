@@ -21,8 +21,8 @@ from xmirad.settings import CONFIG_VARIABLE, Settings, config_file
 PREFIX = "XMIRAD_"
 MASK = "**********"
 CREDENTIALS = re.compile(r"://[^/@\s]+@")
-# Variables that are no settings: where the file is, where tests find images, and where a test kills the service.
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "XMIRAD_TEST_DATA", "XMIRAD_FAILPOINT"})
+# Variables that are no settings: where the file is, and where tests find images.
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "XMIRAD_TEST_DATA"})
 
 
 class Source(StrEnum):

@@ -151,6 +151,11 @@ def describe_exception(_logger: Any, _method: str, event: EventDict) -> EventDic
     return event
 
 
+def escape_controls(text: str) -> str:
+    """Return a text without line breaks, terminal sequences and other characters that are not seen."""
+    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def _event_name(event: Mapping[str, Any], *, strict: bool) -> str:
     name = str(event.get("event", ""))
     if not str(event.get("logger", OWN_LOGGER)).startswith(OWN_LOGGER):
@@ -169,7 +174,7 @@ def _clean(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - a c
         value = ", ".join(str(part) for part in value)
     if not isinstance(value, str):
         return f"<{type(value).__name__}>"
-    text = UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), value[: MAX_CHARACTERS + 1])
+    text = escape_controls(value[: MAX_CHARACTERS + 1])
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 
 

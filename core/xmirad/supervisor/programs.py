@@ -1,5 +1,6 @@
 """Which processes make up the system, as data."""
 
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,13 +45,25 @@ def embedded_system(settings: Settings, *, address: str) -> tuple[Program, ...]:
 
 def answers(address: str) -> str | None:
     """Return the boot id of the service at an address, or None if none answers."""
-    from xmirad.client import Client
+    from xmirad.client.client import Client
 
+    if not _listens(address):
+        return None
     try:
         with Client(address, timeout_seconds=ANSWER_SECONDS) as client:
             return client.server_info().boot_id
-    except XmiradError:
+    except (XmiradError, TimeoutError):
         return None
+
+
+def _listens(address: str) -> bool:
+    """Look before the client does, which tries again and again before it says that nobody is there."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _retrieval(settings: Settings, address: str) -> Program:

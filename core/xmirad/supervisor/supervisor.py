@@ -27,6 +27,7 @@ class Supervisor:
         folder: Path,
         notify: Callable[[str], None],
         policy: RestartPolicy = DEFAULT_POLICY,
+        on_ready: Callable[[], None] | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -35,7 +36,9 @@ class Supervisor:
             folder: Where logs go.
             notify: Told in a sentence what happens.
             policy: When to restart and when to give up.
+            on_ready: Called once, when all programs are ready for the first time.
         """
+        self._on_ready = on_ready
         self._processes = [
             SupervisedProcess(program, folder=folder, policy=policy, notify=notify) for program in programs
         ]
@@ -85,6 +88,8 @@ class Supervisor:
             process.step()
         if not self._ready.is_set() and all(process.is_ready for process in self._processes):
             self._ready.set()
+            if self._on_ready is not None:
+                self._on_ready()
         time.sleep(WATCH_SECONDS if self._ready.is_set() else POLL_SECONDS)
 
     def _take_down(self) -> None:

@@ -1,0 +1,1 @@
+"""The commands, one module each. `xmirad.cli.main` puts them together."""

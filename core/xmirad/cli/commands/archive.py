@@ -1,0 +1,136 @@
+"""`xmirad archive`: looks after archives."""
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from xmirad.cli import filters, options
+from xmirad.cli.commands import archive_offline
+from xmirad.cli.output import Output
+from xmirad.cli.session import connected
+from xmirad.types import OriginalsPolicy, Patient
+
+app = typer.Typer(help="Look after archives.", no_args_is_help=True)
+
+Force = Annotated[bool, typer.Option("--force", help="Do it; without this, only count or refuse.")]
+
+
+@app.command("create")
+def create(
+    context: typer.Context,
+    archive: options.ArchiveArgument,
+    model: options.Model = "",
+    originals: Annotated[OriginalsPolicy, typer.Option(help="What to keep of files.")] = OriginalsPolicy.COPY,
+    as_json: options.Json = False,
+) -> None:
+    """Create an archive, bound to a model for good. Repeating it is safe."""
+    output = Output(as_json)
+    with connected(context, output) as client:
+        info = client.create_archive(archive, model=model, originals=originals)
+    output.json(info)
+    output.text(f"{info.name} ({info.item_count} items, {info.model})")
+
+
+@app.command("list")
+def list_archives(context: typer.Context, as_json: options.Json = False) -> None:
+    """List the archives."""
+    output = Output(as_json)
+    with connected(context, output) as client:
+        archives = list(client.list_archives())
+    output.json(archives)
+    output.table(
+        ("archive", ">items", "model", "originals", "created"),
+        [
+            (info.archive, info.item_count, _short(info.model), info.originals, f"{info.create_time:%Y-%m-%d %H:%M}")
+            for info in archives
+        ],
+    )
+
+
+@app.command("show")
+def show(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
+    """Show what is in an archive: counts by label, data set and so on."""
+    output = Output(as_json)
+    with connected(context, output) as client:
+        stats = client.archive_stats(archive)
+    output.json(stats)
+    info = stats.archive
+    output.text(f"{info.name}: {info.item_count} items of {stats.patient_count} patients, {_short(info.model)}")
+    rows = [(field, value, count) for field, counts in stats.fields.items() for value, count in counts.items()]
+    output.table(("field", "value", ">items"), rows)
+
+
+@app.command("items")
+def items(
+    context: typer.Context,
+    archive: options.ArchiveArgument,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 100,
+    labels: filters.Labels = None,
+    datasets: filters.Datasets = None,
+    splits: filters.Splits = None,
+    as_json: options.Json = False,
+) -> None:
+    """List items of an archive."""
+    output = Output(as_json)
+    asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits)
+    with connected(context, output) as client:
+        found = list(islice(client.list_items(archive, filter=asked), limit))
+    output.json(found)
+    output.table(
+        ("item", "labels", "data set", "split", "source"),
+        [
+            (item.name, ", ".join(known.labels), known.dataset, known.split, known.source)
+            for item in found
+            for known in (item.attributes,)
+        ],
+    )
+
+
+@app.command("delete")
+def delete(
+    context: typer.Context, archive: options.ArchiveArgument, force: Force = False, as_json: options.Json = False
+) -> None:
+    """Delete an archive; with --force even though it holds items."""
+    output = Output(as_json)
+    with connected(context, output) as client:
+        client.delete_archive(archive, force=force)
+    output.json({"deleted": archive})
+    output.text(f"deleted {archive}")
+
+
+@app.command("purge")
+def purge(
+    context: typer.Context,
+    archive: options.ArchiveArgument,
+    labels: filters.Labels = None,
+    datasets: filters.Datasets = None,
+    splits: filters.Splits = None,
+    sources: filters.Sources = None,
+    years: filters.Years = "",
+    patient: Annotated[str, typer.Option(help="Patient ID: the items of this patient instead of a filter's.")] = "",
+    issuer: Annotated[str, typer.Option(help="Issuer of the Patient ID.")] = "",
+    force: Force = False,
+    as_json: options.Json = False,
+) -> None:
+    """Count, and with --force delete, the items of a filter or of a patient, with everything derived from them."""
+    output = Output(as_json)
+    asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits, sources=sources, years=years)
+    with connected(context, output) as client:
+        counts = client.purge_items(
+            archive,
+            filter=None if patient and asked == filters.item_filter() else asked,
+            patient=Patient(patient, issuer) if patient else None,
+            force=force,
+        )
+    output.json(counts)
+    advice = "" if force else "; nothing is deleted without --force"
+    output.text(f"{counts.selected_items} items selected, {counts.deleted_items} deleted{advice}")
+
+
+def _short(model: str) -> str:
+    return model.removeprefix("models/")[:12]
+
+
+app.command("verify", epilog=archive_offline.EXAMPLES)(archive_offline.verify)
+app.command("rebuild", epilog=archive_offline.EXAMPLES)(archive_offline.rebuild)

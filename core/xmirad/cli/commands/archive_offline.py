@@ -1,0 +1,100 @@
+"""`xmirad archive verify` and `rebuild`: work on the home itself while no service runs."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from xmirad.cli import options
+from xmirad.cli.exit_codes import ExitCode
+from xmirad.cli.output import Output
+from xmirad.cli.session import settings_of
+
+if TYPE_CHECKING:
+    from xmirad.models.embedder import Embedder
+    from xmirad.settings import Settings
+    from xmirad.types import Float32Array, UInt8Array
+
+EXAMPLES = """\b
+Works offline: stop `xmirad up` or `xmirad serve` first."""
+
+
+def verify(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
+    """Compare an archive with the blob store, which is the truth."""
+    from xmirad.catalog.catalog import Catalog
+    from xmirad.catalog.images import ImageBlobs
+    from xmirad.catalog.stored import binding_of
+    from xmirad.catalog.verify import verify_archive
+    from xmirad.composition import archive_store, blob_store
+
+    output = Output(as_json)
+    with _home_of(context, "xmirad archive verify") as settings, closing(archive_store(settings)) as store:
+        blobs = blob_store(settings)
+        catalog = Catalog(blobs)
+        record = catalog.archive(archive)
+        with closing(store.open(binding_of(record))) as opened:
+            found = verify_archive(record, opened, catalog=catalog, images=ImageBlobs(blobs))
+    problems = [{"kind": problem.kind.name, "subject": problem.subject} for problem in found.problems]
+    output.json({"archive": archive, "items": found.items, "clean": found.clean, "problems": problems})
+    output.text(f"{archive}: {found.items} items, " + ("clean" if found.clean else f"{len(problems)} problems"))
+    for problem in found.problems:
+        output.text(f"  {problem.subject}: {problem.kind}")
+    if not found.clean:
+        output.note(f"`xmirad archive rebuild {archive}` makes the archive anew from the blob store")
+        raise typer.Exit(ExitCode.FAILURE)
+
+
+def rebuild(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
+    """Make an archive anew from the blob store, which is the truth."""
+    from xmirad.catalog.catalog import Catalog
+    from xmirad.catalog.images import ImageBlobs
+    from xmirad.catalog.rebuild import Rebuilder
+    from xmirad.composition import archive_store, blob_store
+
+    output = Output(as_json)
+    with _home_of(context, "xmirad archive rebuild") as settings, closing(archive_store(settings)) as store:
+        blobs = blob_store(settings)
+        catalog = Catalog(blobs)
+        record = catalog.archive(archive)
+        embed = _LazyEmbedder(settings, record.model)
+        images = ImageBlobs(blobs)
+        report = Rebuilder(record, catalog=catalog, images=images, store=store, embed=embed).run()
+    output.json(report)
+    output.text(
+        f"{archive}: {report.indexed} items indexed, {report.embedded} of them embedded anew, "
+        f"{report.orphans} unused images removed, {len(report.lost)} items lost"
+    )
+    for item in report.lost:
+        output.text(f"  {item}: neither embedding nor model input is left")
+    if report.lost:
+        raise typer.Exit(ExitCode.FAILURE)
+
+
+class _LazyEmbedder:
+    """Loads the model only if an embedding is missing, which is rare."""
+
+    def __init__(self, settings: "Settings", model: str) -> None:
+        self._settings = settings
+        self._model = model
+        self._embedder: Embedder | None = None
+
+    def __call__(self, pixels: "UInt8Array") -> "Float32Array":
+        if self._embedder is None:
+            from xmirad.composition import model_registry
+            from xmirad.models.embedder import load_embedder
+
+            artifact = model_registry(self._settings).find(self._model)
+            self._embedder = load_embedder(artifact, threads=self._settings.threads.model)
+        return self._embedder.embed(pixels)
+
+
+@contextmanager
+def _home_of(context: typer.Context, purpose: str) -> Iterator["Settings"]:
+    from xmirad.home import Home, exclusive
+
+    settings = settings_of(context)
+    home = Home(settings.home)
+    home.prepare()
+    with exclusive(home.service_lock, purpose=purpose):
+        yield settings

@@ -1,0 +1,81 @@
+"""`xmirad index`: puts the images of a data set into an archive."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from xmirad.cli import options
+from xmirad.cli.exit_codes import ExitCode
+from xmirad.cli.output import Output
+from xmirad.cli.session import connected
+from xmirad.types import OriginalsPolicy
+
+EXAMPLES = """\b
+Examples:
+  xmirad index ~/covidx --archive covidx --split train
+  xmirad index cases.csv --archive dermatology --originals reference
+Run again after an interruption: images that are there are not sent again."""
+
+
+def index(
+    context: typer.Context,
+    data: options.DatasetPath,
+    archive: options.Archive,
+    layout: options.DatasetLayout = None,
+    split: options.DatasetSplit = None,
+    full: options.FullList = False,
+    model: options.Model = "",
+    originals: Annotated[OriginalsPolicy, typer.Option(help="What to keep of the files.")] = OriginalsPolicy.COPY,
+    restore_deleted: Annotated[bool, typer.Option(help="Store images even though they were deleted before.")] = False,
+    resend: Annotated[bool, typer.Option(help="Send all images, also those that are there.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Put the images of a data set into an archive, which is created if it is not there."""
+    from xmirad.cli.progress import meter
+    from xmirad.cli.tally import Tally
+    from xmirad.cli.uploading import Uploader
+    from xmirad.datasets.reading import read_dataset
+
+    output = Output(as_json)
+    dataset = read_dataset(data, layout=layout, split=split, full=full)
+    for warning in dataset.warnings:
+        output.note(f"warning: {warning}")
+    tally = Tally(dataset.items)
+    with connected(context, output) as client:
+        info = client.create_archive(archive, model=model, originals=originals)
+        started = time.monotonic()
+        with meter(f"Indexing {dataset.name}", len(dataset.items), output) as progress:
+            Uploader(
+                client,
+                archive,
+                tally=tally,
+                on_progress=lambda tally: progress.update(tally.done, len(tally.failures)),
+                resume=not resend and info.item_count > 0,
+                restore_deleted=restore_deleted,
+            ).run()
+        seconds = time.monotonic() - started
+    _report(output, tally, seconds, {"archive": archive, "dataset": dataset.name, "model": info.model})
+    if tally.failures:
+        raise typer.Exit(ExitCode.PARTLY_FAILED)
+
+
+def _report(output: Output, tally: Any, seconds: float, names: dict[str, str]) -> None:  # noqa: ANN401 - a Tally, imported late
+    counts = {name: getattr(tally, name) for name in ("created", "updated", "unchanged", "skipped")}
+    duplicates = tally.duplicates().lines()
+    found = {"failures": tally.failures, "duplicates": duplicates}
+    output.json(
+        {**names, "items": len(tally.items), **counts, "failed": len(tally.failures), "seconds": seconds, **found}
+    )
+    stored = sum(counts.values())
+    shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
+    rate = f"{tally.done / max(seconds, 1e-9):.1f} images/s"
+    output.text(f"{names['archive']}: {stored} of {len(tally.items)} images ({shown}) in {seconds:.1f} s, {rate}")
+    if duplicates:
+        output.text(f"{len(duplicates)} groups of identical files:")
+    for line in duplicates:
+        output.text(f"  {line}")
+    if tally.failures:
+        output.text(f"{len(tally.failures)} images failed:")
+    for failure in sorted(tally.failures, key=lambda failure: failure.path):
+        output.text(f"  {failure.path}: {failure.message} [{failure.reason}]")

@@ -1,0 +1,17 @@
+"""`xmirad serve`: runs the retrieval service in the foreground."""
+
+import typer
+
+from xmirad.cli.session import settings_of
+
+EXAMPLES = """\b
+Examples:
+  xmirad serve
+  XMIRAD_STORE__KIND=qdrant XMIRAD_SITE_KEY_FILE=/run/secrets/site.key xmirad serve"""
+
+
+def serve(context: typer.Context) -> None:
+    """Run the retrieval service in the foreground, without supervision. For containers."""
+    from xmirad_services.retrieval.app import serve as run
+
+    run(settings_of(context))

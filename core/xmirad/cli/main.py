@@ -1,0 +1,56 @@
+"""Entry point of the command `xmirad`."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmirad.cli.commands import archive, config, index, models, search, serve, up
+from xmirad.cli.exit_codes import EXIT_CODES_HELP
+from xmirad.cli.failures import ReportingGroup, end_process_on_sigterm
+from xmirad.cli.session import GlobalFlags
+
+app = typer.Typer(
+    name="xmirad",
+    cls=ReportingGroup,
+    help="Explainable medical image retrieval. Research and decision support; not a diagnosis.",
+    epilog=EXIT_CODES_HELP,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up", epilog=up.EXAMPLES)(up.up)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
+app.command("index", epilog=index.EXAMPLES)(index.index)
+app.command("search", epilog=search.EXAMPLES)(search.search)
+app.add_typer(archive.app, name="archive")
+app.add_typer(models.app, name="models")
+app.add_typer(config.app, name="config")
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="Home folder. Default: XMIRAD_HOME, else ~/.xmirad.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Where the service is, host:port. Default: the home's service, else a private one."),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error was raised.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Keep the global flags for the command."""
+    if version:
+        from xmirad import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    context.obj = GlobalFlags(home=home, address=address, debug=debug)
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, end_process_on_sigterm)
+    app()
