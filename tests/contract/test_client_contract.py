@@ -1,16 +1,14 @@
 """The SDK against a service over a real connection: every method, and every way in which a call can fail."""
 
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import grpc
 import numpy as np
 import pytest
 
 from support.fake_archives import DIGEST, EMBEDDING_SIZE, embedding_of
 from support.fake_messages import GEOMETRY, PNG
-from support.fake_service import FakeService, fake_service
+from support.fake_service import FakeService
+from support.uploads import picture
 from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView, UploadState
 from xmirad.client import Client, Upload
 from xmirad.client.types import ItemIdentity
@@ -18,17 +16,13 @@ from xmirad.errors import (
     ArchiveAlreadyExistsError,
     ArchiveNotEmptyError,
     ArchiveNotFoundError,
-    BackendUnavailableError,
-    InvalidImageError,
     InvalidRequestError,
     ItemAlreadyExistsError,
     ItemNotFoundError,
     ModelNotFoundError,
-    PayloadTooLargeError,
 )
 from xmirad.ids import image_digest
 from xmirad.types import (
-    EncodedImage,
     ItemAttributes,
     ItemFilter,
     OriginalsPolicy,
@@ -40,41 +34,6 @@ from xmirad.types import (
 
 PATIENT = Patient("p0", issuer="hospital")
 MISSING = "archives/covidx/items/0f8fad5b-d9cb-569f-a165-70867728950e"
-
-
-def picture(number: int) -> EncodedImage:
-    return EncodedImage(f"image {number}".encode(), "image/png")
-
-
-@pytest.fixture
-def service() -> Iterator[FakeService]:
-    with fake_service() as service:
-        yield service
-
-
-@pytest.fixture
-def client(service: FakeService) -> Iterator[Client]:
-    with Client(service.address, timeout_seconds=10) as client:
-        yield client
-
-
-@pytest.fixture
-def names(client: Client) -> list[str]:
-    """Eight items of the archive `covidx`: two labels, four patients."""
-    client.create_archive("covidx")
-    receipts = [
-        client.create_item(
-            "covidx",
-            Upload(
-                picture(number),
-                external_id=f"x{number}",
-                attributes=ItemAttributes(labels=("a", "b")[number % 2 :][:1], dataset="d", sex=Sex.MALE, year=2020),
-                patient=Patient(f"p{number // 2}", issuer="hospital"),
-            ),
-        )
-        for number in range(8)
-    ]
-    return [receipt.item for receipt in receipts]
 
 
 def test_the_service_says_what_it_is(client: Client) -> None:
@@ -276,127 +235,3 @@ def test_an_image_is_embedded(service: FakeService, client: Client) -> None:
     assert embedded.model == f"models/{DIGEST}"
     assert embedded.image_digest == image_digest(picture(1).data)
     assert embedded.request_id == service.switches.request_ids[-1]
-
-
-def test_an_error_carries_field_limit_and_request_id(service: FakeService, client: Client, names: list[str]) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        client.search("covidx", names[0], top_k=1001)
-
-    assert caught.value.field == "top_k"
-    assert caught.value.metadata["maximum"] == "1000"
-    assert caught.value.metadata["request_id"] == service.switches.request_ids[-1]
-
-
-def test_an_undecodable_image_is_refused_and_the_next_one_is_not(client: Client, names: list[str]) -> None:
-    with pytest.raises(InvalidImageError):
-        client.search("covidx", EncodedImage(b"bad"))
-
-    assert client.search("covidx", picture(0)).results[0].item == names[0]
-
-
-@pytest.mark.parametrize("external_id", ["\udce4.png", "x" * 300])
-def test_an_identifier_that_cannot_be_sent_or_is_too_long_is_refused(
-    client: Client, names: list[str], external_id: str
-) -> None:
-    with pytest.raises(InvalidRequestError):
-        client.create_item("covidx", Upload(picture(0), external_id=external_id))
-
-
-def test_messages_of_sixty_megabytes_pass_and_larger_ones_are_too_large(client: Client) -> None:
-    large = EncodedImage(bytes(60 << 20))
-
-    assert client.embed_image(large).image_digest == image_digest(large.data)
-    with pytest.raises(PayloadTooLargeError):
-        client.embed_image(EncodedImage(bytes((60 << 20) + 1)))
-    with pytest.raises(PayloadTooLargeError) as caught:
-        client.embed_image(EncodedImage(bytes(65 << 20)))
-    assert caught.value.metadata["max_message_bytes"] == str(64 << 20)
-
-
-@pytest.mark.parametrize("length", [1, 5 << 20])
-def test_a_call_is_repeated_when_the_service_was_not_available(
-    service: FakeService, client: Client, length: int
-) -> None:
-    service.switches.failures["EmbedImage"] = [grpc.StatusCode.UNAVAILABLE]
-
-    client.embed_image(EncodedImage(bytes(length)))
-
-    assert service.switches.calls["EmbedImage"] == 2
-    assert len(set(service.switches.request_ids)) == 1
-
-
-def test_a_call_is_repeated_three_times_and_then_fails(service: FakeService, client: Client) -> None:
-    service.switches.failures["GetServerInfo"] = [
-        BackendUnavailableError("no", metadata={"backend": "qdrant"}) for _ in range(9)
-    ]
-
-    with pytest.raises(BackendUnavailableError) as caught:
-        client.server_info()
-
-    assert service.switches.calls["GetServerInfo"] == 4
-    assert caught.value.metadata["backend"] == "qdrant"
-
-
-def test_other_failures_are_not_repeated(service: FakeService, client: Client) -> None:
-    service.switches.failures["GetServerInfo"] = [InvalidRequestError("no")]
-
-    with pytest.raises(InvalidRequestError):
-        client.server_info()
-
-    assert service.switches.calls["GetServerInfo"] == 1
-
-
-def test_an_answer_that_takes_too_long_is_a_timeout(service: FakeService) -> None:
-    service.switches.delay_seconds = 0.5
-    with Client(service.address, timeout_seconds=0.1) as client, pytest.raises(TimeoutError, match="in time") as caught:
-        client.server_info()
-
-    assert any("request id" in note for note in caught.value.__notes__)
-
-
-def test_where_nothing_answers_the_error_says_what_to_do() -> None:
-    with Client("127.0.0.1:1") as client, pytest.raises(BackendUnavailableError) as caught:
-        client.server_info()
-
-    assert caught.value.message == "Nothing answers at 127.0.0.1:1; start it with `xmirad up`"
-    assert caught.value.metadata["backend"] == "service"
-
-
-def test_waiting_for_a_service_that_never_comes_ends_in_time() -> None:
-    with Client("127.0.0.1:1") as client, pytest.raises(BackendUnavailableError, match=r"after 0\.3 s"):
-        client.wait_until_ready(0.3)
-
-
-def test_waiting_ends_when_the_service_comes() -> None:
-    with fake_service() as first:
-        address = first.address
-    with Client(address) as client:
-        waiting = threading.Thread(target=client.wait_until_ready, args=(20,))
-        waiting.start()
-        waiting.join(0.3)
-        assert waiting.is_alive()
-        with fake_service(address):
-            waiting.join(5)
-            assert not waiting.is_alive()
-            assert client.server_info().version
-
-
-def test_waiting_goes_on_while_the_service_refuses(service: FakeService, client: Client) -> None:
-    service.switches.failures["GetServerInfo"] = [grpc.StatusCode.UNAVAILABLE] * 6
-
-    client.wait_until_ready(10)
-
-    assert service.switches.calls["GetServerInfo"] == 7
-
-
-def test_a_client_survives_a_restart_of_the_service() -> None:
-    with fake_service() as first:
-        address = first.address
-        client = Client(address, timeout_seconds=5)
-        client.server_info()
-    with client:
-        with pytest.raises(BackendUnavailableError):
-            client.server_info()
-        with fake_service(address):
-            client.wait_until_ready(5)
-            client.server_info()
