@@ -24,7 +24,7 @@ demo: $(MODELS) ## Index, search and evaluate synthetic images, or those of DATA
 	$(USE_MODELS) $(BIN)/xmirad demo $(if $(DATA),--data $(abspath $(DATA)))
 
 test: $(MODELS) ## Run all tests (XMIRAD_TEST_DATA names the folder of real images)
-	$(USE_MODELS) $(BIN)/pytest
+	XMIRAD_TEST_MODELS=$(abspath $(MODELS_DIR)) $(BIN)/pytest
 
 check: check-code check-protos check-unit ## Format, lint, types, imports, protos, spelling, dependencies, unit tests
 

@@ -25,6 +25,7 @@ class LiveService:
     environment: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     process: subprocess.Popen[bytes] | None = None
+    python: str = sys.executable
 
     @property
     def log(self) -> Path:
@@ -44,7 +45,7 @@ class LiveService:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("XMIRAD_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "xmirad_services.retrieval"],
+                [self.python, "-m", "xmirad_services.retrieval"],
                 env={**clean, **own, **self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -20,6 +20,6 @@ def source_files() -> list[Path]:
     return sorted(path for path in files if "_pb2" not in path.name)
 
 
-def test_files() -> list[Path]:
+def files_of_tests() -> list[Path]:
     """Return every Python file under `tests`."""
     return sorted((ROOT / "tests").rglob("*.py"))
