@@ -1,6 +1,7 @@
 """The methods of `ArchiveService` that read and delete items."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from xmirad.api import checks
 from xmirad.api.conversion import filter_from_proto, geometry_to_proto, item_from_proto, patient_from_proto
@@ -23,8 +24,6 @@ from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.servicers.archive_messages import item_message
-
-MAX_PAGE_TOKEN_CHARACTERS = 64
 
 
 class ItemMethods(pb_grpc.ArchiveServiceServicer):
@@ -54,7 +53,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         size = checks.page_size(request.page_size)
         opened = await self._named(request.archive, field="archive")
         where = await self._condition(opened, request.filter)
-        after = checks.text(request.page_token, field="page_token", max_characters=MAX_PAGE_TOKEN_CHARACTERS) or None
+        after = _last_of_page_before(request.page_token)
 
         def scan() -> list[StoredItem]:
             with_embedding = view is ItemView.EMBEDDING
@@ -132,3 +131,14 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
             return [item_message(archive, item, None) for item in found]
         records = await self._details.records(archive, [item.item for item in found])
         return [item_message(archive, item, record) for item, record in zip(found, records, strict=True)]
+
+
+def _last_of_page_before(token: str) -> str | None:
+    """Return the id of the item that a page begins behind, or None for the first page."""
+    if not token:
+        return None
+    try:
+        return str(UUID(token))
+    except ValueError:
+        message = "page_token must be the next_page_token of the page before"
+        raise InvalidRequestError(message, field="page_token") from None
