@@ -69,7 +69,7 @@ def test_a_room_that_needs_a_server_package_is_found() -> None:
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
@@ -79,7 +79,7 @@ def bare_python(tmp_path: Path, wheel: Path) -> Callable[..., str]:
     def install(*sets: str) -> str:
         subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
         files = [part for name in sets for part in ("-r", str(ROOT / "requirements" / f"{name}.txt"))]
-        pip = [tmp_path / "venv" / "bin" / "pip", "install", "-qq", "--no-deps", *files, wheel]
+        pip = [str(tmp_path / "venv" / "bin" / "pip"), "install", "-qq", "--no-deps", *files, str(wheel)]
         report = subprocess.run(pip, capture_output=True, text=True, check=False)
         if report.returncode != 0:
             pytest.skip(f"pip cannot install the locked set {', '.join(sets)}: {report.stderr.strip()[-300:]}")

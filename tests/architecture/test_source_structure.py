@@ -46,7 +46,7 @@ def test_every_room_says_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("module", ["services.xmirad_services", "indexer", "explainer", "core.xmirad"])
 def test_source_folders_cannot_be_imported_as_packages(module: str) -> None:
-    ruff = [Path(sys.executable).with_name("ruff"), "check", "--stdin-filename", "core/xmirad/planted.py", "-"]
+    ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--stdin-filename", "core/xmirad/planted.py", "-"]
     report = subprocess.run(ruff, cwd=ROOT, input=f"import {module}\n", capture_output=True, text=True, check=False)
     assert "TID251" in report.stdout
 
