@@ -26,7 +26,13 @@ from xmirad.types import DecodedImage, EncodedImage
 START_SECONDS = 30.0
 _KEPT_BYTES = 4 << 20
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Keep up to 32 MiB between images: without this a tenth of the time goes into page faults.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+}
 
 
 class ChildLostError(Exception):
@@ -134,7 +140,7 @@ def _start(channel: int, memory: int, limits: DecodeLimits) -> subprocess.Popen[
     library_path = os.environ.get("LD_LIBRARY_PATH")
     return subprocess.Popen(
         program + arguments,
-        env=_ONE_THREAD | ({"LD_LIBRARY_PATH": library_path} if library_path else {}),
+        env=_ENVIRONMENT | ({"LD_LIBRARY_PATH": library_path} if library_path else {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(channel, memory),
