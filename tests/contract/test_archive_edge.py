@@ -126,6 +126,22 @@ def test_a_closed_store_leaves_its_folder_to_the_next(folder: Path, items: list[
     second.close()
 
 
+def test_a_rebuild_under_way_is_not_swept_away_by_another_owner(
+    store: EdgeStore, folder: Path, items: list[StoredItem]
+) -> None:
+    store.create(BINDING)
+    store.close()
+
+    def batches() -> Iterator[list[StoredItem]]:
+        with pytest.raises(ArchiveNotReadyError):
+            EdgeStore(folder).open(BINDING)
+        yield items
+
+    assert store.rebuilt(BINDING, batches()).count() == len(items)
+    store.close()
+    assert store.open(BINDING).count() == len(items)
+
+
 REBUILD_AND_DIE = """
     import os, signal, sys
     from pathlib import Path
@@ -238,6 +254,15 @@ def test_the_binding_beside_the_shard_says_what_it_is_bound_to(store: EdgeStore,
         "embedding_size": EMBEDDING_SIZE,
         "site_key_fingerprint": "f" * 16,
     }
+
+
+def test_an_atomic_write_replaces_the_file_instead_of_writing_into_it(tmp_path: Path) -> None:
+    path = tmp_path / "current"
+    write_atomically(path, "v1")
+    with path.open() as opened_before:
+        write_atomically(path, "v2")
+        assert opened_before.read() == "v1"
+    assert path.read_text() == "v2"
 
 
 def test_an_atomic_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from xmirad.archive.conditions import (
     Not,
     PayloadField,
 )
+from xmirad.archive.counting import RememberedCounts
 from xmirad.archive.embeddings import query_embedding, stored_embeddings
 from xmirad.archive.payload import facet_text, from_flat, to_flat
 from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
@@ -83,6 +84,7 @@ class EdgeArchive:
         """Take over an open shard."""
         self.binding = binding
         self._open_shard: edge.EdgeShard | None = shard
+        self._counts = RememberedCounts(self._count)
 
     @property
     def closed(self) -> bool:
@@ -99,8 +101,7 @@ class EdgeArchive:
             edge.Point(UUID(item.item), embedding.tolist(), to_flat(item.payload))
             for item, embedding in zip(items, embeddings, strict=True)
         ]
-        with shard_errors(self.binding.archive):
-            self._shard.update(edge.UpdateOperation.upsert_points(points))
+        self._update(edge.UpdateOperation.upsert_points(points))
 
     def query(
         self,
@@ -150,13 +151,11 @@ class EdgeArchive:
 
     def delete(self, items: Sequence[str]) -> None:
         """Delete items; see `Archive.delete`."""
-        with shard_errors(self.binding.archive):
-            self._shard.update(edge.UpdateOperation.delete_points([UUID(item) for item in items]))
+        self._update(edge.UpdateOperation.delete_points([UUID(item) for item in items]))
 
     def count(self, where: Condition | None = None) -> int:
         """Count items exactly; see `Archive.count`."""
-        with shard_errors(self.binding.archive):
-            return self._shard.count(edge.CountRequest(exact=True, filter=_filter(where)))
+        return self._counts.count(where)
 
     def facet(self, field: PayloadField, *, where: Condition | None = None) -> dict[str, int]:
         """Count the items of every value; see `Archive.facet`."""
@@ -172,9 +171,20 @@ class EdgeArchive:
 
     def close(self) -> None:
         """Release the shard."""
+        self._counts.forget()
         if self._open_shard is not None:
             self._open_shard.close()
             self._open_shard = None
+
+    def _count(self, where: Condition | None) -> int:
+        with shard_errors(self.binding.archive):
+            return self._shard.count(edge.CountRequest(exact=True, filter=_filter(where)))
+
+    def _update(self, operation: edge.UpdateOperation) -> None:
+        # Forgotten even if it fails: part of it may have been written.
+        self._counts.forget()
+        with shard_errors(self.binding.archive):
+            self._shard.update(operation)
 
     @property
     def _shard(self) -> edge.EdgeShard:

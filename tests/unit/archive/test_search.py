@@ -118,6 +118,15 @@ def test_groups_behind_a_crowd_take_two_rounds() -> None:
     assert len(archive.asked) == 2
 
 
+def test_the_best_of_a_patient_is_chosen_among_all_its_ties_even_across_rounds() -> None:
+    crowd = [local_item(seed, patient="crowd", embedding=at_angle(0.1 + seed / 100)) for seed in range(8)]
+    tied = [local_item(seed, patient="other", embedding=at_angle(1.0)) for seed in range(100, 105)]
+    archive = MemoryArchive(binding_of(), crowd + tied)
+    found = search_archive(archive, SearchQuery(AXIS, 2, policy=PatientPolicy.GROUP)).results
+    assert archive.asked[0] == 9  # the eight of the crowd and one of the five that tie
+    assert found[1].item == min(item.item for item in tied)
+
+
 def test_groups_end_when_a_store_never_leaves_anybody_out() -> None:
     class Stubborn(MemoryArchive):
         def query(self, embedding: Float32Array, **options: object) -> list[ScoredItem]:
