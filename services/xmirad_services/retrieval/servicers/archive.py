@@ -127,6 +127,8 @@ class ArchiveServicer(ItemMethods):
             stored = await opened.runner.store(incoming)
         except XmiradError as error:
             self._metrics.item_indexed(error.reason)
+            if error.field:  # the runner knows the image, not where the request holds it
+                error.field = f"item.{error.field}"
             raise
         self._metrics.item_indexed(stored.state)
         return receipt_message(opened.record.archive, stored)
