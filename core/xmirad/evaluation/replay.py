@@ -1,0 +1,97 @@
+"""Replaying every image of an archive as a query, leave-one-out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from xmirad.api.vocabulary import SearchView
+from xmirad.client.search_types import StreamedOutcome, StreamedSearch
+from xmirad.datasets import Dataset
+from xmirad.errors import ArchiveNotReadyError, InternalError, XmiradError
+from xmirad.evaluation.options import Stage
+from xmirad.evaluation.report import Failure
+from xmirad.evaluation.run import Run
+from xmirad.evaluation.uploading import FilledArchive, read_image
+from xmirad.types import Float32Array, ItemFilter
+
+IntArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedQuery:
+    """The answer to one query. Positions are those of `FilledArchive.names`.
+
+    Attributes:
+        query: Position of the query's own item.
+        ranking: `[K]`, positions of the results, best first.
+        scores: `[K]`, cosine similarities, -1 to 1.
+    """
+
+    query: int
+    ranking: IntArray
+    scores: Float32Array
+
+
+def ranked_results(run: Run, archive: FilledArchive) -> int:
+    """Return how many results every query ranks: all other items, or the cutoff in a large archive."""
+    others = len(archive.names) - 1
+    return others if others < run.options.max_whole_ranking else run.options.cutoff
+
+
+def replay(run: Run, archive: FilledArchive) -> Iterator[RankedQuery | Failure]:
+    """Search with every image, exactly and without its own item, and yield what came of each, in any order.
+
+    The images are sent again, so that a query goes the whole way that a reader's image goes. A byte-identical copy that
+    is another item stays in the ranking.
+
+    Raises:
+        XmiradError: If the service refuses or breaks off the stream.
+    """
+    top_k = ranked_results(run, archive)
+    positions = {name: position for position, name in enumerate(archive.names)}
+    unreadable: list[Failure] = []
+    searches = _searches(run.dataset, archive, top_k=top_k, unreadable=unreadable)
+    for outcome in run.service.stream_search(archive.archive, searches, in_flight=run.options.search_window):
+        query = int(outcome.correlation_id)
+        answer = _ranking(outcome, query, positions=positions, top_k=top_k)
+        file = run.dataset.items[archive.indices[query]].path.name
+        yield _failure(file, answer) if isinstance(answer, XmiradError) else answer
+    yield from unreadable
+
+
+def _searches(
+    dataset: Dataset, archive: FilledArchive, *, top_k: int, unreadable: list[Failure]
+) -> Iterator[StreamedSearch]:
+    for query, (index, name) in enumerate(zip(archive.indices, archive.names, strict=True)):
+        image = read_image(dataset.items[index])
+        if isinstance(image, Failure):
+            unreadable.append(replace(image, stage=Stage.SEARCH))
+            continue
+        yield StreamedSearch(
+            correlation_id=str(query),
+            source=image,
+            top_k=top_k,
+            filter=ItemFilter(excluded_items=(name,)),
+            exact=True,
+            view=SearchView.RANKING,
+        )
+
+
+def _ranking(
+    outcome: StreamedOutcome, query: int, *, positions: Mapping[str, int], top_k: int
+) -> RankedQuery | XmiradError:
+    if outcome.response is None:
+        return outcome.error or InternalError("the search has neither answer nor error")
+    results = outcome.response.results
+    ranking = [positions.get(result.item, query) for result in results]
+    if len(results) != top_k or len(set(ranking) - {query}) != top_k:
+        message = f"{len(results)} items were ranked instead of the {top_k} others; was the archive changed meanwhile?"
+        return ArchiveNotReadyError(message, metadata={"results": str(len(results)), "expected": str(top_k)})
+    scores = np.array([result.score for result in results], dtype=np.float32)
+    return RankedQuery(query, np.array(ranking, dtype=np.intp), scores)
+
+
+def _failure(file: str, error: XmiradError) -> Failure:
+    return Failure(file, Stage.SEARCH, reason=error.reason, message=error.message)

@@ -1,0 +1,61 @@
+"""The report as JSON, for programs.
+
+The document is the dataclasses of `xmirad.evaluation.report`, field by field, plus `schema`. An estimate is an object
+of `value`, `low` and `high` (95 % percentile bootstrap over queries). Figures are keyed by the names of
+`xmirad.evaluation.figures`; all are shares from 0 to 1. What is not known is null. A change that breaks readers gets a
+new schema number; new fields do not.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from xmirad.errors import InvalidRequestError
+from xmirad.evaluation.report import EvaluationReport
+
+SCHEMA = "xmirad.evaluation/1"
+
+
+def to_json(report: EvaluationReport) -> str:
+    """Return the report as a JSON document, indented, with a line end."""
+    document = {"schema": SCHEMA, **dataclasses.asdict(report)}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> EvaluationReport:
+    """Read a report back. Fields that this version does not know are left out.
+
+    Raises:
+        InvalidRequestError: If the text is no report of this schema.
+    """
+    try:
+        document = json.loads(text)
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise InvalidRequestError(f"the document is no report of the schema {SCHEMA}", field="schema")
+        report: EvaluationReport = _read(EvaluationReport, document)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidRequestError(f"the document is no complete report: {error!r}", field="report") from error
+    return report
+
+
+def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any of the report's types
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        names = (field.name for field in dataclasses.fields(kind))
+        return typing.cast("Any", kind)(**{name: _read(hints[name], value[name]) for name in names})
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return None if value is None else _read(arguments[0], value)
+    if origin is tuple:
+        return tuple(_read(arguments[0], each) for each in value)
+    if origin is Mapping:
+        return {key: _read(arguments[1], each) for key, each in value.items()}
+    if issubclass(kind, StrEnum | float):
+        return kind(value)
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value

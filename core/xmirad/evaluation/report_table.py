@@ -1,0 +1,147 @@
+"""The report as tables of text, for terminals and for the page."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xmirad.evaluation.figures import CUTOFFS, MAP, MAP_XMIR, mean_average_precision
+from xmirad.evaluation.report import EvaluationReport, Group, PatientExclusive
+from xmirad.metrics.bootstrap import Estimate
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """A table of text.
+
+    Attributes:
+        title: What it shows.
+        columns: Headings; the first column holds names, the others numbers.
+        rows: Cells, as many as there are columns.
+        notes: What must be known to read it.
+    """
+
+    title: str
+    columns: Row
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def report_tables(report: EvaluationReport) -> list[ReportTable]:
+    """Return the report's tables: overall, by class, patient-exclusive and by source as far as they are known."""
+    tables = [_overall(report), _classes(report)]
+    if report.patient_exclusive is not None:
+        tables.append(_patients(report.patient_exclusive))
+    if report.sources:
+        tables.append(_sources(report))
+    return tables
+
+
+def report_notes(report: EvaluationReport) -> list[str]:
+    """Return what must be said beside the figures, one sentence a line; the intended use comes last."""
+    counts, dataset = report.counts, report.dataset
+    lines = []
+    if dataset.synthetic:
+        lines.append("The images are generated: these figures say nothing about medicine.")
+    if report.cutoff is not None:
+        lines.append(f"The archive is large: only the first {report.cutoff:,} results of every query were ranked.")
+    if counts.failed:
+        which = "1 image failed and is" if counts.failed == 1 else f"{counts.failed} images failed and are"
+        lines.append(f"{which} listed in the report.")
+    if counts.dropped_queries:
+        lines.append(f"{counts.dropped_queries} queries share no label with another image and have no figures.")
+    if counts.merged:
+        lines.append(f"{counts.merged} files are byte for byte an earlier one and were counted once.")
+    if dataset.duplicates:
+        lines.append(f"Byte-identical images, which flatter the figures: {'; '.join(dataset.duplicates)}.")
+    return [*lines, *dataset.warnings, report.intended_use]
+
+
+def number(value: float) -> str:
+    """Return a share with three decimals."""
+    return f"{value:.3f}"
+
+
+def with_interval(estimate: Estimate) -> str:
+    """Return a figure and its interval."""
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def _overall(report: EvaluationReport) -> ReportTable:
+    suffix = "" if report.cutoff is None else f"_at_{report.cutoff}"
+    figures = report.overall.figures
+    rows = [(f"mAP{suffix.replace('_at_', '@')}", MAP + suffix, MAP_XMIR + suffix)]
+    rows += [(f"mP@{k}", f"precision_at_{k}", f"precision_at_{k}_xmir") for k in CUTOFFS]
+    rows += [(f"R@{k}", f"recall_at_{k}", "") for k in CUTOFFS]
+    return ReportTable(
+        title=f"{report.dataset.name}: {report.overall.query_count} queries, leave-one-out",
+        columns=("Figure", "Corrected [95 %]", "X-MIR-compatible [95 %]"),
+        rows=tuple(
+            (name, with_interval(figures[corrected]), with_interval(figures[xmir]) if xmir else "")
+            for name, corrected, xmir in rows
+        ),
+        notes=("X-MIR-compatible: trapezoid AP with the query counted as relevant and ranked last.",),
+    )
+
+
+def _classes(report: EvaluationReport) -> ReportTable:
+    return ReportTable(
+        title="By class",
+        columns=("Class", "Queries", "mAP [95 %]", "X-MIR", "mP@1", "mP@5", "mP@10", "R@10"),
+        rows=_group_rows((*report.classes, report.macro, report.overall), with_xmir=True),
+        notes=("macro: every class counts the same.",),
+    )
+
+
+def _patients(patients: PatientExclusive) -> ReportTable:
+    overall = () if patients.overall is None else (patients.overall,)
+    return ReportTable(
+        title="Without the query's own patient",
+        columns=("Class", "Queries", "mAP [95 %]", "mP@1", "mP@5", "mP@10", "R@10"),
+        rows=_group_rows((*patients.classes, *overall), with_xmir=False),
+        notes=(
+            f"{patients.affected_queries} queries had other images of their patient in the ranking; "
+            f"{patients.dropped_queries} had no relevant item left and were dropped; "
+            f"the patient of {patients.unknown_patient_queries} is not known.",
+        ),
+    )
+
+
+def _sources(report: EvaluationReport) -> ReportTable:
+    rows = []
+    for source in report.sources:
+        figures: Row = ("0", "", "")
+        if source.group is not None:
+            _, estimate = mean_average_precision(source.group)
+            precision = source.group.figures["precision_at_10"]
+            figures = (str(source.group.query_count), with_interval(estimate), number(precision.value))
+        rows.append(
+            (
+                source.name,
+                str(source.item_count),
+                *figures,
+                number(source.same_source_share),
+                number(source.chance_share),
+            )
+        )
+    return ReportTable(
+        title="By source of the query",
+        columns=("Source", "Items", "Queries", "mAP [95 %]", "mP@10", "Same source in first 10", "By chance"),
+        rows=tuple(rows),
+        notes=(
+            "Where the same source is found far more often than by chance, retrieval may follow it, not the class.",
+        ),
+    )
+
+
+def _group_rows(groups: Iterable[Group], *, with_xmir: bool) -> tuple[Row, ...]:
+    return tuple(_group_row(group, with_xmir=with_xmir) for group in groups)
+
+
+def _group_row(group: Group, *, with_xmir: bool) -> Row:
+    figures = group.figures
+    _, estimate = mean_average_precision(group)
+    xmir = [number(figures[name].value) for name in figures if name.startswith(MAP_XMIR)] if with_xmir else []
+    rest = ("precision_at_1", "precision_at_5", "precision_at_10", "recall_at_10")
+    cells = [number(figures[name].value) for name in rest]
+    return (group.name, str(group.query_count), with_interval(estimate), *xmir, *cells)

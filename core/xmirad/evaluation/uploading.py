@@ -1,0 +1,146 @@
+"""Filling an archive of its own with a data set, or finding it filled."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xmirad.client.types import ModelInfo, Upload, UploadReceipt
+from xmirad.datasets import DatasetItem
+from xmirad.errors import ArchiveNotFoundError, InvalidRequestError, ItemAlreadyExistsError, ItemDeletedError
+from xmirad.evaluation.options import Stage
+from xmirad.evaluation.report import Failure
+from xmirad.evaluation.run import Run
+from xmirad.evaluation.service import Service
+from xmirad.types import EncodedImage, OriginalsPolicy
+
+DIGEST_CHARACTERS = 8
+MAX_ARCHIVE_CHARACTERS = 63
+
+
+@dataclass(frozen=True, slots=True)
+class FilledArchive:
+    """An archive that holds a data set and nothing else.
+
+    Attributes:
+        archive: Its id.
+        indices: Of every item, the index of its image in the data set, ascending.
+        names: Of every item, its resource name.
+        failures: The images that could not be read or stored.
+        stored: Index of every image that is stored, ascending; of images that are byte for byte the same and have no
+            identifier of their own, only the first is an item.
+        seconds: How long it took.
+    """
+
+    archive: str
+    indices: tuple[int, ...]
+    names: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    stored: tuple[int, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    receipts: dict[int, UploadReceipt]
+    failures: dict[int, Failure]
+    is_outdated: bool
+
+
+def evaluation_archive(dataset: str, model: ModelInfo) -> str:
+    """Return the id of the archive for a data set under a model: `eval-{data set}-{first 8 of the model's digest}`."""
+    digest = model.digest[:DIGEST_CHARACTERS]
+    name = re.sub(r"[^a-z0-9]+", "-", dataset.lower()).strip("-") or "data"
+    room = MAX_ARCHIVE_CHARACTERS - len(f"eval--{digest}")
+    return f"eval-{name[:room].rstrip('-')}-{digest}"
+
+
+def fill_archive(run: Run) -> FilledArchive:
+    """Upload a data set into its archive. What is there already is recognized by the service and not stored again.
+
+    An archive that holds anything else, such as an earlier state of the data set, is deleted and filled anew.
+
+    Raises:
+        InvalidRequestError: If fewer than two images could be stored.
+        XmiradError: If the service refuses or breaks off.
+    """
+    begin = time.monotonic()
+    archive = evaluation_archive(run.dataset.name, run.model)
+    if run.options.fresh:
+        delete_archive(run.service, archive)
+    uploaded = _upload(run, archive)
+    if uploaded.is_outdated:
+        delete_archive(run.service, archive)
+        uploaded = _upload(run, archive)
+    names: dict[str, int] = {}
+    for index in sorted(uploaded.receipts):
+        names.setdefault(uploaded.receipts[index].item, index)
+    failures = tuple(uploaded.failures[index] for index in sorted(uploaded.failures))
+    if len(names) < 2:
+        why = f"; the first failure: {failures[0].file}: {failures[0].message}" if failures else ""
+        raise InvalidRequestError(
+            f"an evaluation needs two images or more; {len(names)} of {len(run.dataset.items)} could be stored{why}",
+            field="path",
+            metadata={"stored": str(len(names)), "failed": str(len(failures))},
+        )
+    return FilledArchive(
+        archive=archive,
+        indices=tuple(names.values()),
+        names=tuple(names),
+        failures=failures,
+        stored=tuple(sorted(uploaded.receipts)),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def read_image(item: DatasetItem) -> EncodedImage | Failure:
+    """Read an image file; what the disk says against it is a failure of the image, not of the evaluation."""
+    try:
+        return EncodedImage(item.path.read_bytes())
+    except OSError as error:
+        return Failure(item.path.name, Stage.UPLOAD, "FILE_UNREADABLE", f"cannot be read: {error.strerror}")
+
+
+def delete_archive(service: Service, archive: str) -> None:
+    """Delete an archive with all its items, if it is there."""
+    try:
+        service.delete_archive(archive, force=True)
+    except ArchiveNotFoundError:
+        return
+
+
+def _upload(run: Run, archive: str) -> _Round:
+    run.service.create_archive(archive, model=run.model.digest, originals=OriginalsPolicy.REFERENCE)
+    items = run.dataset.items
+    receipts: dict[int, UploadReceipt] = {}
+    failures: dict[int, Failure] = {}
+    is_outdated = False
+    uploads = _uploads(items, failures)
+    for outcome in run.service.upload(archive, uploads, in_flight=run.options.upload_window):
+        index = int(outcome.correlation_id)
+        if outcome.receipt is not None:
+            receipts[index] = outcome.receipt
+        elif outcome.error is not None:
+            is_outdated |= isinstance(outcome.error, ItemAlreadyExistsError | ItemDeletedError)
+            failures[index] = Failure(
+                items[index].path.name, Stage.UPLOAD, reason=outcome.error.reason, message=outcome.error.message
+            )
+        run.progress(Stage.UPLOAD, len(receipts) + len(failures), len(items))
+    stored = len({receipt.item for receipt in receipts.values()})
+    is_outdated |= run.service.get_archive(archive).item_count != stored
+    return _Round(receipts, failures, is_outdated)
+
+
+def _uploads(items: Sequence[DatasetItem], failures: dict[int, Failure]) -> Iterator[Upload]:
+    for index, item in enumerate(items):
+        image = read_image(item)
+        if isinstance(image, Failure):
+            failures[index] = image
+            continue
+        yield Upload(
+            image=image,
+            correlation_id=str(index),
+            external_id=item.external_id,
+            attributes=item.attributes,
+            patient=item.patient,
+        )

@@ -1,0 +1,98 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from support.sample_report import HOSTILE, sample
+from xmirad.evaluation.report_html import render_html
+
+VOID = {"meta", "img", "br"}
+
+
+class StrictParser(HTMLParser):
+    """Fails where a tag is closed that is not open, and keeps tags and attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parse(page: str) -> StrictParser:
+    parser = StrictParser()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    return render_html(*sample(tmp_path))
+
+
+def test_the_page_is_well_formed_and_begins_as_html(page: str) -> None:
+    assert page.startswith("<!DOCTYPE html>")
+    assert [tag for tag, _ in parse(page).seen].count("h1") == 1
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(page: str) -> None:
+    for tag, attributes in parse(page).seen:
+        assert tag not in {"script", "link", "iframe", "object"}
+        for name in ("src", "href", "srcset", "action"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+    assert "http://" not in page.replace("http-equiv", "")
+    assert "https://" not in page
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_labels_and_file_names_cannot_become_markup(tmp_path: Path) -> None:
+    report, dataset = sample(tmp_path, last_label=HOSTILE)
+    page = render_html(report, dataset)
+    parse(page)
+    assert HOSTILE not in page
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "broken &amp; gone.png" in page
+
+
+def test_every_picture_has_a_text_and_a_frame(page: str) -> None:
+    images = [attributes for tag, attributes in parse(page).seen if tag == "img"]
+    assert len(images) == 2 * 3 * 4  # best and worst, three classes, the query and three results
+    assert all(attributes["alt"] for attributes in images)
+    assert {attributes["class"] for attributes in images} == {"query", "relevant", "other"}
+    assert all(re.match(r"data:image/jpeg;base64,[\w+/=]{100,}$", attributes["src"] or "") for attributes in images)
+
+
+def test_figures_intervals_and_origin_are_on_the_page(page: str) -> None:
+    for text in (
+        "X-MIR-compatible",
+        "Without the query&#39;s own patient",
+        "Research and decision support only.",
+        "Not a diagnosis.",
+        "xmirad evaluate sample",
+        "archives/eval-sample-ab12ab12",
+        "IMAGE_UNDECODABLE",
+        "prefers-color-scheme: dark",
+    ):
+        assert text in page
+
+
+def test_an_image_that_cannot_be_shown_leaves_its_text(tmp_path: Path) -> None:
+    report, dataset = sample(tmp_path)
+    for item in dataset.items:
+        item.path.write_bytes(b"gone bad")
+    page = render_html(report, dataset)
+    parse(page)
+    assert "<img" not in page
+    assert 'role="img" aria-label="Query image-' in page
