@@ -6,7 +6,7 @@
 | `external_id` | identifier; empty means the digest of the content | unique, at most 256 characters |
 | `labels` | class labels, separated by `;` | at most 32, each at most 64 characters |
 | `patient_id`, `patient_issuer` | whose image it is | an issuer only with an id |
-| `dataset`, `split`, `source` | where it belongs and comes from; `dataset` defaults to the folder's name | 128 characters |
+| `dataset`, `split`, `source` | where it belongs and comes from; `dataset` defaults to the folder | 128 characters |
 | `modality`, `body_part`, `view_position` | by the DICOM Standard | 128 characters |
 | `year` | year of the study | 1895 to 2100 |
 | `sex` | patient's sex | F, M, O, female, male, other |
