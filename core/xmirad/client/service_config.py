@@ -10,9 +10,17 @@ ChannelOptions = list[tuple[str, str | int]]
 
 # Every method may be retried (the contract says so), and only UNAVAILABLE is worth it. Waits are random, up to 0.1 s,
 # 0.3 s and 0.9 s; when more than half of the recent calls failed, nothing is retried until calls succeed again.
+# Streams are not retried here: gRPC would replay what was sent, and a stream whose service died before its first answer
+# was seen to wait for ever. The SDK says which requests of a broken stream were not answered.
 SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
+            {
+                "name": [
+                    {"service": "xmirad.v1.RetrievalService", "method": "StreamSearch"},
+                    {"service": "xmirad.v1.ArchiveService", "method": "UploadItems"},
+                ]
+            },
             {
                 "name": [{}],
                 "retryPolicy": {
