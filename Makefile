@@ -21,7 +21,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: $(MODELS) ## Index, search and evaluate synthetic images, or those of DATA=folder
-	$(USE_MODELS) $(BIN)/xmirad demo $(if $(DATA),--data $(abspath $(DATA)))
+	$(USE_MODELS) $(BIN)/xmirad demo --output build/demo $(if $(DATA),"$(DATA)")
 
 test: $(MODELS) ## Run all tests (XMIRAD_TEST_DATA names the folder of real images)
 	XMIRAD_TEST_MODELS=$(abspath $(MODELS_DIR)) $(BIN)/pytest

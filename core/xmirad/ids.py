@@ -89,7 +89,9 @@ def parse_archive_name(name: str, *, field: str) -> str:
     """
     prefix, _, archive = name.partition("/")
     if prefix != "archives" or not ARCHIVE_ID.fullmatch(archive):
-        message = f"{field} must be `archives/` and 1 to 63 characters of a-z, 0-9 and -, beginning with a letter or digit"
+        message = (
+            f"{field} must be `archives/` and 1 to 63 characters of a-z, 0-9 and -, beginning with a letter or digit"
+        )
         raise InvalidRequestError(message, field=field)
     return archive
 

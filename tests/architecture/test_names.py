@@ -21,7 +21,7 @@ NEVER_IN_PROTOS = {
     "dim",
 }
 NEVER_IN_CODE = NEVER_IN_PROTOS - {"neighbors", "neighbor"} | {"similarity_score", "arr", "encoder", "extractor"}
-NEVER_SPELLED = re.compile(r"licence|colour|grey|centre|normalis|serialis|neighbour")
+NEVER_SPELLED = re.compile(r"licence|colour|grey|centre|normalis|serialis|neighbour")  # codespell:ignore
 
 
 def public_names(path: Path) -> set[str]:

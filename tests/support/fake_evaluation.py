@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from xmirad.api.vocabulary import QueryItemExclusion, SearchView, UploadState
+from xmirad.api.vocabulary import QueryItemExclusion, SearchView
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome, StreamedSearch
 from xmirad.client.types import ArchiveInfo, ModelInfo, ServerInfo, Upload, UploadOutcome, UploadReceipt
 from xmirad.datasets import DatasetItem
@@ -24,7 +24,7 @@ from xmirad.errors import (
     XmiradError,
 )
 from xmirad.ids import archive_name, item_id, item_name, upload_key
-from xmirad.types import EncodedImage, Float32Array, ItemAttributes, OriginalsPolicy, Patient
+from xmirad.types import EncodedImage, Float32Array, ItemAttributes, OriginalsPolicy, Patient, UploadState
 
 Asked = TypeVar("Asked")
 MODEL = ModelInfo(
@@ -42,7 +42,7 @@ MODEL = ModelInfo(
 
 
 def write_pixels(path: Path, pixels: list[int]) -> Path:
-    """Write a PNG of one row of grey pixels."""
+    """Write a PNG of one row of gray pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.array([pixels], dtype=np.uint8)).save(path)
     return path

@@ -9,7 +9,7 @@ from xmirad.types import EncodedImage
 
 
 def png(seed: int, *, size: int = 64) -> EncodedImage:
-    """Return a grey PNG of smooth noise, `size` pixels square."""
+    """Return a gray PNG of smooth noise, `size` pixels square."""
     coarse = np.random.default_rng(seed).integers(0, 256, (8, 8), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()

@@ -17,7 +17,7 @@ def draw_phantom(finding: str, *, seed: int, number: int) -> UInt8Array:
         number: Number of the image within its class.
 
     Returns:
-        `[256, 256]` grey, 0 to 255.
+        `[256, 256]` gray, 0 to 255.
     """
     generator = np.random.default_rng([seed, list(FINDINGS).index(finding), number])
     chest = draw_chest(generator)

@@ -8,13 +8,13 @@ from xmirad.evaluation.picture import FRAME, GAP, TILE, Tile, write_picture
 from xmirad.evaluation.viewing import BLUE, GREEN, RED, open_picture
 
 
-def grey(path: Path, value: int, size: tuple[int, int] = (40, 20)) -> Path:
+def gray(path: Path, value: int, size: tuple[int, int] = (40, 20)) -> Path:
     Image.new("L", size, value).save(path)
     return path
 
 
 def test_the_frames_are_blue_for_the_query_green_and_red_for_results(tmp_path: Path) -> None:
-    image = grey(tmp_path / "a.png", 200)
+    image = gray(tmp_path / "a.png", 200)
     query = Tile(image, "normal")
     results = [Tile(image, "normal", 0.9, True), Tile(image.read_bytes(), "pneumonia", 0.8, False)]
     write_picture(tmp_path / "out.png", query, results=results)
@@ -30,7 +30,7 @@ def test_the_frames_are_blue_for_the_query_green_and_red_for_results(tmp_path: P
 
 
 def test_scores_and_labels_are_written_below(tmp_path: Path) -> None:
-    image = grey(tmp_path / "a.png", 0)
+    image = gray(tmp_path / "a.png", 0)
     for name, caption in (("one", "normal"), ("other", "pneumonia")):
         write_picture(tmp_path / f"{name}.png", Tile(image, caption), results=[])
     first, second = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("one", "other"))
@@ -59,6 +59,6 @@ def test_what_is_no_image_is_none(data: bytes) -> None:
 
 
 def test_a_picture_keeps_its_shape_within_the_square(tmp_path: Path) -> None:
-    image = open_picture(grey(tmp_path / "wide.png", 9, size=(400, 100)), size=128)
+    image = open_picture(gray(tmp_path / "wide.png", 9, size=(400, 100)), size=128)
     assert image is not None
     assert image.size == (128, 32)
