@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset, config, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
@@ -15,6 +15,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 UID_ROOT = "1.2.826.0.1.3680043.8.498"
 
 
+@config.disable_value_validation()
 def dicom_dataset(pixels: npt.NDArray[Any], *, multi_frame: bool = False, **attributes: object) -> Dataset:
     """Make an uncompressed instance of stored values: `[H, W]`, `[H, W, 3]`, or the same with frames before."""
     has_color = pixels.ndim == 3 + multi_frame
@@ -43,6 +44,7 @@ def dicom_dataset(pixels: npt.NDArray[Any], *, multi_frame: bool = False, **attr
     return instance
 
 
+@config.disable_value_validation()
 def to_bytes(instance: Dataset, syntax: str | None = None) -> bytes:
     """Write an instance as a Part 10 file, under another transfer syntax if told so (without changing the pixels)."""
     if syntax is not None:

@@ -1,0 +1,125 @@
+"""What a decoder child may not do, tried in a child of the same kind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from xmirad.imaging.limits import DecodeLimits
+from xmirad.imaging.sandbox import DecoderPool
+
+PATIENCE_SECONDS = 20.0
+
+
+def run_confined(code: str, *, memory_bytes: int = 1 << 30) -> str:
+    program = f"""
+        import os, resource, socket
+        from xmirad.imaging.confinement import allow_cpu_seconds, confine
+        confine(memory_bytes={memory_bytes}, parent=os.getppid())
+    """
+    whole = textwrap.dedent(program) + textwrap.dedent(code)
+    done = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=60, check=False)
+    return f"{done.returncode} {done.stdout.strip()}{done.stderr.strip()[-200:]}"
+
+
+def test_memory_is_bounded() -> None:
+    assert "MemoryError" in run_confined("bytes(400 << 20)", memory_bytes=300 << 20)
+
+
+def test_no_file_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert "File too large" in run_confined(f"open({str(path)!r}, 'wb', 0).write(b'content')")
+    assert path.read_bytes() == b""
+
+
+def test_there_is_no_network() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may always leave the network")
+    assert run_confined("print(socket.if_nameindex())").startswith("0 [(1, 'lo')]")
+    assert "Network is unreachable" in run_confined("socket.create_connection(('192.0.2.1', 80), timeout=5)")
+
+
+def test_processor_time_is_bounded() -> None:
+    endless = "allow_cpu_seconds(0)\nwhile True: pass"
+    assert run_confined(endless) == f"{-signal.SIGXCPU} "
+
+
+def test_no_core_is_dumped() -> None:
+    assert run_confined("print(resource.getrlimit(resource.RLIMIT_CORE))") == "0 (0, 0)"
+
+
+def test_a_child_of_another_parent_does_not_start() -> None:
+    code = "from xmirad.imaging.confinement import confine; confine(memory_bytes=1 << 30, parent=1)"
+    if os.getpid() == 1:
+        pytest.skip("this process is everybody's parent")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "the parent process is gone" in done.stderr
+
+
+def test_children_see_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XMIRAD_STORE__API_KEY", "planted-secret")
+    pool = DecoderPool(DecodeLimits(), children=1)
+    pool.start()
+    try:
+        [pid] = pool.process_ids()
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except PermissionError:
+        pytest.skip("only root may read it")
+    finally:
+        pool.close()
+    assert b"OMP_NUM_THREADS=1" in environment
+    assert b"XMIRAD" not in environment
+
+
+def test_children_die_with_a_killed_parent() -> None:
+    code = textwrap.dedent(
+        """
+        import time
+        from xmirad.imaging.limits import DecodeLimits
+        from xmirad.imaging.sandbox import DecoderPool
+        pool = DecoderPool(DecodeLimits(), children=2)
+        pool.start()
+        print(*pool.process_ids(), flush=True)
+        time.sleep(60)
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        children = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(children) == 2
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(is_alive(pid) for pid in children):
+        assert time.monotonic() < deadline, "children outlive their parent"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def test_children_end_when_their_interpreter_exits_without_closing() -> None:
+    code = textwrap.dedent(
+        """
+        from xmirad.imaging.limits import DecodeLimits
+        from xmirad.imaging.sandbox import DecoderPool
+        pool = DecoderPool(DecodeLimits(), children=1)
+        pool.start()
+        print(*pool.process_ids())
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    [pid] = [int(text) for text in done.stdout.split()]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_alive(pid):
+        assert time.monotonic() < deadline, "the child outlives its parent"
+        time.sleep(0.02)
