@@ -21,8 +21,7 @@ from xmirad.settings import CONFIG_VARIABLE, Settings, config_file
 PREFIX = "XMIRAD_"
 MASK = "**********"
 CREDENTIALS = re.compile(r"://[^/@\s]+@")
-# Variables that are no settings: where the file is, and where tests find images.
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "XMIRAD_TEST_DATA"})
+TEST_PREFIX = "XMIRAD_TEST_"  # where tests find images and models
 
 
 class Source(StrEnum):
@@ -134,9 +133,11 @@ def _plain(value: object) -> str | int | float | bool | None:
 def _check_variables(environment: Mapping[str, str]) -> None:
     leaves = {_variable(path) for path, _ in _leaves(Settings)}
     groups = {_variable((path[0],)) for path, _ in _leaves(Settings) if len(path) > 1}
+    known = leaves | groups | {CONFIG_VARIABLE}
     for name in sorted(environment):
-        if name.upper().startswith(PREFIX) and name.upper() not in leaves | groups | OTHER_VARIABLES:
-            raise _unknown("environment variable", name, near=name.upper(), known=leaves | OTHER_VARIABLES)
+        variable = name.upper()
+        if variable.startswith(PREFIX) and not variable.startswith(TEST_PREFIX) and variable not in known:
+            raise _unknown("environment variable", name, near=variable, known=leaves | {CONFIG_VARIABLE})
 
 
 def _check_file(flags: Mapping[str, Any]) -> None:
@@ -167,7 +168,7 @@ def _invalid(error: ValidationError, flags: Mapping[str, Any]) -> InvalidRequest
     return InvalidRequestError(f"{written} {problem} (from the {source.value})", field=written, metadata=metadata)
 
 
-def _unknown(kind: str, name: str, *, near: str, known: set[str] | frozenset[str]) -> InvalidRequestError:
+def _unknown(kind: str, name: str, *, near: str, known: set[str]) -> InvalidRequestError:
     matches = difflib.get_close_matches(near, sorted(known), n=3)
     hint = f"; did you mean {' or '.join(matches)}?" if matches else "; `xmirad config show` lists all settings"
     metadata = {"close_matches": ", ".join(matches)}

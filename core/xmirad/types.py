@@ -25,6 +25,14 @@ class OriginalsPolicy(StrEnum):
     REFERENCE = "reference"
 
 
+class UploadState(StrEnum):
+    """What storing an item came to."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
 class PatientPolicy(StrEnum):
     """What a search does with items of the query's own patient."""
 

@@ -9,7 +9,7 @@ from support.fake_archives import DIGEST, EMBEDDING_SIZE, embedding_of
 from support.fake_messages import GEOMETRY, PNG
 from support.fake_service import FakeService
 from support.uploads import picture
-from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView, UploadState
+from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView
 from xmirad.client import Client, Upload
 from xmirad.client.types import ItemIdentity
 from xmirad.errors import (
@@ -30,6 +30,7 @@ from xmirad.types import (
     PatientPolicy,
     SamePatient,
     Sex,
+    UploadState,
 )
 
 PATIENT = Patient("p0", issuer="hospital")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from xmirad.api.vocabulary import UploadState
 from xmirad.errors import (
     ArchiveAlreadyExistsError,
     ArchiveEmptyError,
@@ -18,7 +17,7 @@ from xmirad.errors import (
     ItemNotFoundError,
 )
 from xmirad.ids import image_digest, item_id, item_name, upload_key
-from xmirad.types import EncodedImage, Float32Array, ItemAttributes, ItemFilter, OriginalsPolicy, Patient
+from xmirad.types import EncodedImage, Float32Array, ItemAttributes, ItemFilter, OriginalsPolicy, Patient, UploadState
 
 EMBEDDING_SIZE = 16
 DIGEST = "ab" * 32

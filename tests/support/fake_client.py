@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from xmirad import ids
-from xmirad.api.vocabulary import QueryItemExclusion, UploadState
+from xmirad.api.vocabulary import QueryItemExclusion
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings
 from xmirad.client.types import (
     ArchiveInfo,
@@ -20,7 +20,7 @@ from xmirad.client.types import (
     UploadReceipt,
 )
 from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError, InvalidImageError, XmiradError
-from xmirad.types import OriginalsPolicy
+from xmirad.types import OriginalsPolicy, UploadState
 
 MODEL = "models/" + "ab" * 32
 MAX_IMAGE_BYTES = 100

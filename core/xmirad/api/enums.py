@@ -6,9 +6,9 @@ from typing import Generic, TypeVar
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from xmirad.api.v1 import archive_service_pb2, resources_pb2, retrieval_service_pb2
-from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView, UploadState
+from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView
 from xmirad.errors import InvalidRequestError
-from xmirad.types import OriginalsPolicy, PatientPolicy, SamePatient, Sex
+from xmirad.types import OriginalsPolicy, PatientPolicy, SamePatient, Sex, UploadState
 
 Member = TypeVar("Member", bound=StrEnum)
 

@@ -19,14 +19,6 @@ class SearchView(StrEnum):
     FULL = "full"
 
 
-class UploadState(StrEnum):
-    """What storing an item came to."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-
-
 class QueryItemExclusion(StrEnum):
     """How the query's own item was recognized."""
 

@@ -84,7 +84,7 @@ class Rebuilder:
         pixels = self._images.input(item.image, item.preprocessing)
         if pixels is None:
             return None
-        computed = self._embed(pixels[None])[0]
+        computed: Float32Array = self._embed(pixels[None])[0]
         self._images.put_embedding(item.image, self._record.model, computed)
         self._report.embedded += 1
         return computed

@@ -34,6 +34,11 @@ class Output:
             sys.stdout.write(json.dumps(plain(value), indent=2) + "\n")
             sys.stdout.flush()
 
+    def raw(self, document: str) -> None:
+        """Print a document that is JSON already."""
+        sys.stdout.write(document)
+        sys.stdout.flush()
+
     def text(self, line: str = "") -> None:
         """Print a line for people."""
         if not self.as_json:

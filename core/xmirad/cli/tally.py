@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xmirad.api.vocabulary import UploadState
 from xmirad.client.types import UploadReceipt
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.datasets.duplicates import DuplicateGroup, DuplicateReport
 from xmirad.errors import XmiradError
+from xmirad.types import UploadState
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ SERVICE_CONFIG = json.dumps(
                     "backoffMultiplier": 3,
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
-            }
+            },
         ],
         "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.5},
     }

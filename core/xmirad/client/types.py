@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from xmirad.api.vocabulary import UploadState
 from xmirad.errors import XmiradError
-from xmirad.types import EncodedImage, Float32Array, ImageGeometry, ItemAttributes, OriginalsPolicy, Patient
+from xmirad.types import (
+    EncodedImage,
+    Float32Array,
+    ImageGeometry,
+    ItemAttributes,
+    OriginalsPolicy,
+    Patient,
+    UploadState,
+)
 
 
 @dataclass(frozen=True, slots=True)

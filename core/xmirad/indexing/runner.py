@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from xmirad.archive.port import Archive, StoredItem
 from xmirad.catalog.catalog import Catalog
@@ -25,18 +24,10 @@ from xmirad.indexing.incoming import Identified, IncomingItem, identify
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.writer import GatheringWriter
 from xmirad.lanes import Lane, Priority
-from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array
+from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array, UploadState
 
 Embed = Callable[[UInt8Array], Float32Array]
 _log = logging.getLogger(__name__)
-
-
-class StoreState(StrEnum):
-    """What storing an item came to."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ class Stored:
     """An item that is durable and searchable."""
 
     item: str
-    state: StoreState
+    state: UploadState
     image: str
 
 
@@ -164,11 +155,11 @@ class IndexRunner:
         failpoint.reach(FailpointName.AFTER_RECORD)
 
     async def _index(self, record: ItemRecord, embedding: Float32Array, present: ItemRecord | None) -> Stored:
-        state = StoreState.CREATED
+        state = UploadState.CREATED
         if present is not None:
-            state = StoreState.UNCHANGED if present == record else StoreState.UPDATED
+            state = UploadState.UNCHANGED if present == record else UploadState.UPDATED
         wanted = stored_item(record, self._record.site, embedding)
-        if state is not StoreState.UNCHANGED or not await self._is_indexed(wanted):
+        if state is not UploadState.UNCHANGED or not await self._is_indexed(wanted):
             await self._writer.upsert(wanted)
             self._tools.failpoint.reach(FailpointName.AFTER_UPSERT)
         return Stored(record.item, state, record.image)

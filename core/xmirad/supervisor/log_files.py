@@ -7,6 +7,7 @@ from pathlib import Path
 MAX_LOG_BYTES = 20 * 1024 * 1024
 TAIL_LINES = 20
 TAIL_BYTES = 8_000
+MAX_SENTENCE = 400
 
 
 def rotate(log: Path) -> None:
@@ -20,9 +21,16 @@ def rotate(log: Path) -> None:
         os.truncate(log, 0)
 
 
-def tail(log: Path) -> str:
-    """Return the last lines of a log."""
+def tail(log: Path, *, begin: int = 0) -> str:
+    """Return the last lines of a log, none from before `begin` bytes."""
     with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(begin if begin <= end else 0, end - TAIL_BYTES))
         lines = file.read().decode("utf-8", "replace").splitlines()
     return "\n".join(lines[-TAIL_LINES:])
+
+
+def last_sentence(text: str) -> str:
+    """Return the last line if it is made for people rather than a structured event."""
+    lines = text.splitlines()
+    return "" if not lines or lines[-1].startswith("{") else lines[-1][:MAX_SENTENCE]

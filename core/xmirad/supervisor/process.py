@@ -13,7 +13,7 @@ from pathlib import Path
 from xmirad.errors import BackendUnavailableError
 from xmirad.home import PRIVATE_FILE
 from xmirad.supervisor import leash
-from xmirad.supervisor.log_files import rotate, tail
+from xmirad.supervisor.log_files import last_sentence, rotate, tail
 from xmirad.supervisor.programs import Program
 
 # A process that exits with this says that starting it again would come to the same (EX_CONFIG of sysexits.h).
@@ -51,6 +51,7 @@ class SupervisedProcess:
         self._policy = policy
         self._notify = notify
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_begin = 0
         self._started = 0.0
         self._restart_at = 0.0
         self._quick_crashes = 0
@@ -59,6 +60,7 @@ class SupervisedProcess:
         """Start the program in a process group of its own."""
         rotate(self._log)
         log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+        self._log_begin = os.fstat(log).st_size
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *self._program.command],
@@ -131,9 +133,11 @@ class SupervisedProcess:
         self._notify(f"{self._program.name} {end}; starting it again in {delay:.1f} s (log: {self._log})")
 
     def _failure(self, what: str) -> BackendUnavailableError:
-        name = self._program.name
-        metadata = {"backend": name, "log": str(self._log), "tail": tail(self._log)}
-        return BackendUnavailableError(f"{name} {what} (log: {self._log})", metadata=metadata)
+        end = tail(self._log, begin=self._log_begin)
+        reason = last_sentence(end)
+        message = f"{self._program.name} {what}{f': {reason}' if reason else ''} (log: {self._log})"
+        metadata = {"backend": self._program.name, "log": str(self._log), "tail": end}
+        return BackendUnavailableError(message, metadata=metadata)
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:

@@ -77,11 +77,20 @@ def _retrieval(settings: Settings, address: str) -> Program:
         name="retrieval",
         command=(sys.executable, "-m", "xmirad_services.retrieval"),
         is_ready=is_ready,
-        environment={
-            "XMIRAD_HOME": str(settings.home),
-            "XMIRAD_MODELS_DIR": str(settings.models_dir),
-            "XMIRAD_SERVER__ADDRESS": address,
-            "PYTHONUNBUFFERED": "1",
-        },
+        environment=_environment(settings, address),
         stop_seconds=settings.server.drain_seconds + KILL_GRACE_SECONDS,
     )
+
+
+def _environment(settings: Settings, address: str) -> dict[str, str]:
+    """Return what flags may have set; the rest the process reads where the supervisor has read it."""
+    return {
+        "XMIRAD_HOME": str(settings.home),
+        "XMIRAD_MODELS_DIR": str(settings.models_dir),
+        "XMIRAD_DEFAULT_MODEL": settings.default_model,
+        "XMIRAD_SITE_KEY_FILE": str(settings.site_key_file or ""),
+        "XMIRAD_STORE__KIND": settings.store.kind,
+        "XMIRAD_BLOBS__URL": settings.blobs.url,
+        "XMIRAD_SERVER__ADDRESS": address,
+        "PYTHONUNBUFFERED": "1",
+    }

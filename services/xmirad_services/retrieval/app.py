@@ -116,6 +116,8 @@ async def _serving(
             ("grpc.max_send_message_length", server_settings.max_message_bytes),
             # Without this a second service on the same port takes half of the calls instead of failing to start.
             ("grpc.so_reuseport", 0),
+            # Clients ping a silent stream once a minute; the default would cut them off for it.
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
         ],
     )
     health = register(server, servicers, settings)

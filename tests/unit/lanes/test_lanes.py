@@ -89,7 +89,8 @@ def test_held_back_calls_run_when_the_readers_have_left(monkeypatch: pytest.Monk
 
 
 def test_a_cancelled_call_that_waits_never_runs() -> None:
-    lane, gate, ran = Lane("test", workers=1), Gate(), []
+    lane, gate = Lane("test", workers=1), Gate()
+    ran: list[int] = []
     lane.submit(Priority.INTERACTIVE, gate)
     assert gate.begun.wait(WAIT_SECONDS)
 

@@ -14,7 +14,6 @@ from xmirad.api.enums import ORIGINALS_POLICY, UPLOAD_STATE
 from xmirad.api.images import encoded_image_from_proto
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.api.v1 import resources_pb2
-from xmirad.api.vocabulary import UploadState
 from xmirad.archive.port import StoredItem
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.ids import archive_name, item_name
@@ -53,7 +52,7 @@ def receipt_message(archive: str, stored: Stored) -> pb.UploadReceipt:
     """Return the receipt of an item that is stored."""
     return pb.UploadReceipt(
         item=item_name(archive, stored.item),
-        state=UPLOAD_STATE.to_proto(UploadState(stored.state)),
+        state=UPLOAD_STATE.to_proto(stored.state),
         image_digest=stored.image,
     )
 

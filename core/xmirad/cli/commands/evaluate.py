@@ -1,0 +1,55 @@
+"""`xmirad evaluate`: replays a data set against the service and reports how good the rankings are."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmirad.cli import options
+from xmirad.cli.exit_codes import ExitCode
+from xmirad.cli.output import Output
+from xmirad.cli.session import connected
+
+EXAMPLES = """\b
+Examples:
+  xmirad evaluate ~/covidx --output covidx-report
+  xmirad evaluate ~/isic2017 --full --model densenet121
+  xmirad evaluate ~/covidx --min-map 0.55 --json      (exit code 4 below it)"""
+
+
+def evaluate(
+    context: typer.Context,
+    data: options.DatasetPath,
+    layout: options.DatasetLayout = None,
+    split: options.DatasetSplit = None,
+    full: options.FullList = False,
+    model: options.Model = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for report.json and report.html.")
+    ] = None,
+    min_map: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit with 4 if the mean average precision is lower.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Store all images anew.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Store a data set in an archive of its own, search with every image of it, and report mAP and precision."""
+    from xmirad.cli.evaluations import evaluated, show_report, write_report
+    from xmirad.datasets.reading import read_dataset
+    from xmirad.evaluation.gate import map_shortfall
+    from xmirad.evaluation.options import EvaluationOptions
+
+    printer = Output(as_json)
+    dataset = read_dataset(data, layout=layout, split=split, full=full)
+    asked = EvaluationOptions(model=model, fresh=fresh, command=shlex.join(["xmirad", *sys.argv[1:]]))
+    with connected(context, printer) as client:
+        report = evaluated(client, dataset, asked, printer)
+    show_report(report, printer)
+    if output is not None:
+        write_report(report, dataset, output, printer)
+    shortfall = None if min_map is None else map_shortfall(report, min_map=min_map)
+    if shortfall is not None:
+        printer.note(shortfall)
+        raise typer.Exit(ExitCode.GATE_NOT_REACHED)
