@@ -9,6 +9,7 @@ import pytest
 from support import fake_program
 from support.supervised import POLICY, Rig, gone, until
 from xmirad.errors import BackendUnavailableError
+from xmirad.supervisor.log_files import last_sentence
 from xmirad.supervisor.process import RestartPolicy
 
 SUPERVISE = """
@@ -52,7 +53,7 @@ def test_quick_crashes_end_in_giving_up_with_the_end_of_the_log(rig: Rig) -> Non
     with pytest.raises(BackendUnavailableError, match="given up after 3 quick crashes") as caught:
         supervisor.wait_until_ready()
     assert rig.starts() == 3
-    assert caught.value.metadata["tail"].endswith("boom")
+    assert caught.value.metadata["tail"] == "line one\nboom"
 
 
 def test_pauses_between_restarts_grow(rig: Rig) -> None:
@@ -69,6 +70,7 @@ def test_a_program_that_cannot_start_is_not_started_again(rig: Rig) -> None:
         supervisor.wait_until_ready()
     assert rig.starts() == 1
     assert caught.value.metadata["tail"] == "the site key is missing"
+    assert "cannot start: the site key is missing (log: " in caught.value.message
 
 
 def test_a_program_that_never_gets_ready_is_given_up_and_taken_down(rig: Rig) -> None:
@@ -125,3 +127,9 @@ def test_the_log_is_moved_aside_when_it_is_large(rig: Rig, monkeypatch: pytest.M
     rig.start(rig.program("run"), POLICY).wait_until_ready()
     assert (rig.folder / "fake.log.old").read_text() == "old and long enough\n"
     assert (rig.folder / "fake.log").read_text() == ""
+
+
+def test_a_structured_event_is_no_sentence_for_people() -> None:
+    assert last_sentence('one\n{"event": "service.stopped"}') == ""
+    assert last_sentence("one\ntwo") == "two"
+    assert last_sentence("") == ""
