@@ -56,7 +56,9 @@ class Grouping:
         )
 
     def sources(self) -> tuple[SourceGroup, ...]:
-        """Return the figures by source."""
+        """Return the figures by source; nothing where fewer than two are known."""
+        if len(self._truth.sources) < 2:
+            return ()
         groups = (self._source(number, name) for number, name in enumerate(self._truth.sources))
         return tuple(group for group in groups if group is not None)
 

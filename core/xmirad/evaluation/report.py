@@ -200,7 +200,7 @@ class EvaluationReport:
         macro: Mean over the classes of their figures.
         classes: Figures by class.
         patient_exclusive: Figures without the query's own patient; None where no patient is known.
-        sources: Figures by source; empty where no source is known.
+        sources: Figures by source; empty where fewer than two are known.
         failures: What could not take part.
         examples: The best and the worst queries.
         timings: How long it took.

@@ -120,6 +120,11 @@ def test_without_patients_and_sources_nothing_is_said_of_them(tmp_path: Path) ->
     assert report.sources == ()
 
 
+def test_one_source_alone_is_no_comparison(tmp_path: Path) -> None:
+    items = tuple(pixel_item(tmp_path / f"{n}.png", [n + 1, 9, 1, 1], labels=("x",), source="a") for n in range(3))
+    assert evaluate(FakeService(), Dataset("one-source", items), options=QUICK).sources == ()
+
+
 def test_sources_show_whether_retrieval_follows_them(tmp_path: Path) -> None:
     items = tuple(
         pixel_item(
