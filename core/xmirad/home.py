@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmirad.errors import ArchiveNotReadyError
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -61,11 +61,19 @@ class Home:
         return self.run / "service.json"
 
     def prepare(self) -> None:
-        """Create the folders that are missing, closed to other users (0700)."""
-        for folder in (self.root, self.secrets, self.store, self.blobs, self.run):
-            folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        self.root.chmod(PRIVATE_FOLDER)
-        self.secrets.chmod(PRIVATE_FOLDER)
+        """Create the folders that are missing, closed to other users (0700).
+
+        Raises:
+            BackendUnavailableError: If they cannot be made.
+        """
+        try:
+            for folder in (self.root, self.secrets, self.store, self.blobs, self.run):
+                folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self.root.chmod(PRIVATE_FOLDER)
+            self.secrets.chmod(PRIVATE_FOLDER)
+        except OSError as error:
+            message = f"the home folder {self.root} cannot be used: {error.strerror}"
+            raise BackendUnavailableError(message, field="home", metadata={"backend": "home"}) from error
 
     def is_empty(self) -> bool:
         """Return whether the home holds no data yet: neither blobs nor embeddings."""

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from xmirad.errors import BackendUnavailableError
+
 FAST_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 REQUEST_SECONDS = (*FAST_SECONDS, 10.0, 30.0, 60.0)
 MAX_ARCHIVES = 100
@@ -91,11 +93,19 @@ class RetrievalMetrics:
 
 @contextmanager
 def metrics_page(registry: CollectorRegistry, port: int) -> Iterator[None]:
-    """Serve the metrics page on the loopback interface for the length of the block; not at all for port 0."""
+    """Serve the metrics page on the loopback interface for the length of the block; not at all for port 0.
+
+    Raises:
+        BackendUnavailableError: If the port cannot be used.
+    """
     if port == 0:
         yield
         return
-    server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    try:
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        message = f"the metrics page cannot listen on port {port}: {error.strerror}"
+        raise BackendUnavailableError(message, field="metrics.port", metadata={"backend": "network"}) from error
     try:
         yield
     finally:
