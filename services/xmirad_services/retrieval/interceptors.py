@@ -36,7 +36,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """Surrounds every call of the server."""
 
     def __init__(self, metrics: RetrievalMetrics, *, max_concurrent_requests: int) -> None:
-        """Count calls, and refuse those beyond a number of concurrent ones."""
+        """Count calls, and refuse those beyond a number of concurrent ones; a stream is one call."""
         self._metrics = metrics
         self._limit = max_concurrent_requests
         self._running = 0
@@ -54,26 +54,26 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:
         async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
-            async with self._surrounded(method, context, counted=True):
+            async with self._surrounded(method, context):
                 return await behavior(request, context)
 
         return call
 
     def _stream(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:
         async def call(requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401
-            async with self._surrounded(method, context, counted=False):
+            async with self._surrounded(method, context):
                 async for answer in behavior(requests, context):
                     yield answer
 
         return call
 
     @asynccontextmanager
-    async def _surrounded(self, method: str, context: Context, *, counted: bool) -> AsyncIterator[None]:
+    async def _surrounded(self, method: str, context: Context) -> AsyncIterator[None]:
         with request_context(_offered_request_id(context)) as identifier, self._metrics.in_flight(method):
             request_id.set(identifier)
             context.set_trailing_metadata(((REQUEST_ID_KEY, identifier),))
             began, code = time.perf_counter(), "OK"
-            self._running += counted
+            self._running += 1
             try:
                 self._refuse_overload()
                 yield
@@ -85,7 +85,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 code = status.code.name
                 await context.abort(status.code, status.details, status.trailing_metadata)
             finally:
-                self._running -= counted
+                self._running -= 1
                 self._metrics.request_finished(method, code, time.perf_counter() - began)
 
     def _refuse_overload(self) -> None:

@@ -28,11 +28,12 @@ async def answered(requests: AsyncIterator[Q], answer: Callable[[Q], Awaitable[A
 
     async def read() -> None:
         try:
+            await slots.acquire()
             async for request in requests:
-                await slots.acquire()
                 task = asyncio.create_task(one(request))
                 running.add(task)
                 task.add_done_callback(running.discard)
+                await slots.acquire()
             await asyncio.gather(*running)
         finally:
             await answers.put(None)
