@@ -145,4 +145,5 @@ def _start(channel: int, memory: int, limits: DecodeLimits) -> subprocess.Popen[
         stdout=subprocess.DEVNULL,
         pass_fds=(channel, memory),
         cwd="/",
+        start_new_session=True,  # an interrupt from the keyboard is for the parent, which may still need its children
     )

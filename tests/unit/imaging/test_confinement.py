@@ -123,3 +123,13 @@ def test_children_end_when_their_interpreter_exits_without_closing() -> None:
     while is_alive(pid):
         assert time.monotonic() < deadline, "the child outlives its parent"
         time.sleep(0.02)
+
+
+def test_an_interrupt_from_the_keyboard_does_not_reach_children() -> None:
+    pool = DecoderPool(DecodeLimits(), children=1)
+    pool.start()
+    try:
+        [pid] = pool.process_ids()
+        assert os.getsid(pid) != os.getsid(0)
+    finally:
+        pool.close()

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import struct
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,17 @@ def test_lossless_syntaxes_give_the_pixels_of_the_uncompressed_file(syntax: str,
 @pytest.mark.parametrize("syntax", LOSSLESS)
 def test_lossless_syntaxes_keep_colors(syntax: str) -> None:
     np.testing.assert_array_equal(decode(compressed_file(COLOR, LOSSLESS[syntax])), COLOR)
+
+
+def test_a_decoder_that_panics_gives_way_to_the_next_one() -> None:
+    low, high = (bytes([0x81, value]) * 32 for value in (7, 0))
+    header = struct.pack("<16I", 2, 64, 64 + len(high), *[0] * 13)
+    overlong = header + high + low[:-2] + b"\x00\x07" * 100 + b"\x81\x07"  # more values than the frame has pixels
+    pixels = np.full((64, 64), 7, np.uint16)
+    np.testing.assert_array_equal(
+        decode(encapsulated_file([overlong], LOSSLESS["RLE"], pixels, **WINDOW)),
+        decode(dicom_file(pixels, **WINDOW)),
+    )
 
 
 @pytest.mark.parametrize("syntax", [JPEG_BASELINE, JPEG_EXTENDED])

@@ -108,14 +108,14 @@ def stored_values(instance: Dataset, layout: PixelLayout, syntax: str, frame: in
 
 
 def _decompressed(decoder: Decoder, instance: Dataset, plugins: tuple[str, ...], frame: int) -> Values:
-    failure: Exception | None = None
+    failure: BaseException | None = None
     for plugin in plugins:
         if plugin in decoder.available_plugins:
             try:
                 return decoder.as_array(instance, index=frame - 1, decoding_plugin=plugin)[0]
-            except MemoryError:
+            except (MemoryError, KeyboardInterrupt, SystemExit):
                 raise
-            except Exception as error:  # noqa: BLE001 - decoders raise anything; the next one may do better
+            except BaseException as error:  # noqa: BLE001 - a panic is no Exception, and the next one may do better
                 failure = error
     raise InvalidImageError("no decoder can read the frame", field=DICOM_FIELD) from failure
 
