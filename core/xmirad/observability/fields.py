@@ -40,6 +40,8 @@ ALLOWED_FIELDS = frozenset(
         "method",
         "code",
         "reason",
+        "cause",
+        "problem",
         "field",
         "limit",
         # items and results
@@ -63,7 +65,7 @@ ALLOWED_FIELDS = frozenset(
         "architecture",
         "preprocessing",
         "site_key_fingerprint",
-        "image_digest",
+        "image",
         # the search
         "top_k",
         "exact",
