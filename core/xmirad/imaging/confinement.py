@@ -25,10 +25,10 @@ def confine(*, memory_bytes: int, parent: int) -> None:
         OSError: If a limit cannot be set or the parent is gone.
     """
     libc = ctypes.CDLL(None, use_errno=True)
+    _leave_network(libc)
     _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise ProcessLookupError("the parent process is gone")
-    _leave_network(libc)
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
     _prctl(libc, _PR_SET_DUMPABLE, 0)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
