@@ -1,6 +1,5 @@
 """Evaluations through a running service with real models: the figures that the documentation promises."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,12 +52,9 @@ def test_phantoms_tell_a_trained_model_from_random_weights(client: Client, tmp_p
     [("covidx", 225, (0.587, 0.760, 0.726, 0.709)), ("isic2017", 204, (0.395, 0.495, 0.454, 0.450))],
 )
 def test_published_images_give_the_figures_that_were_measured_outside_the_service(
-    client: Client, name: str, queries: int, expected: tuple[float, ...]
+    client: Client, real_data: Path, name: str, queries: int, expected: tuple[float, ...]
 ) -> None:
-    data = os.environ.get("XMIRAD_TEST_DATA")
-    if not data:
-        pytest.skip("XMIRAD_TEST_DATA is not set: no real images to evaluate")
-    report = evaluated(client, Path(data) / name, lite0_artifact())
+    report = evaluated(client, real_data / name, lite0_artifact())
     found = tuple(report.overall.figures[figure].value for figure in FIGURES)
     print(f"{name}: {dict(zip(FIGURES, found, strict=True))}")
     assert report.counts.queries == queries

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from xmirad.metrics.average_precision import BoolArray, average_precision, average_precision_trapezoid
 
+unhurried = settings(deadline=None)  # a busy machine is no error
 rankings = st.lists(st.booleans(), min_size=1, max_size=40).filter(any).map(np.array)
 
 
@@ -45,17 +46,20 @@ def mean_of_random_rankings(class_size: int, count: int = 3000) -> tuple[float, 
     )
 
 
+@unhurried
 @given(rankings)
 def test_average_precision_equals_the_slow_oracle(relevant: BoolArray) -> None:
     assert average_precision(relevant) == pytest.approx(slow_average_precision(relevant.tolist()), abs=1e-12)
 
 
+@unhurried
 @given(rankings)
 def test_average_precision_equals_scikit_learns(relevant: BoolArray) -> None:
     scores = -np.arange(relevant.size, dtype=float)
     assert average_precision(relevant) == pytest.approx(average_precision_score(relevant, scores), abs=1e-12)
 
 
+@unhurried
 @given(rankings)
 def test_the_trapezoid_equals_the_slow_oracle_with_and_without_the_query(relevant: BoolArray) -> None:
     alone = average_precision_trapezoid(relevant, query_ranked_last=False)
@@ -64,12 +68,14 @@ def test_the_trapezoid_equals_the_slow_oracle_with_and_without_the_query(relevan
     assert with_query == pytest.approx(slow_trapezoid([*relevant.tolist(), True]), abs=1e-12)
 
 
+@unhurried
 @given(rankings)
 def test_both_definitions_stay_between_0_and_1_and_the_trapezoid_is_never_higher(relevant: BoolArray) -> None:
     corrected = average_precision(relevant)
     assert 0 < average_precision_trapezoid(relevant, query_ranked_last=False) <= corrected + 1e-12 <= 1 + 1e-12
 
 
+@unhurried
 @given(rankings, st.data())
 def test_moving_a_relevant_result_up_never_lowers_either(relevant: BoolArray, data: st.DataObject) -> None:
     pairs = [i for i in range(relevant.size - 1) if relevant[i + 1] and not relevant[i]]
@@ -82,6 +88,7 @@ def test_moving_a_relevant_result_up_never_lowers_either(relevant: BoolArray, da
     assert average_precision_trapezoid(better) > average_precision_trapezoid(relevant)
 
 
+@unhurried
 @given(rankings, st.integers(0, 30))
 def test_a_cut_off_ranking_counts_what_it_did_not_find(relevant: BoolArray, unranked: int) -> None:
     possible = min(int(relevant.sum()) + unranked, relevant.size)

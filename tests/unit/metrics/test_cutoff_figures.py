@@ -1,15 +1,17 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xmirad.metrics.average_precision import BoolArray
 from xmirad.metrics.cutoffs import precision_at, precision_at_trimmed, recall_at
 
+unhurried = settings(deadline=None)  # a busy machine is no error
 rankings = st.lists(st.booleans(), min_size=1, max_size=30).map(np.array)
 cutoffs = st.integers(1, 50)
 
 
+@unhurried
 @given(rankings, cutoffs)
 def test_precision_divides_by_k_even_where_there_are_fewer_results(relevant: BoolArray, k: int) -> None:
     found = 0
@@ -19,6 +21,7 @@ def test_precision_divides_by_k_even_where_there_are_fewer_results(relevant: Boo
     assert precision_at(relevant, k) == pytest.approx(found / k)
 
 
+@unhurried
 @given(rankings.filter(np.any), cutoffs)
 def test_trimmed_precision_divides_by_the_last_relevant_rank_if_that_is_smaller(relevant: BoolArray, k: int) -> None:
     ranks = [rank for rank, is_relevant in enumerate(relevant, start=1) if is_relevant]
@@ -27,6 +30,7 @@ def test_trimmed_precision_divides_by_the_last_relevant_rank_if_that_is_smaller(
     assert precision_at_trimmed(relevant, k, query_ranked_last=False) == pytest.approx(expected)
 
 
+@unhurried
 @given(rankings, cutoffs)
 def test_with_the_query_counted_last_both_agree_unless_the_archive_is_smaller_than_k(
     relevant: BoolArray, k: int
@@ -38,6 +42,7 @@ def test_with_the_query_counted_last_both_agree_unless_the_archive_is_smaller_th
         assert published == pytest.approx((int(relevant.sum()) + 1) / (relevant.size + 1))
 
 
+@unhurried
 @given(rankings, cutoffs)
 def test_recall_says_whether_anything_relevant_was_found(relevant: BoolArray, k: int) -> None:
     assert recall_at(relevant, k) == float(any(relevant.tolist()[:k]))
