@@ -90,6 +90,6 @@ def patient_key(
 def merged(stated: ItemAttributes, found: ItemAttributes) -> ItemAttributes:
     """Return what was stated, with the header's values where nothing was."""
     changes: dict[str, Any] = {
-        f.name: getattr(found, f.name) for f in fields(stated) if getattr(stated, f.name) in (None, "", (), False)
+        f.name: getattr(found, f.name) for f in fields(stated) if getattr(stated, f.name) == f.default
     }
     return replace(stated, **changes)

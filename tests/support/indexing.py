@@ -1,0 +1,137 @@
+"""An index runner over real records and blobs in a folder, with a decoder and a model that need no process."""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from support.memory_archive import MemoryArchive
+from support.records import EMBEDDING_SIZE, GEOMETRY, archive_record
+from xmirad.blobs.fsspec_store import FolderBlobStore
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.records import ArchiveRecord
+from xmirad.catalog.stored import binding_of
+from xmirad.errors import InvalidImageError
+from xmirad.failpoints import Failpoint
+from xmirad.ids import SiteKey
+from xmirad.imaging.preprocessing import IMAGENET, Preprocessing
+from xmirad.imaging.sandbox import DecoderPool
+from xmirad.indexing.incoming import IncomingItem
+from xmirad.indexing.locks import KeyedLocks
+from xmirad.indexing.runner import IndexRunner, Lanes, Tools
+from xmirad.lanes import Lane
+from xmirad.types import DecodedImage, DicomHeader, EncodedImage, Float32Array, UInt8Array
+
+SITE_KEY = SiteKey(b"k" * 32)
+WAIT_SECONDS = 5.0
+
+
+class ByteDecoder:
+    """Decodes any bytes to a small square that depends on them; data that begins with `bad` is no image."""
+
+    def __init__(self) -> None:
+        self.header: DicomHeader | None = None
+
+    def decode(self, image: EncodedImage, recipe: Preprocessing) -> DecodedImage:
+        if image.data.startswith(b"bad"):
+            raise InvalidImageError("the image cannot be decoded", field="image")
+        shade = hashlib.sha256(image.data).digest()[:12]
+        pixels = np.frombuffer(shade, np.uint8).reshape(2, 2, 3).copy()
+        return DecodedImage(pixels, GEOMETRY, "image/png", self.header)
+
+
+@dataclass(slots=True)
+class Gate:
+    """A place where a thread can be made to wait."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
+    closed: bool = False
+
+    def pass_through(self) -> None:
+        self.begun.set()
+        if self.closed:
+            assert self.opened.wait(WAIT_SECONDS)
+
+
+class GatedArchive(MemoryArchive):
+    """Waits at its gate before every upsert, and remembers how many items each call brought."""
+
+    def __init__(self, record: ArchiveRecord) -> None:
+        super().__init__(binding_of(record))
+        self.gate = Gate()
+        self.batches: list[int] = []
+        self.faults: list[Exception] = []
+
+    def upsert(self, items: object) -> None:
+        self.gate.pass_through()
+        if self.faults:
+            raise self.faults.pop(0)
+        self.batches.append(len(list(items)))  # type: ignore[call-overload]
+        super().upsert(items)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Workshop:
+    """A runner and everything that it works with."""
+
+    record: ArchiveRecord
+    archive: GatedArchive
+    decoder: ByteDecoder
+    tools: Tools
+    embedded: list[int] = field(default_factory=list)
+
+    def embed(self, pixels: UInt8Array) -> Float32Array:
+        """Return unit vectors that depend on the pixels."""
+        self.embedded.append(len(pixels))
+        rows = pixels.reshape(len(pixels), -1)[:, :EMBEDDING_SIZE].astype(np.float32) + 1.0
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+    def runner(self) -> IndexRunner:
+        """Return a runner; call it within an event loop."""
+        return IndexRunner(self.record, self.archive, self.embed, IMAGENET, self.tools)
+
+    def blobs(self) -> list[str]:
+        """Return the keys of all blobs that belong to images."""
+        return sorted(set(self.tools.images.digests()))
+
+
+@contextmanager
+def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
+    """Yield a workshop whose archive's record has some fields changed."""
+    record = archive_record(**changes)
+    decoder, blobs = ByteDecoder(), FolderBlobStore(folder / "blobs")
+    lanes = Lanes(*(Lane(name, workers=1) for name in ("decode", "model", "blobs", "store")))
+    tools = Tools(
+        decoder=cast("DecoderPool", decoder),
+        catalog=Catalog(blobs),
+        images=ImageBlobs(blobs),
+        site_key=SITE_KEY,
+        lanes=lanes,
+        locks=KeyedLocks(),
+        failpoint=Failpoint(),
+    )
+    archive = GatedArchive(record)
+    try:
+        yield Workshop(record, archive, decoder, tools)
+    finally:
+        archive.gate.opened.set()
+        for lane in (lanes.decode, lanes.model, lanes.blobs, lanes.store):
+            lane.close()
+
+
+def incoming(data: bytes = b"image", **fields: object) -> IncomingItem:
+    """Return an image to store, known by its external id `x` unless told otherwise."""
+    return IncomingItem(**{"image": EncodedImage(data), "external_id": "x", **fields})  # type: ignore[arg-type]
+
+
+async def until(event: threading.Event) -> None:
+    """Wait for another thread without blocking the event loop."""
+    assert await asyncio.to_thread(event.wait, WAIT_SECONDS)
