@@ -2,18 +2,19 @@
 
 import sys
 
-from xmirad.errors import XmiradError
+from xmirad.errors import BackendUnavailableError, XmiradError
 from xmirad.settings_sources import load_settings
+from xmirad.supervisor.process import EXIT_NOT_RESTARTABLE
 from xmirad_services.retrieval.app import serve
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit code."""
+    """Serve until told to stop; return the exit code, which tells a supervisor whether trying again can help."""
     try:
         serve(load_settings())
     except XmiradError as error:
         sys.stderr.write(f"xmirad: {error.message} [{error.reason}]\n")
-        return 1
+        return 1 if isinstance(error, BackendUnavailableError) else EXIT_NOT_RESTARTABLE
     return 0
 
 

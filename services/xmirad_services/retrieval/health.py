@@ -9,10 +9,10 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import OVERALL_HEALTH, aio
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from xmirad.errors import XmiradError
 from xmirad.indexing.runner import Lanes
 from xmirad.lanes import Priority
 from xmirad.observability.metrics import RetrievalMetrics
+from xmirad_services.retrieval.interceptors import as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchives
 
 WATCH_SECONDS = 5.0
@@ -40,14 +40,14 @@ class HealthReporter:
     async def watch(self, archives: OpenArchives, lanes: Lanes, metrics: RetrievalMetrics) -> None:
         """Follow the vector store until cancelled: NOT_SERVING while it does not answer, SERVING when it does again."""
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
             try:
                 await lanes.store.run(Priority.INTERACTIVE, archives.ping)
-                metrics.set_archive_items(await archives.sizes())
-            except XmiradError as error:
-                await self._report(healthy=False, reason=error.reason)
+            except Exception as error:  # noqa: BLE001 - whatever keeps the store from answering
+                await self._report(healthy=False, reason=as_domain_error(error).reason)
             else:
                 await self._report(healthy=True)
+                metrics.set_archive_items(await archives.sizes())
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def _report(self, *, healthy: bool, reason: str = "") -> None:
         if healthy is self._healthy:

@@ -54,7 +54,8 @@ class ItemDetails:
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._picture, archive, item)
 
     def _picture(self, archive: str, item: str) -> tuple[bytes, ItemRecord]:
-        record = self._tools.catalog.item(archive, item)
+        catalog = self._tools.catalog
+        record = None if catalog.is_buried(archive, item) else catalog.item(archive, item)
         pixels = self._tools.images.input(record.image, record.preprocessing) if record else None
         if record is None or pixels is None:
             name = item_name(archive, item)

@@ -1,8 +1,10 @@
 """The archives that this process has open."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+import structlog
 
 from xmirad.archive.port import Archive, ArchiveBinding, ArchiveStore
 from xmirad.catalog.catalog import Catalog
@@ -14,12 +16,16 @@ from xmirad.errors import (
     ArchiveNotReadyError,
     ModelMismatchError,
     SiteKeyMismatchError,
+    XmiradError,
 )
 from xmirad.indexing.runner import IndexRunner, Tools
+from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
 from xmirad.models.artifact import ModelArtifact
 from xmirad.types import Float32Array, OriginalsPolicy, UInt8Array
 from xmirad_services.retrieval.loaded_models import LoadedModels
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +110,40 @@ class OpenArchives:
         records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archives)
         return [record for record in records if record.site == self._site]
 
-    async def require_empty(self, opened: OpenArchive, *, force: bool) -> None:
-        """Refuse to go on with an archive that holds items, unless forced.
-
-        Raises:
-            ArchiveNotEmptyError: If it holds items and `force` is not set.
-        """
+    async def _require_empty(self, opened: OpenArchive, *, force: bool) -> None:
         count = await self._tools.lanes.store.run(Priority.INTERACTIVE, opened.archive.count)
         if count and not force:
             archive = opened.record.archive
             message = f"archive {archive} holds {count} items; set force to delete them all"
             raise ArchiveNotEmptyError(message, field="force", metadata={"archive": archive, "items": str(count)})
 
-    async def delete(self, opened: OpenArchive) -> None:
-        """Delete an archive whose items are deleted already."""
-        archive, lanes = opened.record.archive, self._tools.lanes
+    async def delete(
+        self, opened: OpenArchive, *, force: bool, empty: Callable[[OpenArchive], Awaitable[None]]
+    ) -> None:
+        """Delete an archive: let its uploads end, delete its items by `empty`, then the archive itself.
+
+        If it is cut short the archive is still there, and can be used or deleted again.
+
+        Raises:
+            ArchiveNotEmptyError: If it holds items and `force` is not set.
+            ArchiveNotFoundError: If it was deleted meanwhile.
+        """
+        archive = opened.record.archive
+        await self._require_empty(opened, force=force)
         async with self._tools.locks.holding(f"archive/{archive}"):
-            self._open.pop(archive, None)
-            self._handles.pop(archive, None)
-            await lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
-            await lanes.blobs.run(Priority.INTERACTIVE, self.catalog.forget_archive, archive)
+            if self._open.get(archive) is not opened:
+                raise ArchiveNotFoundError(f"there is no archive {archive}", metadata={"archive": archive})
+            del self._open[archive]
+            await opened.runner.close()
+            await self._require_empty(opened, force=force)
+            await empty(opened)
+            await uninterrupted(self._remove(archive))
+
+    async def _remove(self, archive: str) -> None:
+        lanes = self._tools.lanes
+        self._handles.pop(archive, None)
+        await lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
+        await lanes.blobs.run(Priority.INTERACTIVE, self.catalog.forget_archive, archive)
 
     async def close(self) -> None:
         """Close every archive and the store."""
@@ -142,9 +162,14 @@ class OpenArchives:
         self._store.ping()
 
     async def sizes(self) -> dict[str, int]:
-        """Return how many items each archive holds that is open."""
-        run = self._tools.lanes.store.run
-        return {archive: await run(Priority.BACKGROUND, held.count) for archive, held in list(self._handles.items())}
+        """Return how many items each archive holds that is open; those that cannot be counted are left out."""
+        sizes: dict[str, int] = {}
+        for archive, held in list(self._handles.items()):
+            try:
+                sizes[archive] = await self._tools.lanes.store.run(Priority.BACKGROUND, held.count)
+            except XmiradError as error:  # deleted meanwhile, or out of order by itself
+                _log.warning("archive.not_counted", archive=archive, reason=error.reason)
+        return sizes
 
     async def handle(self, record: ArchiveRecord) -> Archive:
         """Return an archive's part in the vector store, whether or not its model is installed.

@@ -1,4 +1,7 @@
-"""Deletes items so that nothing of their images stays behind."""
+"""Deletes items so that nothing of their images stays behind.
+
+The tombstone comes first and the item's records go last: whatever cuts a deletion short, asking again completes it.
+"""
 
 from collections.abc import Sequence
 
@@ -7,6 +10,7 @@ from xmirad.catalog.records import ItemRecord
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
+from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 
@@ -14,7 +18,7 @@ PAGE = 500
 
 
 class Purger:
-    """Deletes items from the index, then from the truth, leaving a tombstone."""
+    """Deletes items from index and truth, leaving a tombstone."""
 
     def __init__(self, archives: OpenArchives, tools: Tools) -> None:
         """Delete from the archives of a site."""
@@ -69,18 +73,21 @@ class Purger:
 
     async def _bury(self, opened: OpenArchive, record: ItemRecord) -> None:
         """Delete under the locks of item and image, so that no upload of the same image is under way meanwhile."""
-        lanes = self._tools.lanes
         async with self._tools.locks.holding(record.item, record.image):
-            bury = self._tools.catalog.bury_item
-            await lanes.blobs.run(Priority.BACKGROUND, bury, record.archive, record.item)
-            await lanes.store.run(Priority.BACKGROUND, opened.archive.delete, [record.item])
-            if not await self._is_used_elsewhere(record.image):
-                images = self._tools.images
-                await lanes.blobs.run(Priority.BACKGROUND, images.delete, record.image, record.file)
+            await uninterrupted(self._erase(opened, record))
+
+    async def _erase(self, opened: OpenArchive, record: ItemRecord) -> None:
+        lanes, catalog = self._tools.lanes, self._tools.catalog
+        await lanes.blobs.run(Priority.BACKGROUND, catalog.bury_item, record.archive, record.item)
+        await lanes.store.run(Priority.BACKGROUND, opened.archive.delete, [record.item])
+        if not await self._is_used_elsewhere(record.image):
+            await lanes.blobs.run(Priority.BACKGROUND, self._tools.images.delete, record.image, record.file)
+        await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_item, record.archive, record.item)
 
     async def _is_used_elsewhere(self, image: str) -> bool:
+        """Look into the archives of every site, for all share the images."""
         same_image = AnyOf(PayloadField.IMAGE_DIGEST, (image,))
-        for record in await self._archives.records():
+        for record in await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.archives):
             handle = await self._archives.handle(record)
             if await self._tools.lanes.store.run(Priority.BACKGROUND, handle.count, same_image):
                 return True

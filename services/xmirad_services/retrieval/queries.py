@@ -47,15 +47,20 @@ async def query_of_image(
         UnsupportedImageError: If no decoder for it is allowed.
         PayloadTooLargeError: If it exceeds a limit.
     """
+
+    def decode() -> tuple[DecodedImage, str]:
+        decoded = tools.decoder.decode(image, recipe)
+        return decoded, image_of(image, decoded.dicom, file=image_digest(image.data))
+
     began = time.perf_counter()
-    decoded = await tools.lanes.decode.run(Priority.INTERACTIVE, tools.decoder.decode, image, recipe)
+    decoded, digest = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
     decoded_at = time.perf_counter()
     rows = await tools.lanes.model.run(Priority.INTERACTIVE, embed, decoded.pixels[None])
     embedded_at = time.perf_counter()
     key, known = _patient_of_image(patient, decoded, tools.site_key)
     return Query(
         embedding=rows[0],
-        digest=image_of(image, decoded.dicom, file=image_digest(image.data)),
+        digest=digest,
         patient=key,
         patient_known=known,
         decode_seconds=decoded_at - began,

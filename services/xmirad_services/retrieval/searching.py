@@ -72,7 +72,8 @@ class Searcher:
         """
         opened = await self._archives.get(task.archive)
         if task.model:
-            opened.require_model(self._models.find(task.model).digest)
+            wanted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, task.model)
+            opened.require_model(wanted.digest)
         store, site_key = self._tools.lanes.store, self._tools.site_key
         if isinstance(task.source, str):
             return await store.run(Priority.INTERACTIVE, self._search_by_item, opened, task, task.source)

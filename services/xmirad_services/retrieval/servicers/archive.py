@@ -73,9 +73,7 @@ class ArchiveServicer(ItemMethods):
     async def DeleteArchive(self, request: pb.DeleteArchiveRequest, context: Context) -> pb.DeleteArchiveResponse:
         """Delete an archive with all its items."""
         opened = await self._named(request.name)
-        await self._archives.require_empty(opened, force=request.force)
-        await self._purger.empty(opened)
-        await self._archives.delete(opened)
+        await self._archives.delete(opened, force=request.force, empty=self._purger.empty)
         return pb.DeleteArchiveResponse()
 
     async def GetArchiveStats(self, request: pb.GetArchiveStatsRequest, context: Context) -> pb.GetArchiveStatsResponse:
