@@ -26,6 +26,8 @@ from xmirad.imaging.wire import (
 )
 from xmirad.types import EncodedImage
 
+STANDARD_ERROR = 2
+
 
 def main(arguments: list[str]) -> None:
     """Serve one decoding after the other until the asking process closes its end."""
@@ -67,7 +69,7 @@ def _warm_up() -> None:
 def _silence_libraries() -> None:
     """Drop what C libraries print: it may quote the file, and nobody reads it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stderr.fileno())
+    os.dup2(nowhere, STANDARD_ERROR)
     os.close(nowhere)
 
 
