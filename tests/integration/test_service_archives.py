@@ -1,5 +1,6 @@
 """Archives over the wire: creating, listing, counting, deleting."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ from support.raw_service import RawService, refusal
 from support.sample_items import SAMPLES, samples, store_samples
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.client.client import Client
-from xmirad.client.types import Upload
+from xmirad.client.types import Upload, UploadOutcome
 from xmirad.errors import (
     ArchiveAlreadyExistsError,
     ArchiveNotEmptyError,
@@ -20,6 +21,7 @@ from xmirad.errors import (
     InvalidRequestError,
     ModelNotFoundError,
 )
+from xmirad.ids import image_digest
 from xmirad.types import OriginalsPolicy
 
 
@@ -163,3 +165,33 @@ def test_an_empty_archive_is_deleted_without_force(client: Client) -> None:
     client.delete_archive("hollow")
     with pytest.raises(ArchiveNotFoundError):
         client.get_archive("hollow")
+
+
+def test_an_archive_that_is_deleted_while_it_is_filled_leaves_nothing_behind(
+    service: LiveService, client: Client
+) -> None:
+    client.create_archive("filling")
+    pictures = [png(10_000 + number) for number in range(60)]
+    outcomes: list[UploadOutcome] = []
+    begun = threading.Event()
+
+    def fill() -> None:
+        uploads = (Upload(picture, correlation_id=str(at), external_id=str(at)) for at, picture in enumerate(pictures))
+        with Client(service.address) as own:
+            for outcome in own.upload("filling", uploads):
+                outcomes.append(outcome)
+                if len(outcomes) == 5:
+                    begun.set()
+
+    filling = threading.Thread(target=fill)
+    filling.start()
+    assert begun.wait(10.0)
+    client.delete_archive("filling", force=True)
+    filling.join()
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    assert errors
+    assert {type(error) for error in errors} == {ArchiveNotFoundError}
+    digests = {image_digest(picture.data) for picture in pictures}
+    blobs = service.home / "blobs"
+    assert not [path for path in blobs.rglob("*") if "filling" in path.as_posix() or digests & set(path.parts)]
+    assert client.create_archive("filling").item_count == 0

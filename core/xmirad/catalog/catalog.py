@@ -75,10 +75,9 @@ class Catalog:
         return self._blobs.put(keys.item(record.archive, record.item, record.revision), encode(record), if_absent=True)
 
     def bury_item(self, archive: str, item: str) -> None:
-        """Leave a tombstone for an item, then delete its records."""
+        """Leave a tombstone for an item; its records stay until `forget_item`, so that deleting it can be repeated."""
         stone = json.dumps({"delete_time": time.time()}).encode()
         self._blobs.put(keys.tombstone(archive, item), stone)
-        self.forget_item(archive, item)
 
     def forget_item(self, archive: str, item: str) -> None:
         """Delete the records of an item."""

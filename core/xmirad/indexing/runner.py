@@ -5,9 +5,11 @@ Whatever is missing after a crash is made good when the same image is sent again
 key follows from the image's identity.
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from xmirad.archive.port import Archive, StoredItem
@@ -15,13 +17,14 @@ from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import stored_item
-from xmirad.errors import EmbeddingCorruptError, ItemAlreadyExistsError, ItemDeletedError
+from xmirad.errors import ArchiveNotFoundError, EmbeddingCorruptError, ItemAlreadyExistsError, ItemDeletedError
 from xmirad.failpoints import Failpoint, FailpointName
 from xmirad.ids import SiteKey, image_digest, item_name
 from xmirad.imaging.preprocessing import Preprocessing
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.indexing.incoming import Identified, IncomingItem, identify
 from xmirad.indexing.locks import KeyedLocks
+from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.indexing.writer import GatheringWriter
 from xmirad.lanes import Lane, Priority
 from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array, UploadState
@@ -75,11 +78,18 @@ class IndexRunner:
         self._recipe = recipe
         self._tools = tools
         self._writer = GatheringWriter(archive, tools.lanes.store)
+        self._is_closed = False
+        self._storing = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def store(self, incoming: IncomingItem) -> Stored:
         """Return when the image is durable and found by searches.
 
+        Cancelling stops it before it has begun to write; after that it is stored to the end, under its locks.
+
         Raises:
+            ArchiveNotFoundError: If the archive was deleted meanwhile.
             InvalidImageError: If it cannot be decoded.
             UnsupportedImageError: If no decoder for it is allowed.
             PayloadTooLargeError: If it exceeds a limit.
@@ -88,20 +98,44 @@ class IndexRunner:
             BackendUnavailableError: If blob store or vector store fail.
         """
         tools = self._tools
-        file, decoded = await tools.lanes.decode.run(Priority.BACKGROUND, self._decode, incoming)
-        found = identify(self._record.archive, incoming, decoded, file=file, site_key=tools.site_key)
-        async with tools.locks.holding(found.item, found.image):
+        found, decoded = await tools.lanes.decode.run(Priority.BACKGROUND, self._identify, incoming)
+        async with self._open(), tools.locks.holding(found.item, found.image):
             present, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
             computed = None
             if embedding is None:
                 rows = await tools.lanes.model.run(Priority.BACKGROUND, self._embed, decoded.pixels[None])
                 embedding = computed = rows[0]
             record = self._next_record(found, decoded, present)
-            await tools.lanes.blobs.run(Priority.BACKGROUND, self._write, incoming, decoded, computed, record)
-            return await self._index(record, embedding, present)
 
-    def _decode(self, incoming: IncomingItem) -> tuple[str, DecodedImage]:
-        return image_digest(incoming.image.data), self._tools.decoder.decode(incoming.image, self._recipe)
+            async def write() -> Stored:
+                await tools.lanes.blobs.run(Priority.BACKGROUND, self._write, incoming, decoded, computed, record)
+                return await self._index(record, embedding, present)
+
+            return await uninterrupted(write())
+
+    async def close(self) -> None:
+        """Store nothing any more, and return when what is under way has ended."""
+        self._is_closed = True
+        await self._idle.wait()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        if self._is_closed:
+            archive = self._record.archive
+            raise ArchiveNotFoundError(f"there is no archive {archive}", metadata={"archive": archive})
+        self._storing += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._storing -= 1
+            if not self._storing:
+                self._idle.set()
+
+    def _identify(self, incoming: IncomingItem) -> tuple[Identified, DecodedImage]:
+        decoded = self._tools.decoder.decode(incoming.image, self._recipe)
+        file, site_key = image_digest(incoming.image.data), self._tools.site_key
+        return identify(self._record.archive, incoming, decoded, file=file, site_key=site_key), decoded
 
     def _look_up(self, incoming: IncomingItem, found: Identified) -> tuple[ItemRecord | None, Float32Array | None]:
         archive, item = self._record.archive, found.item

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.records import archive_record, item_record
 
+from support.records import archive_record, item_record
 from xmirad.blobs.fsspec_store import FolderBlobStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError
@@ -58,6 +58,8 @@ def test_a_buried_item_is_gone_until_it_is_unburied_and_stored_again(catalog: Ca
     catalog.put_item(record)
     catalog.bury_item("chest", record.item)
     assert catalog.is_buried("chest", record.item)
+    assert list(catalog.items("chest")) == []
+    catalog.forget_item("chest", record.item)
     assert catalog.item("chest", record.item) is None
     catalog.unbury_item("chest", record.item)
     catalog.put_item(record)
