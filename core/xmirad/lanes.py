@@ -80,6 +80,7 @@ class Lane:
                 if future.set_running_or_notify_cancel():
                     _settle(future, call)
             finally:
+                del taken, future, call  # an image may hang on them while this thread waits
                 if priority is Priority.BACKGROUND:
                     with self._ready:
                         self._background_running -= 1
