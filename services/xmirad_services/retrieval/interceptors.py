@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from xmirad.api.errors import REQUEST_ID_KEY, status_of
-from xmirad.errors import InternalError, OverloadedError, XmiradError
+from xmirad.errors import InternalError, InvalidRequestError, OverloadedError, XmiradError
 from xmirad.observability.logs import request_context
 from xmirad.observability.metrics import RetrievalMetrics
 
@@ -22,6 +23,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 _log = structlog.get_logger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Read = Callable[[bytes], Any]
 
 
 def as_domain_error(error: Exception) -> XmiradError:
@@ -47,23 +49,28 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method.removeprefix("/")
         if handler is None or not method.startswith(OWN_PACKAGE):
             return handler
-        codecs = (handler.request_deserializer, handler.response_serializer)
+        # Requests are read within the call, because gRPC answers unreadable ones with the name of a Python class.
+        read, write = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), *codecs)
-        return grpc.stream_stream_rpc_method_handler(self._stream(method, handler.stream_stream), *codecs)
+            call = self._unary(method, handler.unary_unary, read)
+            return grpc.unary_unary_rpc_method_handler(call, response_serializer=write)
+        stream = self._stream(method, handler.stream_stream, read)
+        return grpc.stream_stream_rpc_method_handler(stream, response_serializer=write)
 
-    def _unary(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
+    def _unary(self, method: str, behavior: Callable[..., Any], read: Read) -> Callable[..., Any]:
+        async def call(data: bytes, context: Context) -> Any:  # noqa: ANN401
             async with self._surrounded(method, context):
-                return await behavior(request, context)
+                return await behavior(_message(read, data), context)
 
         return call
 
-    def _stream(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401
+    def _stream(self, method: str, behavior: Callable[..., Any], read: Read) -> Callable[..., Any]:
+        async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             async with self._surrounded(method, context):
-                async for answer in behavior(requests, context):
-                    yield answer
+                messages = (_message(read, data) async for data in received)
+                async with aclosing(behavior(messages, context)) as answers:
+                    async for answer in answers:
+                        yield answer
 
         return call
 
@@ -93,6 +100,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             message = f"{self._limit} requests are under way, which is the limit; try again later"
             metadata = {"max_concurrent_requests": str(self._limit)}
             raise OverloadedError(message, metadata=metadata, retry_delay_seconds=OVERLOAD_RETRY_SECONDS)
+
+
+def _message(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has its own class
+    try:
+        return read(data)
+    except DecodeError as error:
+        raise InvalidRequestError("the bytes are no message of this method, or its texts are not UTF-8") from error
 
 
 def _offered_request_id(context: Context) -> str:
