@@ -5,10 +5,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from support.bad_images import BAD_IMAGES
 from support.command import arguments, environment, run_json
+from support.dicom_files import dicom_file
 from support.live_service import live_service
 from support.pictures import png
 from xmirad.errors import InvalidRequestError
@@ -65,3 +67,20 @@ def test_a_killed_run_is_made_whole_by_the_next_one(tmp_path: Path, acknowledged
         assert client.get_archive(ARCHIVE).item_count == count > before
         assert service.stop() == 0
     assert run_json(tmp_path / "home", "archive", "verify", ARCHIVE)["clean"]
+
+
+def test_two_frames_of_one_dicom_instance_are_two_items(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    frames = np.stack([np.full((32, 32), 10, np.uint16), np.arange(1024, dtype=np.uint16).reshape(32, 32)])
+    (data / "cine.dcm").write_bytes(dicom_file(frames, multi_frame=True))
+    (data / "manifest.csv").write_text("path,frame\ncine.dcm,1\ncine.dcm,2\n")
+    words = ("index", str(data), "--archive", "cine")
+    assert run_json(tmp_path / "home", *words)["created"] == 2
+    assert run_json(tmp_path / "home", *words)["unchanged"] == 2
+    assert run_json(tmp_path / "home", "archive", "verify", "cine")["clean"]
+    (data / "manifest.csv").unlink()
+    refused = run_json(tmp_path / "home", *words, expected_code=5)
+    assert [(failure["reason"], failure["field"]) for failure in refused["failures"]] == [
+        ("FIELD_INVALID", "item.dicom_file.frame")
+    ]

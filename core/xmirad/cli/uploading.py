@@ -123,7 +123,7 @@ class Uploader:
                 self._on_progress(self._tally)
             return
         yield Upload(
-            image=EncodedImage(data),
+            image=EncodedImage(data, frame=item.frame),
             correlation_id=str(number),
             external_id=item.external_id,
             attributes=item.attributes,

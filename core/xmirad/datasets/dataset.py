@@ -27,12 +27,14 @@ class DatasetItem:
         external_id: The data set's own identifier, or an empty string: the digest of the content identifies it.
         attributes: Labels and whatever else is known.
         patient: Whose image it is, or None.
+        frame: Frame of a DICOM instance, counted from 1, or None.
     """
 
     path: Path
     external_id: str
     attributes: ItemAttributes
     patient: Patient | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

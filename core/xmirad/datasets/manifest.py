@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | `path` | the file, relative to the manifest's folder; the only required column | inside that folder |
 | `external_id` | identifier; empty means the digest of the content | unique, at most 256 characters |
+| `frame` | frame of a DICOM instance with several, a row for each frame wanted | 1 and up |
 | `labels` | class labels, separated by `;` | at most 32, each at most 64 characters |
 | `patient_id`, `patient_issuer` | whose image it is | an issuer only with an id |
 | `dataset`, `split`, `source` | where it belongs and comes from; `dataset` defaults to the folder | 128 characters |
@@ -32,6 +33,7 @@ FILE_NAME = "manifest.csv"
 COLUMNS = (
     "path",
     "external_id",
+    "frame",
     "labels",
     "patient_id",
     "patient_issuer",
@@ -107,7 +109,11 @@ def _item(row: Row, folder: Path) -> DatasetItem:
     check_inside(name, row.place)
     external_id = _cell(row, "external_id")
     return DatasetItem(
-        path=folder / name, external_id=external_id, attributes=_attributes(row, folder), patient=_patient(row)
+        path=folder / name,
+        external_id=external_id,
+        attributes=_attributes(row, folder),
+        patient=_patient(row),
+        frame=_frame(row),
     )
 
 
@@ -158,6 +164,16 @@ def _year(row: Row) -> int | None:
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise value_error(row.place, "year", value=text, allowed=f"a year from {FIRST_YEAR} to {LAST_YEAR}")
     return year
+
+
+def _frame(row: Row) -> int | None:
+    text = _cell(row, "frame")
+    if not text:
+        return None
+    frame = int(text) if text.isascii() and text.isdigit() else 0
+    if frame < 1:
+        raise value_error(row.place, "frame", value=text, allowed="a whole number from 1")
+    return frame
 
 
 def _patient(row: Row) -> Patient | None:

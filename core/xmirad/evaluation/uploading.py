@@ -96,7 +96,7 @@ def fill_archive(run: Run) -> FilledArchive:
 def read_image(item: DatasetItem) -> EncodedImage | Failure:
     """Read an image file; what the disk says against it is a failure of the image, not of the evaluation."""
     try:
-        return EncodedImage(item.path.read_bytes())
+        return EncodedImage(item.path.read_bytes(), frame=item.frame)
     except OSError as error:
         return Failure(item.path.name, Stage.UPLOAD, "FILE_UNREADABLE", f"cannot be read: {error.strerror}")
 

@@ -25,8 +25,8 @@ def refusal(path: Path, split: str | None = None) -> InvalidRequestError:
 def test_every_column_is_read(tmp_path: Path) -> None:
     text = (
         "path,external_id,labels,patient_id,patient_issuer,dataset,split,source,modality,body_part,view_position,"
-        "year,sex,age,synthetic\n"
-        'a/1.png,e1,"edema; effusion",p1,hospital,set,train,ward,DX,CHEST,PA,2019,female,47,yes\n'
+        "year,sex,age,synthetic,frame\n"
+        'a/1.png,e1,"edema; effusion",p1,hospital,set,train,ward,DX,CHEST,PA,2019,female,47,yes,3\n'
     )
     dataset = read_dataset(manifest(tmp_path, text, "a/1.png"))
     assert dataset.items == (
@@ -47,6 +47,7 @@ def test_every_column_is_read(tmp_path: Path) -> None:
                 synthetic=True,
             ),
             patient=Patient("p1", "hospital"),
+            frame=3,
         ),
     )
     assert dataset.warnings == ()
@@ -81,6 +82,8 @@ def test_a_manifest_without_the_path_column_is_refused(tmp_path: Path) -> None:
     [
         ("year", "19", "1895 to 2100"),
         ("year", "two", "1895 to 2100"),
+        ("frame", "0", "a whole number from 1"),
+        ("frame", "-1", "a whole number from 1"),
         ("sex", "x", "F, M, O"),
         ("age", "-1", "0 to 150"),
         ("age", "old", "0 to 150"),
