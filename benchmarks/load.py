@@ -1,0 +1,69 @@
+"""Work for the service that does not cost the measuring process its interpreter lock."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from multiprocessing.synchronize import Event
+from typing import TypeVar
+
+from benchmarks.clock import seconds_of
+from benchmarks.images import ImageKind, Images
+from benchmarks.service import index
+from xmirad.client.client import Client
+from xmirad.types import EncodedImage
+
+T = TypeVar("T")
+CLIENTS = 16
+WARM_UP_SECONDS = 1.5
+_processes = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
+
+
+@contextmanager
+def indexing_of(kind: ImageKind, address: str, *, seed: int) -> Iterator[None]:
+    """Store images of a kind from another process until the block ends."""
+    stop = _processes.Event()
+    process = _processes.Process(target=_index_until, args=(stop, kind, address, seed), daemon=True)
+    process.start()
+    try:
+        time.sleep(WARM_UP_SECONDS)
+        yield
+        if not process.is_alive():
+            raise RuntimeError("indexing ended before it was told to")
+    finally:
+        stop.set()
+        process.join()
+
+
+def rate_of_clients(address: str, search: Callable[[Client, T], object], queries: Sequence[T]) -> float:
+    """Return how many searches a second 16 clients get answered together.
+
+    They are threads of this process, each with a connection of its own: a search costs a client less than a
+    millisecond of processor time, so the lock that they share is not what limits them, and 16 processes would need
+    more time to start than to search.
+    """
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(address)) for _ in range(CLIENTS)]
+        threads = stack.enter_context(ThreadPoolExecutor(CLIENTS))
+
+        def one(client: Client, share: Sequence[T]) -> None:
+            for query in share:
+                search(client, query)
+
+        def everything(some: Sequence[T]) -> None:
+            list(threads.map(one, clients, [some[number::CLIENTS] for number in range(CLIENTS)]))
+
+        everything(queries[:CLIENTS])
+        return len(queries) / seconds_of(everything, queries)
+
+
+def _index_until(stop: Event, kind: ImageKind, address: str, seed: int) -> None:
+    images = Images(kind, seed=seed)
+
+    def endless() -> Iterator[EncodedImage]:
+        while not stop.is_set():
+            yield from images.take(1)
+
+    with Client(address) as client:
+        index(client, endless())

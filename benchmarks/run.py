@@ -1,0 +1,81 @@
+"""What every suite of a run is given."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.clock import seconds_of
+from benchmarks.figures import Figure
+from xmirad.models.artifact import ModelArtifact
+from xmirad.models.embedder import Embedder, load_embedder
+from xmirad.models.registry import ModelRegistry
+from xmirad.settings import Settings
+from xmirad.types import UInt8Array
+
+CALIBRATION_IMAGES = 32
+CALIBRATION_REPEATS = 5
+REFERENCE_FORWARD_MS = 5.7
+"""Milliseconds of one Lite0 forward, both cores at work, on the machine that absolute targets were set for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the benchmarks.
+
+    Attributes:
+        settings: Settings; the home is not used.
+        artifact: The model.
+        embedder: The model on all cores.
+        forward_ms: The calibration: milliseconds of one forward with all cores at work.
+        cores: How many cores this process may use.
+        quick: Whether to do just enough to see that everything works.
+        folder: Folder for files, emptied afterwards.
+    """
+
+    settings: Settings
+    artifact: ModelArtifact
+    embedder: Embedder
+    forward_ms: float
+    cores: int
+    quick: bool
+    folder: Path
+
+    def count(self, usual: int, quick: int) -> int:
+        """Return how many of something to do."""
+        return quick if self.quick else usual
+
+    def scaled(self, figure: float) -> float:
+        """Return an absolute time as this machine, as it is now, is to be judged by it."""
+        return figure * self.forward_ms / REFERENCE_FORWARD_MS
+
+
+Suite = Callable[[Run], Iterator[Figure]]
+
+
+def prepare(settings: Settings, folder: Path, *, quick: bool) -> Run:
+    """Load the model and calibrate.
+
+    Raises:
+        ModelNotFoundError: If the default model is not built.
+    """
+    artifact = ModelRegistry(settings.models_dir).find(settings.default_model)
+    cores = len(os.sched_getaffinity(0))
+    embedder = load_embedder(artifact, threads=cores)
+    forward_ms = 1_000 * float(np.median(forward_seconds(embedder, CALIBRATION_REPEATS)))
+    return Run(settings, artifact, embedder, forward_ms, cores, quick, folder)
+
+
+def forward_seconds(embedder: Embedder, repeats: int) -> Sequence[float]:
+    """Return the seconds of one forward, from batches that keep every stream at work."""
+    pixels = random_pixels(embedder.artifact, CALIBRATION_IMAGES)
+    embedder.embed(pixels)
+    return [seconds_of(embedder.embed, pixels) / len(pixels) for _ in range(repeats)]
+
+
+def random_pixels(artifact: ModelArtifact, count: int) -> UInt8Array:
+    """Return model inputs, `[count, S, S, 3]`; their content does not matter to the time."""
+    side = artifact.preprocessing.crop_size
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)

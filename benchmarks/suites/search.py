@@ -1,0 +1,127 @@
+"""What a search costs beside the work that it cannot do without."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from benchmarks.clock import cpu_seconds, milliseconds_each, percentile, seconds_of
+from benchmarks.figures import Better, Figure, Target, at_least, at_most
+from benchmarks.images import LARGE_PNG, SMALL_JPEG, ImageKind, Images
+from benchmarks.load import rate_of_clients
+from benchmarks.run import Run
+from benchmarks.service import ARCHIVE, Service, filled, service
+from benchmarks.stages import Stages, random_embedding
+from xmirad.client.client import Client
+from xmirad.client.search_types import SearchSource, StreamedSearch
+from xmirad.types import EncodedImage
+
+REPEATS = 5
+ITEMS = (1_000, 50)
+QUERIES = (100, 20)
+REPLAYED = (320, 48)
+OVER_STORE_MS = 2.0
+OVER_STAGES = 1.15
+OF_BOUND = 0.85
+OF_SEARCH = 0.8
+
+
+def search(run: Run) -> Iterator[Figure]:
+    """Search an archive of 1,000 items for its items and for images, one at a time and many at a time."""
+    items = run.count(*ITEMS)
+    with (
+        service(run, "search") as running,
+        closing(Stages(run, run.folder / "searching", items=items)) as stages,
+    ):
+        names = filled(running, Images(SMALL_JPEG, seed=10), items)
+        yield from _by_item(run, running, names)
+        for kind in (SMALL_JPEG, LARGE_PNG):
+            yield _by_image(run, running, stages, kind)
+        images = Images(SMALL_JPEG, seed=30).take(run.count(*REPLAYED))
+        yield _many_clients(run, running, stages, images)
+        yield _replay(run, running, images, "by image", at_least(OF_SEARCH))
+        picked = [names[number % len(names)] for number in range(len(images))]
+        yield _replay(run, running, picked, "by item", Target(Better.HIGHER))
+
+
+def _by_item(run: Run, running: Service, names: Sequence[str]) -> Iterator[Figure]:
+    def over_store(name: str) -> float:
+        answers = []
+        whole = 1_000 * seconds_of(lambda: answers.append(running.client.search(ARCHIVE, name)))
+        return whole - answers[0].timings.search_ms
+
+    count = run.count(*QUERIES)
+    for name in names[:count]:
+        over_store(name)
+    repeats = [[over_store(name) for name in names[:count]] for _ in range(run.count(REPEATS, 1))]
+    allowed = f"{OVER_STORE_MS:g} ms, scaled"
+    limits = (run.scaled(OVER_STORE_MS),)
+    for percent, target in ((50, at_most(1)), (95, Target(Better.LOWER))):
+        values = tuple(percentile(repeat, percent) for repeat in repeats)
+        yield Figure(f"by item over the store's query, p{percent}", "ms", values, allowed, limits, target)
+
+
+def _by_image(run: Run, running: Service, stages: Stages, kind: ImageKind) -> Figure:
+    images = Images(kind, seed=20)
+    _alternate(running.client, stages, images.take(5))
+    repeats = [
+        _alternate(running.client, stages, images.take(run.count(*QUERIES))) for _ in range(run.count(REPEATS, 1))
+    ]
+    return Figure(
+        name=f"by image, {kind}, p50",
+        unit="ms",
+        values=tuple(percentile(service_ms, 50) for service_ms, _ in repeats),
+        baseline="decode, model and store query in one process",
+        baseline_values=tuple(percentile(stages_ms, 50) for _, stages_ms in repeats),
+        target=at_most(OVER_STAGES),
+    )
+
+
+def _alternate(client: Client, stages: Stages, images: Sequence[EncodedImage]) -> tuple[list[float], list[float]]:
+    over_wire, in_process = [], []
+    for image in images:
+        over_wire += milliseconds_each(lambda asked: client.search(ARCHIVE, asked), [image])
+        in_process += milliseconds_each(stages.search, [image])
+    return over_wire, in_process
+
+
+def _many_clients(run: Run, running: Service, stages: Stages, images: Sequence[EncodedImage]) -> Figure:
+    rates, bounds = [], []
+    pixels = [stages.decode(image).pixels for image in images[:64]]
+    embeddings = [random_embedding(run.artifact.embedding_size, seed=number) for number in range(len(pixels))]
+    for _ in range(run.count(REPEATS, 1)):
+        each = cpu_seconds(stages.decode, images[:64]), cpu_seconds(stages.embed, pixels)
+        bounds.append(run.cores / (sum(each) + cpu_seconds(stages.query, embeddings)))
+        rates.append(rate_of_clients(running.address, _search, images))
+    return Figure(
+        name=f"searches per second by image, 16 clients, {SMALL_JPEG}",
+        unit="1/s",
+        values=tuple(rates),
+        baseline=f"throughput bound of {run.cores} cores",
+        baseline_values=tuple(bounds),
+        target=at_least(OF_BOUND),
+    )
+
+
+def _replay(run: Run, running: Service, sources: Sequence[SearchSource], how: str, target: Target) -> Figure:
+    def replay() -> None:
+        searches = (StreamedSearch(str(number), source) for number, source in enumerate(sources))
+        for outcome in running.client.stream_search(ARCHIVE, searches):
+            if outcome.error is not None:
+                raise outcome.error
+
+    replay()
+    streamed, single = [], []
+    for _ in range(run.count(REPEATS, 1)):
+        streamed.append(len(sources) / seconds_of(replay))
+        single.append(rate_of_clients(running.address, _search, sources))
+    return Figure(
+        name=f"replayed searches per second, {how}",
+        unit="1/s",
+        values=tuple(streamed),
+        baseline="Search by 16 clients",
+        baseline_values=tuple(single),
+        target=target,
+    )
+
+
+def _search(client: Client, source: SearchSource) -> None:
+    client.search(ARCHIVE, source)

@@ -1,0 +1,52 @@
+"""The benchmarks run; their figures are nobody's business here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.models import REPOSITORY, lite0_artifact, models_dir
+
+
+def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    lite0_artifact()
+    environment = {"XMIRAD_MODELS_DIR": str(models_dir()), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+
+    result = run_benchmarks("startup", "threads", "--quick", "--json", str(file))
+
+    assert result.returncode == 0, result.stderr
+    document = json.loads(file.read_text("utf-8"))
+    assert list(document["suites"]) == ["startup", "threads"]
+    assert document["forward_ms"] > 0
+    for figures in document["suites"].values():
+        for name, figure in figures.items():
+            assert name in result.stdout
+            assert figure["ratio"] > 0
+
+
+def test_an_unknown_suite_is_refused_with_the_names_of_those_that_exist() -> None:
+    result = run_benchmarks("sideways")
+
+    assert result.returncode == 2
+    assert "indexing" in result.stderr
+    assert "sideways" in result.stderr
+
+
+def test_a_missing_model_is_named_without_a_trace(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "threads"]
+    environment = {"XMIRAD_MODELS_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+
+    result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 1
+    assert "MODEL_NOT_FOUND" in result.stderr
+    assert "Traceback" not in result.stderr
