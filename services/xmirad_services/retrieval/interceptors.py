@@ -84,7 +84,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             try:
                 self._refuse_overload()
                 yield
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, GeneratorExit):  # gRPC drops a stream that waits to be read
                 code = "CANCELLED"
                 raise
             except Exception as error:  # noqa: BLE001 - becomes the call's status
