@@ -16,13 +16,13 @@ from support.pictures import png
 from support.raw_service import RawService, refusal
 from support.sample_items import PATIENTS, SAMPLES, samples, store_samples
 from xmirad.api.v1 import archive_service_pb2 as pb
-from xmirad.api.vocabulary import ItemView, UploadState
+from xmirad.api.vocabulary import ItemView
 from xmirad.client.client import Client
 from xmirad.client.types import Upload, UploadOutcome
 from xmirad.errors import InvalidRequestError, ItemAlreadyExistsError, ItemDeletedError, ItemNotFoundError
 from xmirad.ids import image_digest
 from xmirad.imaging.preprocessing import EFFICIENTNET_LITE, prepare
-from xmirad.types import ItemAttributes, ItemFilter, OriginalsPolicy, Patient
+from xmirad.types import ItemAttributes, ItemFilter, OriginalsPolicy, Patient, UploadState
 
 SAMPLE_ARCHIVE = "samples"
 STREAMS = 4
