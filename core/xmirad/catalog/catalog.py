@@ -45,8 +45,9 @@ class Catalog:
             raise ArchiveNotFoundError(message, metadata={"archive": archive}) from None
 
     def archives(self) -> list[ArchiveRecord]:
-        """Return the records of all archives, by id."""
-        return [decode_archive(self._blobs.get(key)) for key in self._blobs.list("archives/")]
+        """Return the records of all archives, by id; one that is deleted meanwhile is left out."""
+        found = [self._found(key) for key in self._blobs.list("archives/")]
+        return [decode_archive(data) for data in found if data is not None]
 
     def forget_archive(self, archive: str) -> None:
         """Delete an archive's records and tombstones; its own record goes last, so that a crash can be repeated."""
@@ -56,9 +57,10 @@ class Catalog:
         self._blobs.delete(keys.archive(archive))
 
     def item(self, archive: str, item: str) -> ItemRecord | None:
-        """Return the latest record of an item, or None."""
+        """Return the latest record of an item, or None; also None if it is deleted meanwhile."""
         revisions = list(self._blobs.list(keys.item_revisions(archive, item)))
-        return decode_item(self._blobs.get(revisions[-1])) if revisions else None
+        data = self._found(revisions[-1]) if revisions else None
+        return decode_item(data) if data is not None else None
 
     def items(self, archive: str) -> Iterator[ItemRecord]:
         """Yield the latest record of every item of an archive that is not deleted, by id."""
@@ -69,6 +71,13 @@ class Catalog:
             latest = key
         if latest:
             yield from self._present(archive, latest)
+
+    def half_deleted(self, archive: str) -> Iterator[ItemRecord]:
+        """Yield the records of items whose deletion was cut short: they have a tombstone, and their records still."""
+        for key in self._blobs.list(keys.tombstones(archive)):
+            record = self.item(archive, key.rpartition("/")[2].removesuffix(".json"))
+            if record is not None:
+                yield record
 
     def put_item(self, record: ItemRecord) -> bool:
         """Store a revision of an item's record unless this revision is there; return whether it was stored."""
@@ -93,6 +102,15 @@ class Catalog:
         self._blobs.delete(keys.tombstone(archive, item))
 
     def _present(self, archive: str, key: str) -> Iterator[ItemRecord]:
-        record = decode_item(self._blobs.get(key))
+        data = self._found(key)
+        if data is None:
+            return
+        record = decode_item(data)
         if not self.is_buried(archive, record.item):
             yield record
+
+    def _found(self, key: str) -> bytes | None:
+        try:
+            return self._blobs.get(key)
+        except BlobNotFoundError:  # deleted since it was listed
+            return None

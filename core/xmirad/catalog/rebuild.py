@@ -50,12 +50,14 @@ class Rebuilder:
         self._report = Rebuild(record.archive)
 
     def run(self) -> Rebuild:
-        """Write a fresh version, switch to it in one step, and remove what no item uses.
+        """Write a fresh version, switch to it in one step, finish deletions, and remove what no item uses.
 
         Raises:
             BackendUnavailableError: If a store fails; the old version stays in use.
         """
         self._store.rebuilt(binding_of(self._record), self._batches()).close()
+        for item in list(self._catalog.half_deleted(self._record.archive)):
+            self._catalog.forget_item(item.archive, item.item)
         self._report.orphans = delete_orphans(self._catalog, self._images)
         return self._report
 

@@ -29,6 +29,7 @@ class ProblemKind(StrEnum):
     EMBEDDING_MISSING = "an item has no readable embedding in the blob store"
     INPUT_MISSING = "an item has no readable model input in the blob store"
     UNKNOWN_ITEM = "the vector store holds an item that has no record or was deleted"
+    HALF_DELETED = "a deleted item has its records still, because its deletion was cut short"
     ORPHANED_IMAGE = "blobs of an image that no item uses"
 
 
@@ -65,6 +66,7 @@ def verify_archive(record: ArchiveRecord, archive: Archive, *, catalog: Catalog,
     records = {item.item: item for item in catalog.items(record.archive)}
     problems = list(_problems_of_records(record, archive, records, images))
     problems += [Problem(ProblemKind.UNKNOWN_ITEM, item) for item in _unknown(archive, records)]
+    problems += [Problem(ProblemKind.HALF_DELETED, item.item) for item in catalog.half_deleted(record.archive)]
     problems += [Problem(ProblemKind.ORPHANED_IMAGE, image) for image in orphaned_images(catalog, images)]
     return Verification(record.archive, len(records), tuple(problems))
 

@@ -57,10 +57,10 @@ class Purger:
         return deleted
 
     async def empty(self, opened: OpenArchive) -> None:
-        """Delete every item of an archive that is about to be deleted itself."""
-        archive = opened.record.archive
+        """Delete every item of an archive that is about to be deleted itself, and finish deletions cut short."""
+        archive, catalog = opened.record.archive, self._tools.catalog
         records = await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: list(self._tools.catalog.items(archive))
+            Priority.INTERACTIVE, lambda: [*catalog.half_deleted(archive), *catalog.items(archive)]
         )
         for record in records:
             await self._bury(opened, record)

@@ -106,3 +106,12 @@ async def test_emptying_deletes_every_item(shop: Workshop) -> None:
         await runner.store(incoming(bytes([number]), external_id=str(number)))
     await purger.empty(opened)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
+
+
+async def test_emptying_finishes_deletions_that_were_cut_short(shop: Workshop) -> None:
+    purger, opened, runner = parts(shop)
+    stored = await runner.store(incoming())
+    shop.tools.catalog.bury_item("chest", stored.item)  # and here the process died
+    await purger.empty(opened)
+    assert (shop.blobs(), shop.archive.count()) == ([], 0)
+    assert shop.tools.catalog.item("chest", stored.item) is None
