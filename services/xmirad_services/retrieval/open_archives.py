@@ -141,9 +141,11 @@ class OpenArchives:
 
     async def _remove(self, archive: str) -> None:
         lanes = self._tools.lanes
-        self._handles.pop(archive, None)
-        await lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
-        await lanes.blobs.run(Priority.INTERACTIVE, self.catalog.forget_archive, archive)
+        # Until its record is gone too, whoever counts all archives would make its part in the vector store again.
+        async with self._tools.locks.holding(f"handle/{archive}"):
+            self._handles.pop(archive, None)
+            await lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
+            await lanes.blobs.run(Priority.INTERACTIVE, self.catalog.forget_archive, archive)
 
     async def close(self) -> None:
         """Close every archive and the store."""
@@ -175,12 +177,14 @@ class OpenArchives:
         """Return an archive's part in the vector store, whether or not its model is installed.
 
         Raises:
+            ArchiveNotFoundError: If the archive was deleted meanwhile.
             ArchiveNotReadyError: If another process holds it, or the vector store has lost it.
         """
         async with self._tools.locks.holding(f"handle/{record.archive}"):
             if record.archive not in self._handles:
+                present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, record.archive)
                 opened = await self._tools.lanes.store.run(
-                    Priority.INTERACTIVE, self._opened_in_store, binding_of(record)
+                    Priority.INTERACTIVE, self._opened_in_store, binding_of(present)
                 )
                 self._handles[record.archive] = opened
             return self._handles[record.archive]

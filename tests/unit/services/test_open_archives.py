@@ -1,0 +1,63 @@
+"""Opening archives while others delete them."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from support.indexing import SITE_KEY, Gate, Workshop, until, workshop
+from xmirad.archive.edge import EdgeStore
+from xmirad.catalog.stored import binding_of
+from xmirad.errors import ArchiveNotFoundError
+from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with workshop(tmp_path, site_key_fingerprint=SITE_KEY.fingerprint) as made:
+        made.tools.catalog.create_archive(made.record)
+        yield made
+
+
+class AnyModel:
+    """Has every model; its recipe is not needed here."""
+
+    preprocessing = None
+
+    def find(self, name: str) -> "AnyModel":
+        return self
+
+
+async def nothing(opened: OpenArchive) -> None:
+    """Empty an archive that is empty."""
+
+
+async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_index_back(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EdgeStore(tmp_path / "store")
+    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools, site="local")
+    opened, gate, forget = await archives.get("chest"), Gate(closed=True), shop.tools.catalog.forget_archive
+
+    def forget_later(archive: str) -> None:
+        gate.pass_through()
+        forget(archive)
+
+    monkeypatch.setattr(shop.tools.catalog, "forget_archive", forget_later)
+    deleting = asyncio.create_task(archives.delete(opened, force=True, empty=nothing))
+    await until(gate.begun)
+    counting = asyncio.create_task(archives.handle(shop.record))  # as listing all archives does
+    await asyncio.wait({counting}, timeout=0.1)
+    gate.opened.set()
+    await deleting
+    with pytest.raises(ArchiveNotFoundError):
+        await counting
+    assert store.list() == []
+    other = replace(shop.record, model="n" * 64, embedding_size=3)
+    shop.tools.catalog.create_archive(other)
+    assert (await archives.get("chest")).archive.binding == binding_of(other)
+    await archives.close()
