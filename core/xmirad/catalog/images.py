@@ -59,6 +59,10 @@ class ImageBlobs:
         for prefix in keys.derived_prefixes(image):
             for key in list(self._blobs.list(prefix)):
                 self._blobs.delete(key)
+        self.delete_original(image, file)
+
+    def delete_original(self, image: str, file: str) -> None:
+        """Delete the file that an image came in, unless other frames of it are in use."""
         self._blobs.delete(keys.original_use(file, image))
         if next(self._blobs.list(keys.original_uses(file)), None) is None:
             self._blobs.delete(keys.original(file))

@@ -99,7 +99,7 @@ class IndexRunner:
         """
         tools = self._tools
         found, decoded = await tools.lanes.decode.run(Priority.BACKGROUND, self._identify, incoming)
-        async with self._open(), tools.locks.holding(found.item, found.image):
+        async with self._open(), tools.locks.holding(found.item, found.image, found.file):
             present, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
             computed = None
             if embedding is None:

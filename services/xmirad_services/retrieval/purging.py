@@ -5,16 +5,20 @@ The tombstone comes first and the item's records go last: whatever cuts a deleti
 
 from collections.abc import Sequence
 
+import structlog
+
 from xmirad.archive.conditions import AnyOf, Condition, PayloadField
-from xmirad.catalog.records import ItemRecord
-from xmirad.errors import ItemNotFoundError
+from xmirad.catalog.records import ArchiveRecord, ItemRecord
+from xmirad.errors import ItemNotFoundError, XmiradError
 from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
+from xmirad.types import OriginalsPolicy
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 
 PAGE = 500
+_log = structlog.get_logger(__name__)
 
 
 class Purger:
@@ -72,23 +76,38 @@ class Purger:
         return await self._tools.lanes.store.run(Priority.BACKGROUND, scan)
 
     async def _bury(self, opened: OpenArchive, record: ItemRecord) -> None:
-        """Delete under the locks of item and image, so that no upload of the same image is under way meanwhile."""
-        async with self._tools.locks.holding(record.item, record.image):
+        """Delete under the locks of item, image and file, so that no upload of the same is under way meanwhile."""
+        async with self._tools.locks.holding(record.item, record.image, record.file):
             await uninterrupted(self._erase(opened, record))
 
     async def _erase(self, opened: OpenArchive, record: ItemRecord) -> None:
-        lanes, catalog = self._tools.lanes, self._tools.catalog
+        lanes, catalog, images = self._tools.lanes, self._tools.catalog, self._tools.images
         await lanes.blobs.run(Priority.BACKGROUND, catalog.bury_item, record.archive, record.item)
         await lanes.store.run(Priority.BACKGROUND, opened.archive.delete, [record.item])
-        if not await self._is_used_elsewhere(record.image):
-            await lanes.blobs.run(Priority.BACKGROUND, self._tools.images.delete, record.image, record.file)
+        policies = await self._policies_of_users(record.image)
+        if not policies:
+            await lanes.blobs.run(Priority.BACKGROUND, images.delete, record.image, record.file)
+        elif OriginalsPolicy.COPY not in policies:
+            await lanes.blobs.run(Priority.BACKGROUND, images.delete_original, record.image, record.file)
         await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_item, record.archive, record.item)
 
-    async def _is_used_elsewhere(self, image: str) -> bool:
-        """Look into the archives of every site, for all share the images."""
-        same_image = AnyOf(PayloadField.IMAGE_DIGEST, (image,))
+    async def _policies_of_users(self, image: str) -> set[OriginalsPolicy]:
+        """Return what the archives that use an image keep of files. All sites are asked, for all share the images."""
+        policies: set[OriginalsPolicy] = set()
         for record in await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.archives):
+            if record.originals not in policies and await self._uses(record, image):
+                policies.add(record.originals)
+        return policies
+
+    async def _uses(self, record: ArchiveRecord, image: str) -> bool:
+        """Ask an archive's index, or the records where it has none that answers: it may be another site's affair."""
+        same_image = AnyOf(PayloadField.IMAGE_DIGEST, (image,))
+        try:
             handle = await self._archives.handle(record)
-            if await self._tools.lanes.store.run(Priority.BACKGROUND, handle.count, same_image):
-                return True
-        return False
+            return await self._tools.lanes.store.run(Priority.BACKGROUND, handle.count, same_image) > 0
+        except XmiradError as error:
+            _log.warning("archive.not_counted", archive=record.archive, reason=error.reason)
+        items = self._tools.catalog.items
+        return await self._tools.lanes.blobs.run(
+            Priority.BACKGROUND, lambda: any(item.image == image for item in items(record.archive))
+        )

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from support.indexing import Workshop, incoming, until, workshop
+from support.indexing import GatedArchive, Workshop, incoming, until, workshop
+from support.records import item_record
 from xmirad.archive.port import Archive
+from xmirad.blobs import keys
 from xmirad.catalog.records import ArchiveRecord
-from xmirad.errors import BackendUnavailableError, ItemDeletedError, ItemNotFoundError
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, ItemDeletedError, ItemNotFoundError
 from xmirad.ids import image_digest
+from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.indexing.runner import IndexRunner
 from xmirad.models.artifact import ModelArtifact
+from xmirad.types import DicomHeader, EncodedImage, OriginalsPolicy
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
 
@@ -115,3 +120,79 @@ async def test_emptying_finishes_deletions_that_were_cut_short(shop: Workshop) -
     await purger.empty(opened)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
     assert shop.tools.catalog.item("chest", stored.item) is None
+
+
+class TwoArchives:
+    """Knows the archive of a workshop and another one, which may be out of order."""
+
+    def __init__(self, shop: Workshop, other: ArchiveRecord, *, broken: bool = False) -> None:
+        self._shop = shop
+        self._broken = broken
+        self.other = GatedArchive(other)
+
+    async def handle(self, record: ArchiveRecord) -> Archive:
+        if record.archive == self._shop.record.archive:
+            return self._shop.archive
+        if self._broken:
+            raise ArchiveNotReadyError("the vector store has lost it")
+        return self.other
+
+
+@pytest.mark.parametrize("same_image", [False, True])
+async def test_an_archive_that_cannot_be_asked_is_looked_up_in_its_records(shop: Workshop, same_image: bool) -> None:
+    _, opened, runner = parts(shop)
+    stored = await runner.store(incoming())
+    shop.tools.catalog.create_archive(replace(shop.record, archive="lost"))
+    shop.tools.catalog.put_item(item_record(archive="lost", image=stored.image if same_image else "0" * 64))
+    archives = TwoArchives(shop, replace(shop.record, archive="lost"), broken=True)
+    await Purger(cast("OpenArchives", archives), shop.tools).delete(opened, stored.item)
+    assert shop.tools.catalog.item("chest", stored.item) is None
+    assert shop.blobs() == ([stored.image] if same_image else [])
+
+
+@pytest.mark.parametrize("policy", list(OriginalsPolicy))
+async def test_a_file_goes_with_the_last_item_whose_archive_keeps_files(
+    shop: Workshop, policy: OriginalsPolicy
+) -> None:
+    """The archive that is left, if it keeps references only, must not keep a file with a patient's name in it."""
+    _, opened, runner = parts(shop)
+    stored = await runner.store(incoming())
+    other = shop.tools.catalog.create_archive(replace(shop.record, archive="other", originals=policy))
+    archives = TwoArchives(shop, other)
+    second = IndexRunner(other, archives.other, shop.embed, IMAGENET, shop.tools)
+    await second.store(incoming())
+    await Purger(cast("OpenArchives", archives), shop.tools).delete(opened, stored.item)
+    assert shop.blobs() == [stored.image]
+    blobs = shop.tools.catalog._blobs
+    assert blobs.exists(keys.original(stored.image)) is (policy is OriginalsPolicy.COPY)
+    assert shop.tools.images.embedding(stored.image, shop.record.model) is not None
+
+
+def two_frames(frame: int) -> DicomHeader:
+    return DicomHeader("1.1", "1.2", "1.3", frame, frame_count=2)
+
+
+async def test_deleting_one_frame_waits_for_the_upload_of_another_frame_of_its_file(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the file is found there by the upload, and unused by the deletion."""
+    purger, opened, runner = parts(shop)
+    shop.decoder.header = two_frames(1)
+    first = await runner.store(incoming(image=EncodedImage(b"file", frame=1)))
+    shop.decoder.header = two_frames(2)
+    begun, gate, put = asyncio.Event(), asyncio.Event(), runner._index
+
+    async def index_later(*arguments: object) -> object:
+        begun.set()
+        await gate.wait()
+        return await put(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runner, "_index", index_later)
+    storing = asyncio.create_task(runner.store(incoming(image=EncodedImage(b"file", frame=2))))
+    await begun.wait()
+    deleting = asyncio.create_task(purger.delete(opened, first.item))
+    done, _ = await asyncio.wait({deleting}, timeout=0.1)
+    assert not done
+    gate.set()
+    await asyncio.gather(storing, deleting)
+    assert shop.tools.catalog._blobs.exists(keys.original(image_digest(b"file")))
