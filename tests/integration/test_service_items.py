@@ -156,17 +156,17 @@ def test_sending_the_same_again_changes_nothing(client: Client, archive: str) ->
 
 def test_other_attributes_of_the_same_image_replace_the_old_ones(client: Client, archive: str) -> None:
     first = client.create_item(
-        archive, Upload(png(204), external_id="other_attributes_of_", attributes=ItemAttributes(labels=("a",)))
+        archive, Upload(png(204), external_id="other_attributes_of_", attributes=ItemAttributes(labels=("before",)))
     )
     created = client.get_item(first.item, view=ItemView.FULL)
-    changed = ItemAttributes(labels=("b",), year=1999)
+    changed = ItemAttributes(labels=("after",), year=1999)
     receipt = client.create_item(archive, Upload(png(204), external_id="other_attributes_of_", attributes=changed))
     item = client.get_item(first.item, view=ItemView.FULL)
     assert (receipt.item, receipt.state) == (first.item, UploadState.UPDATED)
     assert (item.attributes, item.create_time) == (changed, created.create_time)
-    assert client.search(archive, first.item, filter=ItemFilter(labels=("b",))).results[0].labels == ("b",)
+    assert client.search(archive, first.item, filter=ItemFilter(labels=("after",))).results[0].labels == ("after",)
     with pytest.raises(InvalidRequestError):
-        client.search(archive, first.item, filter=ItemFilter(labels=("a",)))
+        client.search(archive, first.item, filter=ItemFilter(labels=("before",)))
 
 
 def test_another_image_of_the_same_identity_is_refused_and_the_first_one_stays(

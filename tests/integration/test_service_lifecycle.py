@@ -26,6 +26,7 @@ from xmirad.api.v1 import retrieval_service_pb2 as retrieval
 from xmirad.client.types import Upload
 from xmirad.home import Home
 from xmirad.supervisor.announcement import find_service
+from xmirad.supervisor.process import EXIT_NOT_RESTARTABLE
 
 START_SECONDS = 20.0
 WAIT_SECONDS = 10.0
@@ -39,8 +40,8 @@ def service(tmp_path: Path) -> Iterator[LiveService]:
         yield live
 
 
-def start_that_fails(home: Path, **environment: str) -> str:
-    """Start a service that cannot run, and return what it says."""
+def start_that_fails(home: Path, *, code: int = EXIT_NOT_RESTARTABLE, **environment: str) -> str:
+    """Start a service that cannot run, and return what it says; `code` tells whether trying again can help."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("XMIRAD_")}
     own = {
         "XMIRAD_HOME": str(home),
@@ -56,7 +57,7 @@ def start_that_fails(home: Path, **environment: str) -> str:
         timeout=START_SECONDS,
         check=False,
     )
-    assert finished.returncode == 1
+    assert finished.returncode == code, finished.stderr
     assert "Traceback" not in finished.stderr
     last = finished.stderr.splitlines()[-1]
     assert last.startswith("xmirad: "), finished.stderr
@@ -182,7 +183,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        message = start_that_fails(tmp_path / "home", XMIRAD_SERVER__ADDRESS=address)
+        message = start_that_fails(tmp_path / "home", code=1, XMIRAD_SERVER__ADDRESS=address)
     assert address in message
     assert "BACKEND_UNAVAILABLE" in message
 
@@ -192,14 +193,14 @@ def test_a_metrics_port_that_is_taken_is_named(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        message = start_that_fails(tmp_path / "home", XMIRAD_METRICS__PORT=port)
+        message = start_that_fails(tmp_path / "home", code=1, XMIRAD_METRICS__PORT=port)
     assert port in message
     assert "BACKEND_UNAVAILABLE" in message
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    message = start_that_fails(tmp_path / "file")
+    message = start_that_fails(tmp_path / "file", code=1)
     assert str(tmp_path / "file") in message
 
 
