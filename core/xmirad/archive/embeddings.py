@@ -12,6 +12,12 @@ UNIT_TOLERANCE = 1e-5
 """How far the length of a stored embedding may be from 1; float32 rounding stays below 1e-6 up to 4,096 values."""
 
 
+def is_unit(embedding: Float32Array) -> bool:
+    """Return whether a vector, float32 `[embedding_size]`, is finite and of length 1, as every store demands."""
+    length = float(np.linalg.norm(embedding.astype(np.float64)))
+    return abs(length - 1.0) <= UNIT_TOLERANCE  # False for NaN
+
+
 def stored_embeddings(items: Sequence[StoredItem], embedding_size: int) -> Float32Array:
     """Return the embeddings of items to be stored, float32 `[N, embedding_size]`.
 

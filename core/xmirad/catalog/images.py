@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xmirad.archive.embeddings import is_unit
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
 from xmirad.errors import EmbeddingCorruptError
@@ -44,7 +45,7 @@ class ImageBlobs:
         array = self._array(keys.embedding(image, model))
         if array is None:
             return None
-        if array.dtype != np.float32 or array.ndim != 1 or not abs(float(np.linalg.norm(array)) - 1.0) < 1e-3:
+        if array.dtype != np.float32 or array.ndim != 1 or not is_unit(array):
             raise EmbeddingCorruptError("a stored embedding is no unit vector", metadata={"image": image})
         return array
 

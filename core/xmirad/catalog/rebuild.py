@@ -83,7 +83,10 @@ class Rebuilder:
             embedding = None
         if embedding is not None:
             return embedding
-        pixels = self._images.input(item.image, item.preprocessing)
+        try:
+            pixels = self._images.input(item.image, item.preprocessing)
+        except EmbeddingCorruptError:
+            pixels = None
         if pixels is None:
             return None
         computed: Float32Array = self._embed(pixels[None])[0]
