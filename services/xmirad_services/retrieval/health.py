@@ -46,8 +46,14 @@ class HealthReporter:
                 await self._report(healthy=False, reason=as_domain_error(error).reason)
             else:
                 await self._report(healthy=True)
-                metrics.set_archive_items(await archives.sizes())
+                await self._count(archives, metrics)
             await asyncio.sleep(WATCH_SECONDS)
+
+    async def _count(self, archives: OpenArchives, metrics: RetrievalMetrics) -> None:
+        try:
+            metrics.set_archive_items(await archives.sizes())
+        except Exception as error:  # noqa: BLE001 - sizes that are missing must not end the watch
+            as_domain_error(error)  # logs it
 
     async def _report(self, *, healthy: bool, reason: str = "") -> None:
         if healthy is self._healthy:

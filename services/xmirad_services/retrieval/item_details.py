@@ -4,10 +4,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
 from PIL import Image
 
 from xmirad.catalog.records import ItemRecord
-from xmirad.errors import ItemNotFoundError
+from xmirad.errors import EmbeddingCorruptError, ItemNotFoundError
 from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
@@ -15,11 +16,12 @@ from xmirad.types import UInt8Array
 
 THUMBNAIL_SIZE = 112
 THUMBNAIL_QUALITY = 85
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemDetail:
-    """An item's record and its thumbnail: JPEG of 112 x 112 pixels, empty where the model input is gone."""
+    """An item's record and its thumbnail: JPEG of 112 x 112 pixels, empty where the model input is gone or damaged."""
 
     record: ItemRecord
     thumbnail: bytes
@@ -66,7 +68,11 @@ class ItemDetails:
         record = self._tools.catalog.item(archive, item)
         if record is None:
             return None
-        pixels = self._tools.images.input(record.image, record.preprocessing)
+        try:
+            pixels = self._tools.images.input(record.image, record.preprocessing)
+        except EmbeddingCorruptError as error:  # one damaged picture must not cost the whole ranking
+            _log.warning("item.thumbnail_missing", item=item, archive=archive, reason=error.reason)
+            pixels = None
         return ItemDetail(record, b"" if pixels is None else _thumbnail(pixels))
 
 
