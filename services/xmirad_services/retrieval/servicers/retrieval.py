@@ -118,6 +118,9 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         if source == "item":
             return item_from_proto(request.item, archive=archive, field="item")
         if source == "embedding":
+            if request.exclude_query_item:
+                message = "exclude_query_item needs an item or an image: a vector does not say whose it is"
+                raise InvalidRequestError(message, field="exclude_query_item")
             return embedding_from_proto(request.embedding)
         return encoded_image_from_proto(request, max_image_bytes=self._limits.max_image_bytes)
 
