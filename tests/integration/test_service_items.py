@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -18,15 +17,13 @@ from support.sample_items import PATIENTS, SAMPLES, samples, store_samples
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.api.vocabulary import ItemView
 from xmirad.client.client import Client
-from xmirad.client.types import Upload, UploadOutcome
+from xmirad.client.types import Upload
 from xmirad.errors import InvalidRequestError, ItemAlreadyExistsError, ItemDeletedError, ItemNotFoundError
 from xmirad.ids import image_digest
 from xmirad.imaging.preprocessing import EFFICIENTNET_LITE, prepare
 from xmirad.types import ItemAttributes, ItemFilter, OriginalsPolicy, Patient, UploadState
 
 SAMPLE_ARCHIVE = "samples"
-STREAMS = 4
-UPLOADS = 12
 
 
 @pytest.fixture(scope="module")
@@ -188,30 +185,6 @@ def test_images_without_an_identifier_are_known_by_their_content(client: Client,
     first, second = client.create_item(archive, Upload(png(207))), client.create_item(archive, Upload(png(207)))
     assert first.item == second.item
     assert second.state is UploadState.UNCHANGED
-
-
-def test_concurrent_uploads_of_the_same_images_store_each_once(service: LiveService, client: Client) -> None:
-    archive = f"a{uuid4().hex}"
-    client.create_archive(archive)
-    outcomes: list[UploadOutcome] = []
-
-    def upload(stream: int) -> None:
-        with Client(service.address) as own:
-            uploads = (Upload(png(n), correlation_id=f"{stream}-{n}", external_id=str(n)) for n in range(UPLOADS))
-            outcomes.extend(own.upload(archive, uploads))
-
-    threads = [threading.Thread(target=upload, args=(stream,)) for stream in range(STREAMS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [outcome.error for outcome in outcomes if outcome.error] == []
-    states = [outcome.receipt.state for outcome in outcomes if outcome.receipt]
-    assert states.count(UploadState.CREATED) == UPLOADS
-    assert states.count(UploadState.UNCHANGED) == (STREAMS - 1) * UPLOADS
-    assert client.get_archive(archive).item_count == UPLOADS
-    assert len(list(client.list_items(archive))) == UPLOADS
-    client.delete_archive(archive, force=True)
 
 
 def test_deleting_an_item_deletes_everything_of_its_image(service: LiveService, client: Client, archive: str) -> None:

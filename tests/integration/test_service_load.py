@@ -1,5 +1,6 @@
-"""More requests than the service takes, deadlines, and callers that go away."""
+"""Many callers at once, more than the service takes, deadlines, and callers that go away."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,13 +15,15 @@ from xmirad.api.v1 import archive_service_pb2 as archives
 from xmirad.api.v1 import resources_pb2 as resources
 from xmirad.api.v1 import retrieval_service_pb2 as retrieval
 from xmirad.client.client import Client
-from xmirad.client.types import Upload
+from xmirad.client.types import Upload, UploadOutcome
 from xmirad.errors import OverloadedError
-from xmirad.types import EncodedImage
+from xmirad.types import EncodedImage, UploadState
 
 LIMIT = 4
 CALLERS = 24
 UPLOADS = 60
+STREAMS = 3
+PICTURES = 12
 WAIT_SECONDS = 10.0
 DEADLINE_SECONDS = 0.05
 ARCHIVE = "archives/load"
@@ -161,3 +164,27 @@ def test_uploads_and_searches_share_the_service(service: LiveService, raw: RawSe
         seconds.append(time.monotonic() - begin)
     assert sorted(seconds)[5] < 0.5
     assert sum(answer.HasField("receipt") for answer in stream) == UPLOADS - 1
+
+
+def test_concurrent_uploads_of_the_same_images_store_each_once(service: LiveService) -> None:
+    with Client(service.address) as client:
+        client.create_archive("together")
+    outcomes: list[UploadOutcome] = []
+
+    def upload(stream: int) -> None:
+        with Client(service.address) as own:
+            uploads = (Upload(png(n), correlation_id=f"{stream}-{n}", external_id=str(n)) for n in range(PICTURES))
+            outcomes.extend(own.upload("together", uploads))
+
+    threads = [threading.Thread(target=upload, args=(stream,)) for stream in range(STREAMS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [outcome.error for outcome in outcomes if outcome.error] == []
+    states = [outcome.receipt.state for outcome in outcomes if outcome.receipt]
+    assert states.count(UploadState.CREATED) == PICTURES
+    assert states.count(UploadState.UNCHANGED) == (STREAMS - 1) * PICTURES
+    with Client(service.address) as client:
+        assert client.get_archive("together").item_count == PICTURES
+        assert len(list(client.list_items("together"))) == PICTURES

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from support.dicom_files import dicom_file
 from support.live_service import live_service
 from support.models import random_artifact
 from support.pictures import png
-from support.sample_items import COPY_OF, SAMPLES, Sample, SlowSearch, samples, store_samples
+from support.sample_filters import FILTERS
+from support.sample_items import COPY_OF, SAMPLES, SlowSearch, samples, store_samples
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
 from xmirad.client.client import Client
 from xmirad.client.search_types import SearchResponse, SearchSource, StreamedSearch
 from xmirad.errors import ArchiveEmptyError, InvalidRequestError, ItemNotFoundError, ModelMismatchError
-from xmirad.types import EncodedImage, Float32Array, IntRange, ItemFilter, Patient, PatientPolicy, SamePatient, Sex
+from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy, SamePatient
 
 ARCHIVE = "samples"
 OUTSIDE = 1000
@@ -142,37 +143,6 @@ def test_min_score_cuts_the_ranking_off(world: World) -> None:
     bound = (everything[6][1] + everything[7][1]) / 2
     response = world.client.search(ARCHIVE, world.names[4], top_k=SAMPLES, min_score=bound)
     assert_same(rows(response), everything[:7])
-
-
-FILTERS: dict[str, tuple[ItemFilter, Callable[[Sample], bool]]] = {
-    "labels": (ItemFilter(labels=("covid",)), lambda s: "covid" in s.attributes.labels),
-    "two labels": (
-        ItemFilter(labels=("covid", "checked")),
-        lambda s: bool({"covid", "checked"} & set(s.attributes.labels)),
-    ),
-    "modalities": (ItemFilter(modalities=("CR",)), lambda s: s.attributes.modality == "CR"),
-    "body parts": (ItemFilter(body_parts=("HAND",)), lambda s: s.attributes.body_part == "HAND"),
-    "view positions": (ItemFilter(view_positions=("AP",)), lambda s: s.attributes.view_position == "AP"),
-    "splits": (ItemFilter(splits=("test",)), lambda s: s.attributes.split == "test"),
-    "data sets": (ItemFilter(datasets=("set-1",)), lambda s: s.attributes.dataset == "set-1"),
-    "sources": (
-        ItemFilter(sources=("source-1", "source-4")),
-        lambda s: s.attributes.source in {"source-1", "source-4"},
-    ),
-    "sexes": (ItemFilter(sexes=(Sex.FEMALE, Sex.OTHER)), lambda s: s.attributes.sex in {Sex.FEMALE, Sex.OTHER}),
-    "years": (ItemFilter(years=IntRange(2003, 2010)), lambda s: 2003 <= (s.attributes.year or 0) <= 2010),
-    "years from": (ItemFilter(years=IntRange(first=2015)), lambda s: (s.attributes.year or 0) >= 2015),
-    "years until": (ItemFilter(years=IntRange(last=2005)), lambda s: (s.attributes.year or 9999) <= 2005),
-    "age bands": (ItemFilter(age_bands=IntRange(20, 40)), lambda s: s.attributes.age_band in {20, 30, 40}),
-    "several": (
-        ItemFilter(labels=("normal", "covid"), splits=("train",), modalities=("DX",)),
-        lambda s: (
-            bool({"normal", "covid"} & set(s.attributes.labels))
-            and s.attributes.split == "train"
-            and s.attributes.modality == "DX"
-        ),
-    ),
-}
 
 
 @pytest.mark.parametrize("name", FILTERS)
