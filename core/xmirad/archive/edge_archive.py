@@ -26,7 +26,7 @@ from xmirad.archive.conditions import (
     PayloadField,
 )
 from xmirad.archive.counting import RememberedCounts
-from xmirad.archive.embeddings import query_embedding, stored_embeddings
+from xmirad.archive.embeddings import cosine, query_embedding, stored_embeddings
 from xmirad.archive.payload import facet_text, from_flat, to_flat
 from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, XmiradError
@@ -219,7 +219,7 @@ def _condition(where: Condition) -> edge.FieldCondition | edge.HasIdCondition | 
 
 def _scored(point: edge.ScoredPoint, with_payload: bool) -> ScoredItem:
     item = str(point.id)
-    return ScoredItem(item, point.score, from_flat(item, point.payload) if with_payload else None)
+    return ScoredItem(item, cosine(point.score), from_flat(item, point.payload) if with_payload else None)
 
 
 def _stored(record: edge.Record) -> StoredItem:

@@ -59,3 +59,8 @@ def query_embedding(embedding: Float32Array, embedding_size: int, *, field: str)
         return embedding.astype(np.float32, copy=False)
     scaled: Float32Array = (wide / length).astype(np.float32)
     return scaled
+
+
+def cosine(score: float) -> float:
+    """Return a store's dot product of unit vectors within -1 to 1, which rounding may lead beyond."""
+    return min(1.0, max(-1.0, score))

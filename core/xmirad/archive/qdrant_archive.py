@@ -16,7 +16,7 @@ from xmirad.archive.conditions import (
     Not,
     PayloadField,
 )
-from xmirad.archive.embeddings import query_embedding, stored_embeddings
+from xmirad.archive.embeddings import cosine, query_embedding, stored_embeddings
 from xmirad.archive.payload import facet_text, from_flat, to_flat
 from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
 from xmirad.archive.qdrant_errors import qdrant_errors
@@ -170,7 +170,7 @@ def _condition(where: Condition) -> models.Condition:
 
 def _scored(point: models.ScoredPoint, with_payload: bool) -> ScoredItem:
     item = str(point.id)
-    return ScoredItem(item, point.score, from_flat(item, point.payload) if with_payload else None)
+    return ScoredItem(item, cosine(point.score), from_flat(item, point.payload) if with_payload else None)
 
 
 def _stored(record: models.Record) -> StoredItem:
