@@ -1,12 +1,14 @@
 """Generated images that cost a decoder what X-rays cost: smooth shadows with grain.
 
-Any number of files is made from one picture: each has another comment or UID, so that the service takes them for
-different images, while decoding them costs the same.
+Any number of files can be made from one picture: each has another comment or UID, so that the service takes them for
+different images, while decoding them costs the same. Where they are searched the pictures must differ too: a search
+returns equal scores in order, so that it would fetch them all.
 """
 
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,31 +56,40 @@ TINY_PNG = ImageKind(64, Format.PNG)
 class Images:
     """An endless supply of different files of one kind."""
 
-    def __init__(self, kind: ImageKind, *, seed: int = 0) -> None:
-        """Encode one picture; the files follow from it."""
-        self.kind = kind
-        self._given = 0
-        picture = radiograph(kind.side, seed=seed)
-        self._template = _dicom(picture) if kind.format is Format.DICOM else _raster(picture, kind.format)
+    def __init__(self, kind: ImageKind, *, seed: int, distinct: bool = False) -> None:
+        """Encode one picture, which all files show.
+
+        Args:
+            kind: Size and format.
+            seed: Seed of the picture.
+            distinct: Whether each file shows another picture; drawing it takes time.
+        """
+        self._kind = kind
         self._seed = seed
+        self._given = 0
+        self._template = b"" if distinct else _encoded(kind, seed=(seed,))
 
     def take(self, count: int) -> list[EncodedImage]:
         """Return files that were not given before."""
         first, self._given = self._given, self._given + count
-        return [EncodedImage(self._numbered(number)) for number in range(first, self._given)]
+        make = self._numbered if self._template else self._drawn
+        return [EncodedImage(make(number)) for number in range(first, self._given)]
+
+    def _drawn(self, number: int) -> bytes:
+        return _encoded(self._kind, seed=(self._seed, number))
 
     def _numbered(self, number: int) -> bytes:
         name, template = f"{self._seed}.{number}", self._template
-        if self.kind.format is Format.DICOM:
+        if self._kind.format is Format.DICOM:
             return template.replace(_uid(0).encode(), _uid(number + 1).encode())
-        if self.kind.format is Format.JPEG:
+        if self._kind.format is Format.JPEG:
             return template[:2] + b"\xff\xfe" + struct.pack(">H", len(name) + 2) + name.encode() + template[2:]
         chunk = b"tEXtComment\0" + name.encode()
         text = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
         return template[:PNG_HEADER_BYTES] + text + template[PNG_HEADER_BYTES:]
 
 
-def radiograph(side: int, *, seed: int) -> UInt8Array:
+def radiograph(side: int, *, seed: Sequence[int]) -> UInt8Array:
     """Draw shadows of several sizes with a little grain, gray, `[side, side]`."""
     generator = np.random.default_rng(seed)
     shadows = np.zeros((side, side), np.float32)
@@ -89,6 +100,11 @@ def radiograph(side: int, *, seed: int) -> UInt8Array:
     grain = generator.normal(0, GRAIN, size=(side, side))
     picture: UInt8Array = np.clip(255 * shadows + grain, 0, 255).astype(np.uint8)
     return picture
+
+
+def _encoded(kind: ImageKind, *, seed: Sequence[int]) -> bytes:
+    picture = radiograph(kind.side, seed=seed)
+    return _dicom(picture) if kind.format is Format.DICOM else _raster(picture, kind.format)
 
 
 def _raster(picture: UInt8Array, encoding: Format) -> bytes:

@@ -16,13 +16,14 @@ from xmirad.types import EncodedImage
 
 T = TypeVar("T")
 CLIENTS = 16
+OTHER_ARCHIVE = "filling"
 WARM_UP_SECONDS = 1.5
 _processes = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
 
 
 @contextmanager
 def indexing_of(kind: ImageKind, address: str, *, seed: int) -> Iterator[None]:
-    """Store images of a kind from another process until the block ends."""
+    """Store images of a kind in an archive of their own, from another process, until the block ends."""
     stop = _processes.Event()
     process = _processes.Process(target=_index_until, args=(stop, kind, address, seed), daemon=True)
     process.start()
@@ -66,4 +67,5 @@ def _index_until(stop: Event, kind: ImageKind, address: str, seed: int) -> None:
             yield from images.take(1)
 
     with Client(address) as client:
-        index(client, endless())
+        client.create_archive(OTHER_ARCHIVE)
+        index(client, endless(), archive=OTHER_ARCHIVE)

@@ -57,10 +57,10 @@ def home_settings(run: Run, home: Path) -> Settings:
     return Settings(home=home, models_dir=settings.models_dir, default_model=settings.default_model)
 
 
-def index(client: Client, images: Iterable[EncodedImage]) -> list[str]:
+def index(client: Client, images: Iterable[EncodedImage], *, archive: str = ARCHIVE) -> list[str]:
     """Store images through the SDK and return the names of the items in any order."""
     names = []
-    for outcome in client.upload(ARCHIVE, uploads_of(images)):
+    for outcome in client.upload(archive, uploads_of(images)):
         if outcome.receipt is None:
             raise outcome.error or RuntimeError("an upload had no outcome")
         names.append(outcome.receipt.item)

@@ -20,9 +20,9 @@ P95 = 95
 
 
 def interference(run: Run) -> Iterator[Figure]:
-    """Search while another process uploads without a pause, and while nothing else happens, in turn."""
+    """Search while another process fills another archive without a pause, and while nothing else happens, in turn."""
     with service(run, "interference") as running:
-        names = filled(running, Images(SMALL_JPEG, seed=40), run.count(*ITEMS))
+        names = filled(running, Images(SMALL_JPEG, seed=40, distinct=True), run.count(*ITEMS))
         for kind in (SMALL_JPEG, LARGE_PNG):
             yield from _while_indexing(run, running, names, kind)
 
@@ -30,7 +30,7 @@ def interference(run: Run) -> Iterator[Figure]:
 def _while_indexing(run: Run, running: Service, names: Sequence[str], kind: ImageKind) -> Iterator[Figure]:
     sources: dict[str, Sequence[SearchSource]] = {
         "item": names[: run.count(*QUERIES)],
-        "image": Images(SMALL_JPEG, seed=41).take(run.count(*QUERIES)),
+        "image": Images(SMALL_JPEG, seed=41, distinct=True).take(run.count(*QUERIES)),
     }
     idle: dict[str, list[list[float]]] = {how: [] for how in sources}
     busy: dict[str, list[list[float]]] = {how: [] for how in sources}

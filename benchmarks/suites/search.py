@@ -31,11 +31,11 @@ def search(run: Run) -> Iterator[Figure]:
         service(run, "search") as running,
         closing(Stages(run, run.folder / "searching", items=items)) as stages,
     ):
-        names = filled(running, Images(SMALL_JPEG, seed=10), items)
+        names = filled(running, Images(SMALL_JPEG, seed=10, distinct=True), items)
         yield from _by_item(run, running, names)
         for kind in (SMALL_JPEG, LARGE_PNG):
             yield _by_image(run, running, stages, kind)
-        images = Images(SMALL_JPEG, seed=30).take(run.count(*REPLAYED))
+        images = Images(SMALL_JPEG, seed=30, distinct=True).take(run.count(*REPLAYED))
         yield _many_clients(run, running, stages, images)
         yield _replay(run, running, images, "by image", at_least(OF_SEARCH))
         picked = [names[number % len(names)] for number in range(len(images))]

@@ -26,7 +26,7 @@ POLL_SECONDS = 0.01
 
 def startup(run: Run) -> Iterator[Figure]:
     """Start the system on a home with a small archive, and ask it."""
-    images = Images(SMALL_JPEG, seed=70)
+    images = Images(SMALL_JPEG, seed=70, distinct=True)
     with service(run, NAME) as running:
         running.index(images.take(ITEMS))
     answers, searches = [], []
