@@ -100,7 +100,7 @@ def statuses(address: str, seen: list[int]) -> threading.Thread:
 
 
 def test_sigterm_lets_running_requests_finish_and_refuses_new_ones(service: LiveService) -> None:
-    with service.start(XMIRAD_SERVER__DRAIN_SECONDS="3") as client:
+    with service.start(XMIRAD_SERVER__DRAIN_SECONDS="2") as client:
         client.create_archive("a")
         client.create_item("a", Upload(png(1)))
     children = children_of(service)
@@ -207,8 +207,6 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     message = start_that_fails(tmp_path / "home", XMIRAD_SERVER__DRAIN_SECONDS="soon")
     assert "XMIRAD_SERVER__DRAIN_SECONDS" in message
-    message = start_that_fails(tmp_path / "home", XMIRAD_NO_SUCH_SETTING="1")
-    assert "XMIRAD_NO_SUCH_SETTING" in message
 
 
 def test_a_server_that_keeps_its_data_elsewhere_needs_the_site_key(tmp_path: Path) -> None:

@@ -107,33 +107,43 @@ def test_items_in_a_server_are_searched_changed_and_deleted_like_embedded_ones(c
         client.get_archive(ARCHIVE)
 
 
-def test_a_server_that_is_away_is_told_and_found_again(tmp_path: Path) -> None:
-    with qdrant_process() as qdrant, remote_service(tmp_path, qdrant) as service, service.start() as client:
-        client.create_archive("away")
-        client.create_item("away", Upload(png(1)))
-        assert eventually(lambda: health(service) == SERVING, seconds=HEALTH_SECONDS)
+def test_a_server_that_is_away_from_the_start_or_later_is_told_and_found_again(tmp_path: Path) -> None:
+    with qdrant_process() as qdrant, remote_service(tmp_path, qdrant) as service:
         qdrant.stop()
-        request = retrieval.SearchRequest(archive="archives/away", top_k=1, image=resources.Image(data=png(1).data))
-        with RawService(service.address) as raw:
-            failed = refusal(raw.retrieval.Search, request)
-        assert isinstance(failed.error, BackendUnavailableError)
-        assert failed.seconds < 5.0
-        assert failed.details["ErrorInfo"].metadata["backend"] == "qdrant"
-        assert "RetryInfo" in failed.details
-        assert_tells_no_internals(failed.domain_error, qdrant.url, qdrant.port)
-        outcome = next(client.upload("away", [Upload(png(2), correlation_id="1")]))
-        assert isinstance(outcome.error, BackendUnavailableError)
-        assert eventually(lambda: health(service) == NOT_SERVING, seconds=HEALTH_SECONDS)
-        qdrant.start()
-        assert eventually(lambda: health(service) == SERVING, seconds=RECOVERY_SECONDS)
-        # It came back empty, which is told apart from an archive that never held anything.
-        with pytest.raises((ArchiveNotFoundError, ArchiveNotReadyError)):
-            client.search("away", png(1))
-        client.create_archive("anew")
-        item = client.create_item("anew", Upload(png(1))).item
-        assert client.search("anew", png(1)).results[0].item == item
+        with service.start() as client:
+            assert eventually(lambda: health(service) == NOT_SERVING, seconds=HEALTH_SECONDS)
+            with pytest.raises(BackendUnavailableError):
+                client.create_archive("away")
+            qdrant.start()
+            assert eventually(lambda: health(service) == SERVING, seconds=RECOVERY_SECONDS)
+            client.create_archive("away")
+            client.create_item("away", Upload(png(1)))
+            qdrant.stop()
+            assert_search_is_refused(service, qdrant)
+            outcome = next(client.upload("away", [Upload(png(2), correlation_id="1")]))
+            assert isinstance(outcome.error, BackendUnavailableError)
+            assert eventually(lambda: health(service) == NOT_SERVING, seconds=HEALTH_SECONDS)
+            qdrant.start()
+            assert eventually(lambda: health(service) == SERVING, seconds=RECOVERY_SECONDS)
+            # It came back empty, which is told apart from an archive that never held anything.
+            with pytest.raises((ArchiveNotFoundError, ArchiveNotReadyError)):
+                client.search("away", png(1))
+            client.create_archive("anew")
+            item = client.create_item("anew", Upload(png(1))).item
+            assert client.search("anew", png(1)).results[0].item == item
         assert "Traceback" not in service.log.read_text()
         assert service.stop() == 0
+
+
+def assert_search_is_refused(service: LiveService, qdrant: QdrantProcess) -> None:
+    request = retrieval.SearchRequest(archive="archives/away", top_k=1, image=resources.Image(data=png(1).data))
+    with RawService(service.address) as raw:
+        failed = refusal(raw.retrieval.Search, request)
+    assert isinstance(failed.error, BackendUnavailableError)
+    assert failed.seconds < 5.0
+    assert failed.details["ErrorInfo"].metadata["backend"] == "qdrant"
+    assert "RetryInfo" in failed.details
+    assert_tells_no_internals(failed.domain_error, qdrant.url, qdrant.port)
 
 
 def test_a_server_that_hangs_fails_the_call_in_time_and_all_goes_on_when_it_answers(
@@ -152,15 +162,3 @@ def test_a_server_that_hangs_fails_the_call_in_time_and_all_goes_on_when_it_answ
     finally:
         qdrant.resume()
     assert eventually(lambda: bool(client.search("hanging", png(1)).results), seconds=RECOVERY_SECONDS)
-
-
-def test_a_service_starts_without_its_server_and_says_that_it_does_not_serve(tmp_path: Path) -> None:
-    with qdrant_process() as qdrant:
-        qdrant.stop()
-        with remote_service(tmp_path, qdrant) as service, service.start() as client:
-            with pytest.raises(BackendUnavailableError):
-                client.create_archive("early")
-            assert eventually(lambda: health(service) == NOT_SERVING, seconds=HEALTH_SECONDS)
-            qdrant.start()
-            assert eventually(lambda: health(service) == SERVING, seconds=RECOVERY_SECONDS)
-            assert client.create_archive("early").item_count == 0
