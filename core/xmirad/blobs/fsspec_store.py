@@ -38,8 +38,9 @@ class FolderBlobStore:
         self._partial = root / ".partial"
         _make_folder(self._partial)
         for leftover in self._partial.iterdir():
-            if time.time() - leftover.stat().st_mtime > STALE_PARTIAL_SECONDS:
-                leftover.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # its writer has finished
+                if time.time() - leftover.stat().st_mtime > STALE_PARTIAL_SECONDS:
+                    leftover.unlink()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Store a blob; see `BlobStore.put`."""
@@ -66,12 +67,14 @@ class FolderBlobStore:
 
     def exists(self, key: str) -> bool:
         """Return whether a blob is there."""
-        return self._path(key).exists()
+        with _errors("read"):
+            return self._path(key).exists()
 
     def delete(self, key: str) -> None:
         """Delete a blob if it is there, and the folders that it leaves empty."""
         path = self._path(key)
-        path.unlink(missing_ok=True)
+        with _errors("delete"):
+            path.unlink(missing_ok=True)
         for folder in path.parents:
             if folder == self._root or not folder.exists():
                 break
@@ -81,8 +84,8 @@ class FolderBlobStore:
                 break
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys below a prefix in sorted order."""
-        for folder, folders, files in os.walk(self._path(prefix)):
+        """Yield the keys below a prefix in sorted order; what is deleted meanwhile may be left out."""
+        for folder, folders, files in os.walk(self._path(prefix), onerror=_refuse_unreadable):
             folders.sort()
             relative = Path(folder).relative_to(self._root).as_posix()
             yield from (f"{relative}/{name}" for name in sorted(files))
@@ -150,18 +153,22 @@ class RemoteBlobStore:
 
     def exists(self, key: str) -> bool:
         """Return whether a blob is there."""
-        return bool(self._filesystem.exists(self._path(key)))
+        with _errors("read"):
+            return bool(self._filesystem.exists(self._path(key)))
 
     def delete(self, key: str) -> None:
         """Delete a blob if it is there."""
         path = self._path(key)
-        if self._filesystem.exists(path):
-            self._filesystem.rm_file(path)
+        with _errors("delete"), contextlib.suppress(FileNotFoundError):
+            if self._filesystem.exists(path):
+                self._filesystem.rm_file(path)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a prefix in sorted order."""
         base = f"{self._root}/"
-        for path in sorted(self._filesystem.find(self._path(prefix.removesuffix("/")))):
+        with _errors("list"):
+            found = sorted(self._filesystem.find(self._path(prefix.removesuffix("/"))))
+        for path in found:
             yield path.removeprefix(base)
 
     def _path(self, key: str) -> str:
@@ -179,6 +186,20 @@ def _make_folder(folder: Path) -> None:
             _make_folder(folder.parent)
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 folder.mkdir(mode=0o700)
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    """Let nobody take a folder that cannot be read for an empty one: a rebuild would delete what it does not see."""
+    if not isinstance(error, FileNotFoundError):
+        raise _unavailable("list", error) from error
+
+
+@contextlib.contextmanager
+def _errors(action: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unavailable(action, error) from error
 
 
 def _unavailable(action: str, error: OSError) -> BackendUnavailableError:

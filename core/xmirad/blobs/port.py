@@ -37,13 +37,25 @@ class BlobStore(Protocol):
         ...
 
     def exists(self, key: str) -> bool:
-        """Return whether a blob is there."""
+        """Return whether a blob is there.
+
+        Raises:
+            BackendUnavailableError: If the storage fails.
+        """
         ...
 
     def delete(self, key: str) -> None:
-        """Delete a blob if it is there."""
+        """Delete a blob if it is there.
+
+        Raises:
+            BackendUnavailableError: If the storage fails.
+        """
         ...
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys below a prefix that ends with `/`, in sorted order."""
+        """Yield the keys below a prefix that ends with `/`, in sorted order.
+
+        Raises:
+            BackendUnavailableError: If the storage fails; a part that cannot be read is never passed over.
+        """
         ...

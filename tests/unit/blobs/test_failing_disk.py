@@ -1,0 +1,97 @@
+"""A disk that fails must look like a failing disk, never like an empty store: a rebuild would believe it."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.records import MODEL, archive_record, item_record, unit_vector
+from xmirad.archive.edge import EdgeStore
+from xmirad.blobs import fsspec_store
+from xmirad.blobs.fsspec_store import FolderBlobStore
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.rebuild import Rebuilder
+from xmirad.errors import BackendUnavailableError
+from xmirad.types import Float32Array, UInt8Array
+
+
+@pytest.fixture
+def unreadable(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Make a folder that cannot be listed, as on a network file system that hangs together badly."""
+    scandir = os.scandir
+
+    def break_folder(broken: Path) -> None:
+        def failing(path: Any = ".") -> Any:  # noqa: ANN401
+            if not isinstance(path, int) and Path(path) == broken:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", failing)
+
+    return break_folder
+
+
+def embed(pixels: UInt8Array) -> Float32Array:
+    return np.stack([unit_vector(0) for _ in pixels])
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, unreadable: Callable[[Path], None]) -> None:
+    store = FolderBlobStore(tmp_path)
+    store.put("items/chest/1/1.json", b"{}")
+    unreadable(tmp_path / "items" / "chest")
+    with pytest.raises(BackendUnavailableError) as caught:
+        list(store.list("items/"))
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_a_rebuild_from_a_failing_disk_deletes_nothing(tmp_path: Path, unreadable: Callable[[Path], None]) -> None:
+    blobs, store = FolderBlobStore(tmp_path / "blobs"), EdgeStore(tmp_path / "store")
+    catalog, images = Catalog(blobs), ImageBlobs(blobs)
+    record, item = catalog.create_archive(archive_record()), item_record()
+    images.put_embedding(item.image, MODEL, unit_vector(0))
+    catalog.put_item(item)
+    unreadable(tmp_path / "blobs" / "items" / "chest")
+    with pytest.raises(BackendUnavailableError):
+        Rebuilder(record, catalog=catalog, images=images, store=store, embed=embed).run()
+    assert images.embedding(item.image, MODEL) is not None
+    store.close()
+
+
+def test_a_folder_that_is_deleted_while_it_is_listed_is_passed_over(tmp_path: Path) -> None:
+    store = FolderBlobStore(tmp_path)
+    for key in ("items/a/1", "items/b/1"):
+        store.put(key, b"")
+    listed = store.list("items/")
+    assert next(listed) == "items/a/1"
+    store.delete("items/b/1")
+    assert list(listed) == []
+
+
+def test_a_blob_that_cannot_be_deleted_or_looked_for_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderBlobStore(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(BackendUnavailableError):
+        store.exists("items/a")
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(BackendUnavailableError):
+        store.delete("items/a")
+
+
+def test_a_leftover_that_its_writer_finishes_meanwhile_does_not_keep_the_store_from_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FolderBlobStore(tmp_path)
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "finished-meanwhile"]))
+    fsspec_store.FolderBlobStore(tmp_path)
