@@ -79,10 +79,7 @@ class OpenArchives:
         if (present := self._open.get(archive)) is not None:
             return present
         async with self._tools.locks.holding(f"archive/{archive}"):
-            if archive not in self._open:
-                record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, archive)
-                self._open[archive] = await self._opened(record)
-            return self._open[archive]
+            return await self._open_once(archive)
 
     async def create(self, archive: str, *, model: str, originals: OriginalsPolicy) -> OpenArchive:
         """Create an archive, or return the one that is there with the same settings.
@@ -102,8 +99,10 @@ class OpenArchives:
             originals=originals,
             create_time=time.time(),
         )
-        await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.create_archive, record)
-        return await self.get(archive)
+        # One that is being deleted goes first, instead of being found there and then gone.
+        async with self._tools.locks.holding(f"archive/{archive}"):
+            await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.create_archive, record)
+            return await self._open_once(archive)
 
     async def records(self) -> list[ArchiveRecord]:
         """Return the records of the site's archives, by id."""
@@ -188,6 +187,13 @@ class OpenArchives:
                 )
                 self._handles[record.archive] = opened
             return self._handles[record.archive]
+
+    async def _open_once(self, archive: str) -> OpenArchive:
+        """Return an archive, opening it if it is not open; under its lock."""
+        if archive not in self._open:
+            record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, archive)
+            self._open[archive] = await self._opened(record)
+        return self._open[archive]
 
     async def _opened(self, record: ArchiveRecord) -> OpenArchive:
         if record.site != self._site:

@@ -9,9 +9,12 @@ from typing import cast
 import pytest
 
 from support.indexing import SITE_KEY, Gate, Workshop, until, workshop
+from support.records import EMBEDDING_SIZE, MODEL
 from xmirad.archive.edge import EdgeStore
 from xmirad.catalog.stored import binding_of
 from xmirad.errors import ArchiveNotFoundError
+from xmirad.imaging.preprocessing import IMAGENET
+from xmirad.types import OriginalsPolicy
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 
@@ -26,7 +29,8 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 class AnyModel:
     """Has every model; its recipe is not needed here."""
 
-    preprocessing = None
+    digest, embedding_size = MODEL, EMBEDDING_SIZE
+    preprocessing = IMAGENET
 
     def find(self, name: str) -> "AnyModel":
         return self
@@ -60,4 +64,28 @@ async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_inde
     other = replace(shop.record, model="n" * 64, embedding_size=3)
     shop.tools.catalog.create_archive(other)
     assert (await archives.get("chest")).archive.binding == binding_of(other)
+    await archives.close()
+
+
+async def test_creating_an_archive_that_is_being_deleted_makes_a_new_one(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EdgeStore(tmp_path / "store")
+    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools, site="local")
+    opened, gate = await archives.get("chest"), Gate(closed=True)
+    drop = store.drop
+
+    def drop_later(archive: str) -> None:
+        gate.pass_through()
+        drop(archive)
+
+    monkeypatch.setattr(store, "drop", drop_later)
+    deleting = asyncio.create_task(archives.delete(opened, force=True, empty=nothing))
+    await until(gate.begun)
+    creating = asyncio.create_task(archives.create("chest", model="", originals=OriginalsPolicy.COPY))
+    await asyncio.wait({creating}, timeout=0.1)
+    gate.opened.set()
+    await deleting
+    assert (await creating).record.create_time > shop.record.create_time
+    assert store.list() == ["chest"]
     await archives.close()
