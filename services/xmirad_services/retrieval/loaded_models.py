@@ -43,6 +43,8 @@ class LoadedModels:
             ModelNotFoundError: If there is no such model.
             ModelCorruptError: If its files or its canonical embedding are not as they should be.
         """
+        if (present := self._embedders.get(digest)) is not None:
+            return present  # without waiting for another model that loads, which takes seconds
         with self._lock:
             if digest not in self._embedders:
                 artifact = self._registry.find(digest)

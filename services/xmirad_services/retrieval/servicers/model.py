@@ -25,8 +25,12 @@ class ModelServicer(pb_grpc.ModelServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Return a model with its card."""
-        artifact = await self._lane.run(Priority.INTERACTIVE, self._models.find, request.name)
-        return pb.GetModelResponse(model=self._message(artifact, card=artifact.card))
+        artifact, card = await self._lane.run(Priority.INTERACTIVE, self._read, request.name)
+        return pb.GetModelResponse(model=self._message(artifact, card=card))
+
+    def _read(self, name: str) -> tuple[ModelArtifact, str]:
+        artifact = self._models.find(name)
+        return artifact, artifact.card
 
     def _message(self, artifact: ModelArtifact, *, card: str = "") -> pb.Model:
         return pb.Model(
