@@ -89,7 +89,9 @@ class LimitSettings(SettingsGroup):
     max_image_bytes: int = Field(60 * MIB, ge=1, description="Largest encoded image.")
     max_image_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a decoded image.")
     decode_memory_bytes: int = Field(1536 * MIB, ge=64 * MIB, description="Memory that decoding an image may take.")
-    decode_seconds: float = Field(4.5, gt=0, description="Time that decoding an image may take; answers come within 5 s.")
+    decode_seconds: float = Field(
+        4.5, gt=0, description="Time that decoding an image may take; answers come within 5 s."
+    )
     max_top_k: int = Field(1_000, ge=1, description="Most results of a search.")
     max_ranking_top_k: int = Field(100_000, ge=1, description="Most results of a search in the RANKING view.")
 

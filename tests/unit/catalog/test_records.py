@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from support.records import archive_record, item_record
 
+from support.records import archive_record, item_record
 from xmirad.catalog.records import Identity, RecordCorruptError, decode_archive, decode_item, encode
 from xmirad.types import ItemAttributes, OriginalsPolicy, Sex
 

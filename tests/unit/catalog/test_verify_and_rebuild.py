@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.records import MODEL, archive_record, item_record, unit_vector
 
+from support.records import MODEL, archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.port import Archive
 from xmirad.blobs import keys
