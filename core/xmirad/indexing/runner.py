@@ -17,7 +17,13 @@ from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import stored_item
-from xmirad.errors import ArchiveNotFoundError, EmbeddingCorruptError, ItemAlreadyExistsError, ItemDeletedError
+from xmirad.errors import (
+    ArchiveNotFoundError,
+    BackendUnavailableError,
+    EmbeddingCorruptError,
+    ItemAlreadyExistsError,
+    ItemDeletedError,
+)
 from xmirad.failpoints import Failpoint, FailpointName
 from xmirad.ids import SiteKey, image_digest, item_name
 from xmirad.imaging.preprocessing import Preprocessing
@@ -29,6 +35,7 @@ from xmirad.indexing.writer import GatheringWriter
 from xmirad.lanes import Lane, Priority
 from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array, UploadState
 
+OVERTAKEN_SECONDS = 0.1
 Embed = Callable[[UInt8Array], Float32Array]
 _log = logging.getLogger(__name__)
 
@@ -183,10 +190,18 @@ class IndexRunner:
         if self._record.originals is OriginalsPolicy.COPY:
             images.put_original(record.file, record.image, incoming.image.data)
         failpoint.reach(FailpointName.AFTER_BLOB)
-        self._tools.catalog.put_item(record)
+        self._put_record(record)
         if incoming.restore_deleted:
             self._tools.catalog.unbury_item(record.archive, record.item)
         failpoint.reach(FailpointName.AFTER_RECORD)
+
+    def _put_record(self, record: ItemRecord) -> None:
+        """Write a record unless it is there; another process may have written another one of the same revision."""
+        catalog = self._tools.catalog
+        if catalog.put_item(record) or catalog.item(record.archive, record.item) == record:
+            return
+        message = "another process has changed the item meanwhile; send it again"
+        raise BackendUnavailableError(message, metadata={"backend": "blobs"}, retry_delay_seconds=OVERTAKEN_SECONDS)
 
     async def _index(self, record: ItemRecord, embedding: Float32Array, present: ItemRecord | None) -> Stored:
         state = UploadState.CREATED

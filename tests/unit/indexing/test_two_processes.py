@@ -1,0 +1,45 @@
+"""Storing the same item from two processes, whose locks do not know each other."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.indexing import Workshop, incoming, workshop
+from xmirad.catalog.records import ItemRecord
+from xmirad.errors import BackendUnavailableError
+from xmirad.types import ItemAttributes, UploadState
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    with workshop(tmp_path) as made:
+        yield made
+
+
+async def test_an_update_that_another_process_overtook_is_not_acknowledged(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writers of the same revision cannot both win; the loser must not overwrite the index and say that it did."""
+    runner, catalog = shop.runner(), shop.tools.catalog
+    stored = await runner.store(incoming())
+    first, put = catalog.item("chest", stored.item), catalog.put_item
+    assert first is not None
+    theirs = replace(first, revision=2, attributes=ItemAttributes(labels=("theirs",)))
+
+    def put_after_them(record: ItemRecord) -> bool:
+        put(theirs)
+        return put(record)
+
+    monkeypatch.setattr(catalog, "put_item", put_after_them)
+    with pytest.raises(BackendUnavailableError) as caught:
+        await runner.store(incoming(attributes=ItemAttributes(labels=("ours",))))
+    assert caught.value.retry_delay_seconds is not None
+    monkeypatch.undo()
+    assert shop.archive.get([stored.item])[0].payload.attributes.labels == ()
+    again = await runner.store(incoming(attributes=ItemAttributes(labels=("ours",))))
+    assert again.state is UploadState.UPDATED
+    latest = catalog.item("chest", stored.item)
+    assert latest is not None
+    assert (latest.revision, latest.attributes.labels) == (3, ("ours",))
