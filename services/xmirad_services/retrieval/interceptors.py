@@ -85,7 +85,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._refuse_overload()
                 yield
             except (asyncio.CancelledError, GeneratorExit):  # gRPC drops a stream that waits to be read
-                code = "CANCELLED"
+                code = _code_of_cancellation(context)
                 raise
             except Exception as error:  # noqa: BLE001 - becomes the call's status
                 status = status_of(as_domain_error(error), identifier)
@@ -107,6 +107,12 @@ def _message(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has 
         return read(data)
     except DecodeError as error:
         raise InvalidRequestError("the bytes are no message of this method, or its texts are not UTF-8") from error
+
+
+def _code_of_cancellation(context: Context) -> str:
+    """Return why gRPC has cancelled a call: it does so when the deadline passes, too."""
+    remaining: float | None = context.time_remaining()  # None without a deadline, whatever its type says
+    return "DEADLINE_EXCEEDED" if remaining is not None and remaining <= 0 else "CANCELLED"
 
 
 def _offered_request_id(context: Context) -> str:

@@ -1,0 +1,42 @@
+"""Calls that end before they are answered are counted by the reason."""
+
+import asyncio
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from xmirad.observability.metrics import RetrievalMetrics
+from xmirad_services.retrieval.interceptors import CallInterceptor
+
+METHOD = "xmirad.v1.RetrievalService/Search"
+
+
+class Call:
+    """As much of a call's context as the interceptor asks."""
+
+    def __init__(self, remaining: float | None) -> None:
+        self._remaining = remaining
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def set_trailing_metadata(self, metadata: object) -> None:
+        """Take it."""
+
+    def time_remaining(self) -> float | None:
+        return self._remaining
+
+
+@pytest.mark.parametrize(
+    ("remaining", "code"), [(None, "CANCELLED"), (3.0, "CANCELLED"), (0.0, "DEADLINE_EXCEEDED")], ids=str
+)
+async def test_a_deadline_is_told_from_a_caller_that_went_away(remaining: float | None, code: str) -> None:
+    registry = CollectorRegistry()
+    interceptor = CallInterceptor(RetrievalMetrics(registry, methods=[METHOD]), max_concurrent_requests=1)
+
+    async def cut_short(request: object, context: object) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await interceptor._unary(METHOD, cut_short, bytes)(b"", Call(remaining))
+    assert registry.get_sample_value("xmirad_requests_total", {"method": METHOD, "code": code}) == 1.0
