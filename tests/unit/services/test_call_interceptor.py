@@ -41,6 +41,9 @@ class FakeContext:
     def set_trailing_metadata(self, metadata: tuple[tuple[str, Any], ...]) -> None:
         self.trailing = metadata
 
+    def time_remaining(self) -> float | None:
+        return None
+
     async def abort(self, code: grpc.StatusCode, details: str, trailing: tuple[tuple[str, Any], ...]) -> NoReturn:
         self.code, self.details, self.aborted = code, details, list(trailing)
         raise AbortedError(details)
