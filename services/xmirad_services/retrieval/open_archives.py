@@ -15,6 +15,7 @@ from xmirad.errors import (
     ArchiveNotFoundError,
     ArchiveNotReadyError,
     ModelMismatchError,
+    ModelNotFoundError,
     SiteKeyMismatchError,
     XmiradError,
 )
@@ -30,13 +31,36 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenArchive:
-    """An archive ready to be searched and filled. The model is loaded when it first embeds."""
+    """An archive ready to be searched and filled. The model is loaded when it first embeds.
+
+    Without its model, which may have been removed, items can still be read, found by others of them, and deleted.
+    """
 
     record: ArchiveRecord
     archive: Archive
-    artifact: ModelArtifact
+    artifact: ModelArtifact | None
     embed: Callable[[UInt8Array], Float32Array]
-    runner: IndexRunner
+    runner: IndexRunner | None
+
+    def require_artifact(self) -> ModelArtifact:
+        """Return the archive's model.
+
+        Raises:
+            ModelNotFoundError: If it is not installed.
+        """
+        if self.artifact is None:
+            raise self._without_model()
+        return self.artifact
+
+    def require_runner(self) -> IndexRunner:
+        """Return what fills the archive.
+
+        Raises:
+            ModelNotFoundError: If its model is not installed.
+        """
+        if self.runner is None:
+            raise self._without_model()
+        return self.runner
 
     def require_model(self, digest: str) -> None:
         """Refuse a request that was made for another model.
@@ -48,6 +72,11 @@ class OpenArchive:
             message = "the archive was built with another model"
             metadata = {"archive": self.record.archive, "archive_model": self.record.model, "requested_model": digest}
             raise ModelMismatchError(message, field="model", metadata=metadata)
+
+    def _without_model(self) -> ModelNotFoundError:
+        message = "the model that the archive is bound to is not installed"
+        metadata = {"archive": self.record.archive, "model": self.record.model}
+        return ModelNotFoundError(message, metadata=metadata)
 
 
 class OpenArchives:
@@ -73,10 +102,9 @@ class OpenArchives:
         Raises:
             ArchiveNotFoundError: If there is none, or it belongs to another site.
             ArchiveNotReadyError: If another process holds it.
-            ModelNotFoundError: If its model is not installed.
             SiteKeyMismatchError: If it was built with another site key.
         """
-        if (present := self._open.get(archive)) is not None:
+        if (present := self._open.get(archive)) is not None and present.artifact is not None:
             return present
         async with self._tools.locks.holding(f"archive/{archive}"):
             return await self._open_once(archive)
@@ -133,7 +161,8 @@ class OpenArchives:
             if self._open.get(archive) is not opened:
                 raise ArchiveNotFoundError(f"there is no archive {archive}", metadata={"archive": archive})
             del self._open[archive]
-            await opened.runner.close()
+            if opened.runner is not None:
+                await opened.runner.close()
             await self._require_empty(opened, force=force)
             await empty(opened)
             await uninterrupted(self._remove(archive))
@@ -190,10 +219,18 @@ class OpenArchives:
 
     async def _open_once(self, archive: str) -> OpenArchive:
         """Return an archive, opening it if it is not open; under its lock."""
-        if archive not in self._open:
+        if (present := self._open.get(archive)) is None:
             record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, archive)
-            self._open[archive] = await self._opened(record)
-        return self._open[archive]
+            present = self._open[archive] = await self._opened(record)
+        elif present.artifact is None and await self._artifact(present.record) is not None:
+            present = self._open[archive] = await self._opened(present.record)
+        return present
+
+    async def _artifact(self, record: ArchiveRecord) -> ModelArtifact | None:
+        try:
+            return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, record.model)
+        except ModelNotFoundError:
+            return None
 
     async def _opened(self, record: ArchiveRecord) -> OpenArchive:
         if record.site != self._site:
@@ -203,13 +240,13 @@ class OpenArchives:
             message = "the archive was built with another site key; provide that key"
             metadata = {"archive": record.archive, "archive_site_key": record.site_key_fingerprint}
             raise SiteKeyMismatchError(message, metadata=metadata)
-        artifact = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, record.model)
+        artifact = await self._artifact(record)
         handle = await self.handle(record)
 
         def embed(pixels: UInt8Array) -> Float32Array:
             return self._models.embedder(record.model).embed(pixels)
 
-        runner = IndexRunner(record, handle, embed, artifact.preprocessing, self._tools)
+        runner = IndexRunner(record, handle, embed, artifact.preprocessing, self._tools) if artifact else None
         return OpenArchive(record, handle, artifact, embed, runner)
 
     def _opened_in_store(self, binding: ArchiveBinding) -> Archive:

@@ -78,7 +78,7 @@ class Searcher:
         if isinstance(task.source, str):
             return await store.run(Priority.INTERACTIVE, self._search_by_item, opened, task, task.source)
         if isinstance(task.source, EncodedImage):
-            recipe = opened.artifact.preprocessing
+            recipe = opened.require_artifact().preprocessing
             query = await query_of_image(
                 task.source, task.patient, recipe=recipe, embed=opened.embed, tools=self._tools
             )

@@ -12,7 +12,7 @@ from support.indexing import SITE_KEY, Gate, Workshop, until, workshop
 from support.records import EMBEDDING_SIZE, MODEL
 from xmirad.archive.edge import EdgeStore
 from xmirad.catalog.stored import binding_of
-from xmirad.errors import ArchiveNotFoundError
+from xmirad.errors import ArchiveNotFoundError, ModelNotFoundError
 from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.types import OriginalsPolicy
 from xmirad_services.retrieval.loaded_models import LoadedModels
@@ -88,4 +88,33 @@ async def test_creating_an_archive_that_is_being_deleted_makes_a_new_one(
     await deleting
     assert (await creating).record.create_time > shop.record.create_time
     assert store.list() == ["chest"]
+    await archives.close()
+
+
+class NoModel(AnyModel):
+    """Has lost every model, until it is installed again."""
+
+    installed = False
+
+    def find(self, name: str) -> AnyModel:
+        if not self.installed:
+            raise ModelNotFoundError("there is no such model")
+        return self
+
+
+async def test_an_archive_whose_model_is_gone_can_be_read_and_deleted(shop: Workshop, tmp_path: Path) -> None:
+    """Otherwise a patient's images could not be deleted without a model that may never come back."""
+    store, models = EdgeStore(tmp_path / "store"), NoModel()
+    archives = OpenArchives(store, cast("LoadedModels", models), shop.tools, site="local")
+    opened = await archives.get("chest")
+    assert opened.archive.count() == 0
+    for refused in (opened.require_artifact, opened.require_runner):
+        with pytest.raises(ModelNotFoundError):
+            refused()
+    models.installed = True
+    opened = await archives.get("chest")
+    assert opened.require_runner() is (await archives.get("chest")).runner
+    models.installed = False
+    await archives.delete(opened, force=False, empty=nothing)
+    assert store.list() == []
     await archives.close()
