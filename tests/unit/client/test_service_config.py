@@ -4,15 +4,25 @@ import json
 
 import pytest
 
+from xmirad.api.v1 import archive_service_pb2, model_service_pb2, retrieval_service_pb2, server_service_pb2
 from xmirad.client.service_config import SERVICE_CONFIG, channel_options
 
 
-def test_only_unavailable_is_retried_for_every_method() -> None:
-    [method] = json.loads(SERVICE_CONFIG)["methodConfig"]
+def test_only_unavailable_is_retried_and_streams_are_not_retried_at_all() -> None:
+    streams, others = json.loads(SERVICE_CONFIG)["methodConfig"]
+    streaming = {
+        (service.full_name, method.name)
+        for module in (archive_service_pb2, model_service_pb2, retrieval_service_pb2, server_service_pb2)
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if method.client_streaming or method.server_streaming
+    }
 
-    assert method["name"] == [{}]
-    assert method["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
-    assert method["retryPolicy"]["maxAttempts"] == 4
+    assert {(name["service"], name["method"]) for name in streams["name"]} == streaming
+    assert "retryPolicy" not in streams
+    assert others["name"] == [{}]
+    assert others["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert others["retryPolicy"]["maxAttempts"] == 4
 
 
 def test_messages_and_their_retries_have_the_same_limit() -> None:
