@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 import fsspec
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
@@ -127,6 +128,8 @@ class RemoteBlobStore:
         """Use a path of a file system."""
         self._filesystem = filesystem
         self._root = root.rstrip("/")
+        find = getattr(type(filesystem), "_find", type(filesystem).find)
+        self._finds_by_itself = find not in (fsspec.AbstractFileSystem.find, AsyncFileSystem._find)
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Store a blob; see `BlobStore.put`."""
@@ -167,9 +170,24 @@ class RemoteBlobStore:
         """Yield the keys below a prefix in sorted order."""
         base = f"{self._root}/"
         with _errors("list"):
-            found = sorted(self._filesystem.find(self._path(prefix.removesuffix("/"))))
+            found = sorted(self._files(self._path(prefix.removesuffix("/"))))
         for path in found:
             yield path.removeprefix(base)
+
+    def _files(self, path: str) -> Iterator[str]:
+        """Yield the files below a path. fsspec's own way, for stores without one, passes over unreadable folders."""
+        if self._finds_by_itself:
+            yield from self._filesystem.find(path)
+            return
+        try:
+            entries = self._filesystem.ls(path, detail=True)
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            if entry["type"] != "directory":
+                yield entry["name"]
+            elif entry["name"].rstrip("/") != path:
+                yield from self._files(entry["name"].rstrip("/"))
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"

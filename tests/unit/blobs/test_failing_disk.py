@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fsspec import AbstractFileSystem
 
 from support.records import MODEL, archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
 from xmirad.blobs import fsspec_store
-from xmirad.blobs.fsspec_store import FolderBlobStore
+from xmirad.blobs.fsspec_store import FolderBlobStore, RemoteBlobStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.rebuild import Rebuilder
@@ -95,3 +96,29 @@ def test_a_leftover_that_its_writer_finishes_meanwhile_does_not_keep_the_store_f
     FolderBlobStore(tmp_path)
     monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "finished-meanwhile"]))
     fsspec_store.FolderBlobStore(tmp_path)
+
+
+class NetworkFolder(AbstractFileSystem):  # type: ignore[misc]  # fsspec carries no types
+    """A file system over a network that breaks, with nothing of its own but a listing."""
+
+    cachable = False
+    is_broken = False
+
+    def ls(self, path: str, detail: bool = True, **_: object) -> list[Any]:
+        folders = {"root/items": ("root/items/chest", "directory"), "root/items/chest": ("root/items/chest/1", "file")}
+        if self.is_broken and path == "root/items/chest":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if path not in folders:
+            raise FileNotFoundError(path)
+        name, kind = folders[path]
+        return [{"name": name, "type": kind, "size": 1}] if detail else [name]
+
+
+def test_a_remote_folder_that_cannot_be_listed_is_an_error() -> None:
+    files = NetworkFolder()
+    store = RemoteBlobStore(files, "root")
+    assert list(store.list("items/")) == ["items/chest/1"]
+    assert list(store.list("nothing/")) == []
+    files.is_broken = True
+    with pytest.raises(BackendUnavailableError):
+        list(store.list("items/"))
