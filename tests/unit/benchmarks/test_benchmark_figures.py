@@ -1,0 +1,99 @@
+"""What a benchmark's figure says, and when it counts as a loss against the reference."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from support.models import REPOSITORY
+
+if TYPE_CHECKING:
+    from benchmarks.figures import Better, Figure
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_on_the_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Benchmarks are a program beside the packages, found from the repository's folder only."""
+    monkeypatch.syspath_prepend(REPOSITORY)
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "benchmarks"]:
+        del sys.modules[name]
+
+
+def figure(
+    values: tuple[float, ...], baselines: tuple[float, ...], *, better: str = "higher", limit: float | None = None
+) -> "Figure":
+    figures = importlib.import_module("benchmarks.figures")
+    target = figures.Target(figures.Better(better), limit)
+    made: Figure = figures.Figure("speed", "1/s", values, "bound", baselines, target)
+    return made
+
+
+def losses(found: "Figure", *, before: float) -> list[str]:
+    reference = importlib.import_module("benchmarks.reference")
+    known = {"suites": {"suite": {found.name: {"ratio": before}}}}
+    told: list[str] = reference.losses({"suite": [found]}, known)
+    return told
+
+
+def test_a_ratio_is_the_median_of_the_repeats_ratios() -> None:
+    found = figure((10.0, 40.0, 9.0), (10.0, 10.0, 10.0))
+
+    assert found.ratio == 1.0
+    assert found.value == 10.0
+
+
+def test_one_baseline_serves_every_repeat() -> None:
+    assert figure((10.0, 20.0, 30.0), (10.0,)).ratio == 2.0
+
+
+def test_the_interval_lies_around_the_ratio_and_within_the_repeats() -> None:
+    values = tuple(np.random.default_rng(1).normal(100, 5, size=20))
+    found = figure(values, (100.0,))
+
+    assert found.interval is not None
+    low, high = found.interval
+    assert min(values) / 100 <= low < found.ratio < high <= max(values) / 100
+
+
+def test_two_repeats_have_no_interval() -> None:
+    assert figure((1.0, 2.0), (1.0, 1.0)).interval is None
+
+
+@pytest.mark.parametrize(
+    ("better", "limit", "value", "met"),
+    [
+        ("higher", 0.85, 85.0, True),
+        ("higher", 0.85, 84.0, False),
+        ("lower", 1.5, 150.0, True),
+        ("lower", 1.5, 151.0, False),
+    ],
+)
+def test_a_target_is_met_on_its_own_side(better: "Better", limit: float, value: float, met: bool) -> None:
+    assert figure((value,), (100.0,), better=better, limit=limit).is_met is met
+
+
+def test_a_figure_without_a_target_is_neither_met_nor_missed() -> None:
+    assert figure((1.0,), (1.0,)).is_met is None
+
+
+@pytest.mark.parametrize(("better", "values"), [("higher", (79.0, 78.0, 77.0)), ("lower", (126.0, 127.0, 128.0))])
+def test_a_figure_wholly_worse_than_the_reference_by_a_fifth_is_a_loss(better: str, values: tuple[float, ...]) -> None:
+    told = losses(figure(values, (100.0,), better=better), before=1.0)
+
+    assert len(told) == 1
+    assert "speed" in told[0]
+
+
+@pytest.mark.parametrize(("better", "values"), [("higher", (81.0, 70.0, 60.0)), ("lower", (124.0, 140.0, 150.0))])
+def test_an_interval_that_reaches_into_what_is_allowed_is_no_loss(better: str, values: tuple[float, ...]) -> None:
+    assert losses(figure(values, (100.0,), better=better), before=1.0) == []
+
+
+def test_a_figure_that_the_reference_does_not_know_is_no_loss() -> None:
+    reference = importlib.import_module("benchmarks.reference")
+
+    assert reference.losses({"new": [figure((1.0, 1.0, 1.0), (100.0,))]}, {"suites": {}}) == []
