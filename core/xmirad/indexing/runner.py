@@ -83,6 +83,7 @@ class IndexRunner:
         self._archive = archive
         self._embed = embed
         self._recipe = recipe
+        self._preprocessing = recipe.digest
         self._tools = tools
         self._writer = GatheringWriter(archive, tools.lanes.store)
         self._is_closed = False
@@ -166,7 +167,7 @@ class IndexRunner:
             revision=1,
             image=found.image,
             file=found.file,
-            preprocessing=self._recipe.digest,
+            preprocessing=self._preprocessing,
             attributes=found.attributes,
             patient=found.patient,
             patient_known=found.patient_known,
