@@ -35,6 +35,14 @@ PLANTED_VIOLATIONS = [
     ("Only the blob store's implementation imports fsspec", "core/xmirad/catalog/catalog.py", "import fsspec"),
     ("Data set readers use the standard library only", "core/xmirad/datasets/dataset.py", "import numpy"),
     ("Metrics use numpy only", "core/xmirad/metrics/planted.py", "import sklearn"),
+    ("Saliency maps are computed with numpy and nothing else", "core/xmirad/saliency/lattice.py", "import PIL"),
+    ("Saliency maps are computed with numpy and nothing else", "core/xmirad/saliency/render.py", "import pathlib"),
+    (
+        "Saliency maps are computed with numpy and nothing else",
+        "core/xmirad/saliency/features.py",
+        "from xmirad.imaging.preprocessing import Preprocessing",
+    ),
+    ("Rooms build on each other in one direction", "core/xmirad/saliency/features.py", "import xmirad.models.embedder"),
     ("The base install needs no server package", "core/xmirad/client/types.py", "import xmirad.blobs.fsspec_store"),
     (
         "The base install needs no server package",
