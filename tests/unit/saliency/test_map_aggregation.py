@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.saliency import slow_map, slow_windows
-from xmirad.saliency.aggregation import aggregated, coverage
+from xmirad.saliency.aggregation import aggregated, aggregated_deviations, coverage
 from xmirad.saliency.lattice import WindowLattice
 
 unhurried = settings(deadline=None)
@@ -68,3 +68,12 @@ def test_the_map_stays_within_the_responses(lattice: WindowLattice, seed: int) -
     responses = random_responses(lattice, seed)
     values = aggregated(lattice, responses)
     assert responses.min() - 1e-5 <= values.min() <= values.max() <= responses.max() + 1e-5
+
+
+@unhurried
+@given(lattices, st.integers(0, 2**32))
+def test_independent_errors_add_up_by_their_squares(lattice: WindowLattice, seed: int) -> None:
+    deviations = np.abs(random_responses(lattice, seed))
+    mean_variance = slow_map(lattice, deviations.ravel() ** 2)
+    expected = np.sqrt(mean_variance / coverage(lattice))
+    np.testing.assert_allclose(aggregated_deviations(lattice, deviations), expected, rtol=1e-9)

@@ -3,6 +3,7 @@ import pytest
 
 from support.saliency import random_image, slow_map, slow_masked, slow_responses, toy_embedder, unit
 from xmirad.errors import EmbeddingCorruptError, InvalidRequestError
+from xmirad.saliency.aggregation import coverage
 from xmirad.saliency.codec import Codec, encode
 from xmirad.saliency.lattice import WindowLattice
 from xmirad.saliency.levels import levels, walk
@@ -115,6 +116,20 @@ def test_coded_maps_state_an_error_that_they_keep(codec: Codec) -> None:
     (saliency,) = Occlusion(LATTICE).explain(query, coded)
     error = float(np.abs(saliency.values - exact.values).max() / np.abs(exact.values).max())
     assert 0 < error <= saliency.maximum_error
+
+
+def test_the_stated_error_is_five_deviations_of_the_worst_pixel() -> None:
+    masked = EMBED(slow_masked(IMAGES[1], LATTICE))
+    query, result = evidence(0), evidence(1)
+    by_row = encode(masked, result.embedding, Codec.INT8).likely_errors()
+    variance = slow_map(LATTICE, by_row**2) / coverage(LATTICE)
+    coded = Evidence(result.embedding, masked=encode(masked[walk(LATTICE)], result.embedding, Codec.INT8))
+    (saliency,) = Occlusion(LATTICE).explain(query, coded)
+    expected = 5 * np.sqrt(variance.max()) / saliency.values.max()
+    assert saliency.maximum_error == pytest.approx(expected, rel=1e-6)
+    (contrast,) = Contrast(LATTICE, contrast=OTHER).explain(coded, query, explained_image=QUERY)
+    expected = 10 * np.sqrt(variance.max()) / np.abs(contrast.values).max()
+    assert contrast.maximum_error == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_query_without_pixels_has_no_map() -> None:
