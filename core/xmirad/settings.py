@@ -80,6 +80,9 @@ class ServerSettings(SettingsGroup):
     max_message_bytes: int = Field(64 * MIB, ge=MIB, description="Longest gRPC message in either direction.")
     reflection: bool = Field(True, description="Tell generic clients the contract (gRPC reflection).")
     drain_seconds: float = Field(10.0, ge=0, description="How long running requests may finish at shutdown.")
+    max_stream_bytes: int = Field(
+        512 * MIB, ge=MIB, description="Bytes of images that all streams together hold in memory."
+    )
     max_concurrent_requests: int = Field(64, ge=1, description="Requests beyond this many are refused as OVERLOADED.")
 
 

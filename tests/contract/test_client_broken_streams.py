@@ -130,14 +130,16 @@ def test_a_stream_that_is_refused_raises_the_reason(service: FakeService, client
     assert error.metadata["archive"] == "covidx"
 
 
-def test_a_stream_is_opened_again_when_the_service_was_not_available(service: FakeService, client: Client) -> None:
+def test_a_stream_that_finds_no_service_names_what_was_not_stored(service: FakeService, client: Client) -> None:
     service.switches.failures["UploadItems"] = [grpc.StatusCode.UNAVAILABLE]
 
-    outcomes = list(client.upload("covidx", map(upload, range(20)), in_flight=4))
+    outcomes, error = collect(client.upload("covidx", map(upload, range(20)), in_flight=4), BackendUnavailableError)
 
-    assert all(outcome.receipt for outcome in outcomes)
-    assert len(outcomes) == 20
-    assert service.switches.calls["UploadItems"] == 2
+    assert 1 <= len(outcomes) <= 4
+    assert {type(outcome.error) for outcome in outcomes} == {BackendUnavailableError}
+    assert isinstance(error, BackendUnavailableError)
+    assert error.metadata["unanswered"] == str(len(outcomes))
+    assert service.switches.calls["UploadItems"] == 1
 
 
 def test_a_silent_service_is_a_timeout(service: FakeService, client: Client) -> None:

@@ -21,7 +21,8 @@ STALE_PARTIAL_SECONDS = 3600.0
 
 def open_blob_store(url: str) -> BlobStore:
     """Return the blob store at a path or URL such as `/srv/blobs`, `s3://bucket/prefix` or `memory://test`."""
-    filesystem, root = fsspec.core.url_to_fs(url)
+    # Other processes write too: what was listed a while ago is no answer.
+    filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     if isinstance(filesystem, LocalFileSystem):
         return FolderBlobStore(Path(root))
     return RemoteBlobStore(filesystem, root)
@@ -118,6 +119,7 @@ class FolderBlobStore:
                 if not partial.exists():
                     raise
                 continue
+            _sync_folder(path.parent)
             return True
 
 
@@ -204,6 +206,7 @@ def _make_folder(folder: Path) -> None:
             _make_folder(folder.parent)
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 folder.mkdir(mode=0o700)
+                _sync_folder(folder.parent)
 
 
 def _refuse_unreadable(error: OSError) -> None:
@@ -218,6 +221,16 @@ def _errors(action: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise _unavailable(action, error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a folder's new entry on disk, so that it outlives a loss of power; nothing to do if the folder is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _unavailable(action: str, error: OSError) -> BackendUnavailableError:

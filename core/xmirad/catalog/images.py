@@ -22,8 +22,14 @@ class ImageBlobs:
         self._blobs = blobs
 
     def put_input(self, image: str, preprocessing: str, pixels: UInt8Array) -> None:
-        """Store an image's model input, uint8 `[size, size, 3]`."""
-        self._blobs.put(keys.model_input(image, preprocessing), _npy(pixels), if_absent=True)
+        """Store an image's model input, uint8 `[size, size, 3]`; it replaces one that is there and cannot be read."""
+        key, data = keys.model_input(image, preprocessing), _npy(pixels)
+        if self._blobs.put(key, data, if_absent=True):
+            return
+        try:
+            self.input(image, preprocessing)
+        except EmbeddingCorruptError:
+            self._blobs.put(key, data)
 
     def input(self, image: str, preprocessing: str) -> UInt8Array | None:
         """Return an image's model input, or None."""

@@ -62,10 +62,16 @@ class Purger:
 
     async def empty(self, opened: OpenArchive) -> None:
         """Delete every item of an archive that is about to be deleted itself, and finish deletions cut short."""
+        await self.finish(opened)
         archive, catalog = opened.record.archive, self._tools.catalog
-        records = await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: [*catalog.half_deleted(archive), *catalog.items(archive)]
-        )
+        records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: list(catalog.items(archive)))
+        for record in records:
+            await self._bury(opened, record)
+
+    async def finish(self, opened: OpenArchive) -> None:
+        """Finish deletions that were cut short: their items are gone from the index, so no selection finds them."""
+        archive, catalog = opened.record.archive, self._tools.catalog
+        records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: list(catalog.half_deleted(archive)))
         for record in records:
             await self._bury(opened, record)
 

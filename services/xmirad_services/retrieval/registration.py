@@ -19,6 +19,7 @@ from xmirad.api.v1 import (
 from xmirad.indexing.runner import Tools
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import Settings
+from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.health import HealthReporter
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.loaded_models import LoadedModels
@@ -52,10 +53,11 @@ class Servicers:
 def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> HealthReporter:
     """Add every service, health, and reflection unless it is switched off."""
     tools, site = parts.tools, settings.site
+    budget = ByteBudget(settings.server.max_stream_bytes)
     searcher = Searcher(parts.archives, parts.models, tools, site=site)
-    retrieval = RetrievalServicer(searcher, ItemDetails(tools), parts.metrics, settings.limits)
+    retrieval = RetrievalServicer(searcher, ItemDetails(tools), parts.metrics, settings.limits, budget=budget)
     purger = Purger(parts.archives, tools)
-    archive = ArchiveServicer(parts.archives, purger, tools, parts.metrics, settings.limits, site=site)
+    archive = ArchiveServicer(parts.archives, purger, tools, parts.metrics, settings.limits, site=site, budget=budget)
     retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server(retrieval, server)
     archive_service_pb2_grpc.add_ArchiveServiceServicer_to_server(archive, server)
     model = ModelServicer(parts.models, tools.lanes.blobs)

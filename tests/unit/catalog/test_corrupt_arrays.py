@@ -64,3 +64,13 @@ def test_an_item_whose_arrays_are_both_corrupt_is_lost_and_the_others_are_not(
         blobs.put(key, b"garbage")
     report = rebuilder.run()
     assert (report.indexed, report.lost) == (1, (ITEM.item,))
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage"])
+def test_an_input_that_cannot_be_read_is_replaced_when_it_is_stored_again(
+    blobs: FolderBlobStore, damage: bytes
+) -> None:
+    images = ImageBlobs(blobs)
+    blobs.put(keys.model_input(ITEM.image, ITEM.preprocessing), damage)
+    images.put_input(ITEM.image, ITEM.preprocessing, PIXELS)
+    assert np.array_equal(images.input(ITEM.image, ITEM.preprocessing), PIXELS)

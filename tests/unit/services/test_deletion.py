@@ -196,3 +196,13 @@ async def test_deleting_one_frame_waits_for_the_upload_of_another_frame_of_its_f
     gate.set()
     await asyncio.gather(storing, deleting)
     assert shop.tools.catalog._blobs.exists(keys.original(image_digest(b"file")))
+
+
+async def test_finishing_completes_deletions_that_were_cut_short_behind_the_index(shop: Workshop) -> None:
+    purger, opened, runner = parts(shop)
+    half, whole = await runner.store(incoming(external_id="half")), await runner.store(incoming(external_id="whole"))
+    shop.tools.catalog.bury_item("chest", half.item)
+    shop.archive.delete([half.item])
+    await purger.finish(opened)
+    assert shop.tools.catalog.item("chest", half.item) is None
+    assert [record.item for record in shop.tools.catalog.items("chest")] == [whole.item]

@@ -9,6 +9,7 @@ from xmirad.api.v1 import retrieval_service_pb2 as pb
 from xmirad.errors import InvalidRequestError
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
+from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.searching import Searcher
 from xmirad_services.retrieval.servicers.retrieval import RetrievalServicer
@@ -17,7 +18,11 @@ from xmirad_services.retrieval.servicers.retrieval import RetrievalServicer
 async def test_a_vector_has_no_item_of_its_own_to_exclude() -> None:
     """It would be reported as excluded by content, and come back first."""
     servicer = RetrievalServicer(
-        cast("Searcher", None), cast("ItemDetails", None), cast("RetrievalMetrics", None), LimitSettings()
+        cast("Searcher", None),
+        cast("ItemDetails", None),
+        cast("RetrievalMetrics", None),
+        LimitSettings(),
+        budget=ByteBudget(1),
     )
     request = pb.SearchRequest(
         archive="archives/chest",

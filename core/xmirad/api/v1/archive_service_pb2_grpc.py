@@ -187,7 +187,8 @@ class ArchiveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PurgeItems(self, request, context):
-        """Counts, and if told so deletes, the items of a filter or of a patient.
+        """Counts, and if told so deletes, the items of a filter or of a patient. Deletions of the archive that were cut short
+        before are finished on the way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

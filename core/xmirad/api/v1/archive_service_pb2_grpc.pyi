@@ -61,7 +61,9 @@ class ArchiveServiceStub:
     DeleteItem: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.DeleteItemRequest, _archive_service_pb2.DeleteItemResponse]
     """Deletes an item and everything derived from its image. A tombstone keeps a rebuild from bringing it back."""
     PurgeItems: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.PurgeItemsRequest, _archive_service_pb2.PurgeItemsResponse]
-    """Counts, and if told so deletes, the items of a filter or of a patient."""
+    """Counts, and if told so deletes, the items of a filter or of a patient. Deletions of the archive that were cut short
+    before are finished on the way.
+    """
     GetItemImage: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.GetItemImageRequest, _archive_service_pb2.GetItemImageResponse]
     """Returns a picture of an item: what the model saw."""
 
@@ -98,7 +100,9 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     DeleteItem: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.DeleteItemRequest, _archive_service_pb2.DeleteItemResponse]  # type: ignore[assignment]
     """Deletes an item and everything derived from its image. A tombstone keeps a rebuild from bringing it back."""
     PurgeItems: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.PurgeItemsRequest, _archive_service_pb2.PurgeItemsResponse]  # type: ignore[assignment]
-    """Counts, and if told so deletes, the items of a filter or of a patient."""
+    """Counts, and if told so deletes, the items of a filter or of a patient. Deletions of the archive that were cut short
+    before are finished on the way.
+    """
     GetItemImage: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.GetItemImageRequest, _archive_service_pb2.GetItemImageResponse]  # type: ignore[assignment]
     """Returns a picture of an item: what the model saw."""
 
@@ -204,7 +208,9 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _archive_service_pb2.PurgeItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.PurgeItemsResponse, _abc.Awaitable[_archive_service_pb2.PurgeItemsResponse]]:
-        """Counts, and if told so deletes, the items of a filter or of a patient."""
+        """Counts, and if told so deletes, the items of a filter or of a patient. Deletions of the archive that were cut short
+        before are finished on the way.
+        """
 
     @_abc_1.abstractmethod
     def GetItemImage(

@@ -18,6 +18,7 @@ from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
+from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.interceptors import Context, as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
@@ -42,10 +43,12 @@ class ArchiveServicer(ItemMethods):
         limits: LimitSettings,
         *,
         site: str,
+        budget: ByteBudget,
     ) -> None:
         """Serve the archives of a site."""
         super().__init__(archives, purger, tools, site=site)
         self._metrics = metrics
+        self._budget = budget
         self._limits = limits
 
     async def CreateArchive(self, request: pb.CreateArchiveRequest, context: Context) -> pb.CreateArchiveResponse:
@@ -99,7 +102,13 @@ class ArchiveServicer(ItemMethods):
             named = request.archive or named
             return await self._uploaded(request, named)
 
-        async for response in answered(request_iterator, upload, limit=UPLOADS_IN_FLIGHT):
+        async for response in answered(
+            request_iterator,
+            upload,
+            limit=UPLOADS_IN_FLIGHT,
+            size_of=pb.UploadItemsRequest.ByteSize,
+            budget=self._budget,
+        ):
             yield response
             if response.HasField("receipt"):
                 self._tools.failpoint.reach(FailpointName.AFTER_ACKNOWLEDGMENT)

@@ -84,6 +84,8 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
     async def PurgeItems(self, request: pb.PurgeItemsRequest, context: Context) -> pb.PurgeItemsResponse:
         """Count, and if told so delete, the items of a filter or of a patient."""
         opened = await self._named(request.archive, field="archive")
+        if request.force:
+            await self._purger.finish(opened)
         items = await self._purger.select(opened, await self._selection(opened, request))
         deleted = await self._purger.delete_all(opened, items) if request.force else 0
         return pb.PurgeItemsResponse(selected_items=len(items), deleted_items=deleted)

@@ -24,6 +24,7 @@ from xmirad.ids import item_name, parse_archive_name
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
 from xmirad.types import EncodedImage, Float32Array
+from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.interceptors import Context, as_domain_error, request_id
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.searching import SearchAnswer, Searcher, SearchTask
@@ -37,11 +38,18 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
     """Answers searches."""
 
     def __init__(
-        self, searcher: Searcher, details: ItemDetails, metrics: RetrievalMetrics, limits: LimitSettings
+        self,
+        searcher: Searcher,
+        details: ItemDetails,
+        metrics: RetrievalMetrics,
+        limits: LimitSettings,
+        *,
+        budget: ByteBudget,
     ) -> None:
         """Search within limits; `details` fills the FULL view."""
         self._searcher = searcher
         self._metrics = metrics
+        self._budget = budget
         self._details = details
         self._limits = limits
 
@@ -53,7 +61,13 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         self, request_iterator: AsyncIterator[pb.StreamSearchRequest], context: Context
     ) -> AsyncIterator[pb.StreamSearchResponse]:
         """Answer many searches over one call."""
-        async for response in answered(request_iterator, self._streamed, limit=STREAM_IN_FLIGHT):
+        async for response in answered(
+            request_iterator,
+            self._streamed,
+            limit=STREAM_IN_FLIGHT,
+            size_of=pb.StreamSearchRequest.ByteSize,
+            budget=self._budget,
+        ):
             yield response
 
     async def EmbedImage(self, request: pb.EmbedImageRequest, context: Context) -> pb.EmbedImageResponse:
