@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.clock import Company
 from benchmarks.figures import Figure
 from benchmarks.reference import losses, read_reference
 from benchmarks.run import REFERENCE_FORWARD_MS, Suite, prepare
@@ -73,9 +74,10 @@ def _run(options: argparse.Namespace, folder: Path) -> dict[str, Sequence[Figure
     )
     figures: dict[str, Sequence[Figure]] = {}
     for name in options.suites or SUITES:
-        began = time.monotonic()
+        began, company = time.monotonic(), Company()
         figures[name] = list(SUITES[name](run))
-        _say(f"\n{name} ({time.monotonic() - began:.0f} s)\n{table(figures[name])}")
+        circumstances = f"{time.monotonic() - began:.0f} s; other processes used {company.share():.0%} of the machine"
+        _say(f"\n{name} ({circumstances})\n{table(figures[name])}")
         if options.json is not None:
             options.json.write_text(to_text(document(run, figures)), "utf-8")
     return figures

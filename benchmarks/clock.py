@@ -1,5 +1,6 @@
 """Measures time on the wall and on the processor."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
@@ -39,6 +40,25 @@ def cpu_seconds_of_processes(pid: int) -> float:
     process = psutil.Process(pid)
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
     return float(sum(one.user + one.system for one in times))
+
+
+class Company:
+    """Tells how much of the machine other processes used since it was made."""
+
+    def __init__(self) -> None:
+        """Begin now."""
+        self._began = _machine_and_own_seconds()
+
+    def share(self) -> float:
+        """Return the share of all cores' time that others used, 0 to 1; exact once our own children have ended."""
+        everything, busy, own = (now - then for now, then in zip(_machine_and_own_seconds(), self._began, strict=True))
+        return max(0.0, busy - own) / everything
+
+
+def _machine_and_own_seconds() -> tuple[float, float, float]:
+    machine, own = psutil.cpu_times(), os.times()
+    everything = sum(machine) - machine.guest - machine.guest_nice  # counted as user time already
+    return everything, everything - machine.idle - machine.iowait, sum(own[:4])
 
 
 def resident_bytes(pid: int) -> int:
