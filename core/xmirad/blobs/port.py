@@ -12,7 +12,9 @@ class BlobStore(Protocol):
     """Durable bytes under keys such as `items/chest/…`. Safe to use from many threads and processes."""
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
-        """Store a blob so that readers see all of it or nothing; durable on return.
+        """Store a blob so that readers see all of it or nothing.
+
+        Its content is on disk on return and outlives the process; its name outlives a loss of power after `sync`.
 
         Args:
             key: Where to store it.
@@ -24,6 +26,14 @@ class BlobStore(Protocol):
 
         Raises:
             BackendUnavailableError: If the storage fails or is full.
+        """
+        ...
+
+    def sync(self, key: str) -> None:
+        """Have the name of a blob, and of all that were put before it, outlive a loss of power.
+
+        Raises:
+            BackendUnavailableError: If the storage fails.
         """
         ...
 

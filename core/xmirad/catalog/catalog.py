@@ -80,13 +80,20 @@ class Catalog:
                 yield record
 
     def put_item(self, record: ItemRecord) -> bool:
-        """Store a revision of an item's record unless this revision is there; return whether it was stored."""
-        return self._blobs.put(keys.item(record.archive, record.item, record.revision), encode(record), if_absent=True)
+        """Store a revision of an item's record unless this revision is there; return whether it was stored.
+
+        With it everything stored before outlives a loss of power.
+        """
+        key = keys.item(record.archive, record.item, record.revision)
+        is_stored = self._blobs.put(key, encode(record), if_absent=True)
+        self._blobs.sync(key)
+        return is_stored
 
     def bury_item(self, archive: str, item: str) -> None:
         """Leave a tombstone for an item; its records stay until `forget_item`, so that deleting it can be repeated."""
         stone = json.dumps({"delete_time": time.time()}).encode()
         self._blobs.put(keys.tombstone(archive, item), stone)
+        self._blobs.sync(keys.tombstone(archive, item))
 
     def forget_item(self, archive: str, item: str) -> None:
         """Delete the records of an item."""

@@ -124,3 +124,18 @@ def test_files_are_closed_to_other_users(tmp_path: Path) -> None:
     store.put("items/a/1", b"")
     assert (tmp_path / "blobs" / "items" / "a" / "1").stat().st_mode & 0o077 == 0
     assert (tmp_path / "blobs" / "items").stat().st_mode & 0o077 == 0
+
+
+def test_syncing_a_blob_flushes_its_folder_and_the_one_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderBlobStore(tmp_path)
+    flushed: list[str] = []
+    store.put("items/a/1", b"")
+    flush = os.fsync
+
+    def watched(descriptor: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.sync("items/a/1")
+    assert flushed == [str(tmp_path / "items" / "a"), str(tmp_path / "items")]

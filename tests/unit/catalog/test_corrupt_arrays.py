@@ -73,4 +73,6 @@ def test_an_input_that_cannot_be_read_is_replaced_when_it_is_stored_again(
     images = ImageBlobs(blobs)
     blobs.put(keys.model_input(ITEM.image, ITEM.preprocessing), damage)
     images.put_input(ITEM.image, ITEM.preprocessing, PIXELS)
-    assert np.array_equal(images.input(ITEM.image, ITEM.preprocessing), PIXELS)
+    stored = images.input(ITEM.image, ITEM.preprocessing)
+    assert stored is not None
+    assert np.array_equal(stored, PIXELS)
