@@ -2,7 +2,7 @@
 
 A lane stands for one scarce thing: the decoder children, the model's streams, the vector store. Interactive calls are
 taken before background calls. While readers are about, background calls leave one worker free, so that the next reader
-need not wait for one of them to end.
+need not wait for one of them to end, and those of several lanes take turns, so that a core is free as well.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -26,11 +27,49 @@ class Priority(IntEnum):
     BACKGROUND = 1
 
 
+class Turns:
+    """Bounds how many background calls run at the same time in several lanes together, while readers are about.
+
+    Belongs to one event loop.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Let so many run, at least one, once a reader was seen."""
+        self._limit = max(1, limit)
+        self._running = 0
+        self._ended = asyncio.Event()
+        self._reader_seen = float("-inf")
+
+    def reader_is_here(self) -> None:
+        """Note that a reader asks for something; for two seconds background calls take turns."""
+        self._reader_seen = time.monotonic()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Hold a turn for the length of the block, waiting for it if there is need."""
+        while self._running >= self._limit and time.monotonic() - self._reader_seen <= READER_PRESENCE_SECONDS:
+            await self._ended.wait()
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._ended.set()  # wakes all who wait, which are few; the first of them goes on
+            self._ended.clear()
+
+
 class Lane:
     """A fixed number of worker threads with two priorities."""
 
-    def __init__(self, name: str, *, workers: int) -> None:
-        """Start the workers; `name` shows in thread lists."""
+    def __init__(self, name: str, *, workers: int, turns: Turns | None = None) -> None:
+        """Start the workers.
+
+        Args:
+            name: Shows in thread lists.
+            workers: How many calls run at the same time.
+            turns: What the background calls of `run` share with other lanes.
+        """
+        self._turns = turns
         self._ready = threading.Condition()
         self._queue: list[tuple[Priority, int, Future[Any], Callable[[], Any]]] = []
         self._order = itertools.count()
@@ -44,7 +83,10 @@ class Lane:
 
     async def run(self, priority: Priority, call: Callable[..., T], *args: object) -> T:
         """Call a function on the lane and await its result; cancelling drops it if it has not begun."""
-        return await asyncio.wrap_future(self.submit(priority, lambda: call(*args)))
+        if priority is Priority.INTERACTIVE or self._turns is None:
+            return await asyncio.wrap_future(self.submit(priority, lambda: call(*args)))
+        async with self._turns.one():
+            return await asyncio.wrap_future(self.submit(priority, lambda: call(*args)))
 
     def submit(self, priority: Priority, call: Callable[[], T]) -> Future[T]:
         """Queue a call.

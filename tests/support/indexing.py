@@ -26,7 +26,7 @@ from xmirad.imaging.sandbox import DecoderPool
 from xmirad.indexing.incoming import IncomingItem
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import IndexRunner, Lanes, Tools
-from xmirad.lanes import Lane
+from xmirad.lanes import Lane, Turns
 from xmirad.types import DecodedImage, DicomHeader, EncodedImage, Float32Array, UInt8Array
 
 SITE_KEY = SiteKey(b"k" * 32)
@@ -108,7 +108,8 @@ def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
     """Yield a workshop whose archive's record has some fields changed."""
     record = archive_record(**changes)
     decoder, blobs = ByteDecoder(), FolderBlobStore(folder / "blobs")
-    lanes = Lanes(*(Lane(name, workers=1) for name in ("decode", "model", "blobs", "store")))
+    decode, model, blob_lane, store = (Lane(name, workers=1) for name in ("decode", "model", "blobs", "store"))
+    lanes = Lanes(decode, model, blob_lane, store, Turns(1))
     tools = Tools(
         decoder=cast("DecoderPool", decoder),
         catalog=Catalog(blobs),

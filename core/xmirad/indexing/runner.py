@@ -32,7 +32,7 @@ from xmirad.indexing.incoming import Identified, IncomingItem, identify
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.indexing.writer import GatheringWriter
-from xmirad.lanes import Lane, Priority
+from xmirad.lanes import Lane, Priority, Turns
 from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array, UploadState
 
 OVERTAKEN_SECONDS = 0.1
@@ -57,6 +57,7 @@ class Lanes:
     model: Lane
     blobs: Lane
     store: Lane
+    turns: Turns
 
 
 @dataclass(frozen=True, slots=True)

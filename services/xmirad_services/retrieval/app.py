@@ -26,7 +26,7 @@ from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import Lanes, Tools
-from xmirad.lanes import Lane, Priority
+from xmirad.lanes import Lane, Priority, Turns
 from xmirad.observability.logs import configure_logging
 from xmirad.observability.metrics import RetrievalMetrics, metrics_page
 from xmirad.settings import Settings, StoreKind
@@ -140,11 +140,13 @@ def _lanes(settings: Settings) -> Iterator[Lanes]:
     threads = settings.threads
     # Edge belongs to one thread; a Qdrant server answers several at a time.
     store_workers = 1 if settings.store.kind is StoreKind.EDGE else QDRANT_CONNECTIONS
+    turns = Turns(len(os.sched_getaffinity(0)) - 1)
     lanes = Lanes(
-        decode=Lane("decode", workers=threads.decode_children),
-        model=Lane("model", workers=threads.model),
-        blobs=Lane("blobs", workers=threads.blob_writers),
-        store=Lane("store", workers=store_workers),
+        decode=Lane("decode", workers=threads.decode_children, turns=turns),
+        model=Lane("model", workers=threads.model, turns=turns),
+        blobs=Lane("blobs", workers=threads.blob_writers, turns=turns),
+        store=Lane("store", workers=store_workers, turns=turns),
+        turns=turns,
     )
     try:
         yield lanes

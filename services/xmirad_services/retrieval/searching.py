@@ -70,6 +70,7 @@ class Searcher:
         Raises:
             XmiradError: As named in the error index; the field at fault is named.
         """
+        self._tools.lanes.turns.reader_is_here()
         opened = await self._archives.get(task.archive)
         if task.model:
             wanted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, task.model)
@@ -94,6 +95,7 @@ class Searcher:
             XmiradError: If the image cannot be decoded.
         """
         lanes = self._tools.lanes
+        lanes.turns.reader_is_here()
         artifact = await lanes.blobs.run(Priority.INTERACTIVE, self._models.find, model)
         embedder = await lanes.model.run(Priority.INTERACTIVE, self._models.embedder, artifact.digest)
         recipe = artifact.preprocessing

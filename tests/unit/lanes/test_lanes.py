@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from xmirad import lanes
-from xmirad.lanes import Lane, Priority
+from xmirad.lanes import Lane, Priority, Turns
 
 WAIT_SECONDS = 5.0
 
@@ -122,3 +122,79 @@ def test_closing_cancels_what_waits_and_refuses_what_comes() -> None:
     assert running.result() == "done"
     with pytest.raises(RuntimeError, match="closed"):
         lane.submit(Priority.INTERACTIVE, lambda: None)
+
+
+def test_background_calls_of_several_lanes_take_turns_while_readers_are_about() -> None:
+    async def use() -> None:
+        turns, gate = Turns(1), Gate()
+        first, second = (Lane("test", workers=1, turns=turns) for _ in range(2))
+        turns.reader_is_here()
+        running = asyncio.create_task(first.run(Priority.BACKGROUND, gate))
+        await asyncio.to_thread(gate.begun.wait, WAIT_SECONDS)
+        waiting = asyncio.create_task(second.run(Priority.BACKGROUND, lambda: "background"))
+
+        assert await second.run(Priority.INTERACTIVE, lambda: "reader") == "reader"
+        assert not waiting.done()
+
+        gate.open.set()
+        assert await running == "done"
+        assert await waiting == "background"
+        first.close()
+        second.close()
+
+    asyncio.run(use())
+
+
+def test_background_calls_take_no_turns_while_no_reader_is_about() -> None:
+    async def use() -> None:
+        turns, gate = Turns(1), Gate()
+        first, second = (Lane("test", workers=1, turns=turns) for _ in range(2))
+        running = asyncio.create_task(first.run(Priority.BACKGROUND, gate))
+        await asyncio.to_thread(gate.begun.wait, WAIT_SECONDS)
+
+        assert await second.run(Priority.BACKGROUND, lambda: "background") == "background"
+
+        gate.open.set()
+        await running
+        first.close()
+        second.close()
+
+    asyncio.run(use())
+
+
+def test_one_who_waits_for_a_turn_can_be_cancelled_and_takes_none_along() -> None:
+    async def use() -> None:
+        turns = Turns(1)
+        turns.reader_is_here()
+
+        async def hold() -> str:
+            async with turns.one():
+                return "held"
+
+        async with turns.one():
+            cancelled, patient = asyncio.create_task(hold()), asyncio.create_task(hold())
+            await asyncio.sleep(0)
+            cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert await asyncio.wait_for(patient, WAIT_SECONDS) == "held"
+
+    asyncio.run(use())
+
+
+def test_all_who_wait_go_on_when_the_readers_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use() -> None:
+        turns, inside = Turns(1), asyncio.Barrier(3)
+        turns.reader_is_here()
+
+        async def hold() -> None:
+            async with turns.one():
+                await inside.wait()  # passes only when all are inside at the same time
+
+        async with turns.one():
+            waiting = [asyncio.create_task(hold()) for _ in range(3)]
+            await asyncio.sleep(0)
+            monkeypatch.setattr(lanes, "READER_PRESENCE_SECONDS", -1.0)
+        await asyncio.wait_for(asyncio.gather(*waiting), WAIT_SECONDS)
+
+    asyncio.run(use())
