@@ -143,7 +143,8 @@ def _lanes(settings: Settings) -> Iterator[Lanes]:
     turns = Turns(len(os.sched_getaffinity(0)) - 1)
     lanes = Lanes(
         decode=Lane("decode", workers=threads.decode_children, turns=turns),
-        model=Lane("model", workers=threads.model, turns=turns),
+        # One more than the model runs at a time: while a worker prepares an image, the others keep the model at work.
+        model=Lane("model", workers=threads.model + 1, turns=turns),
         blobs=Lane("blobs", workers=threads.blob_writers, turns=turns),
         store=Lane("store", workers=store_workers, turns=turns),
         turns=turns,
