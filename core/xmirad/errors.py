@@ -8,7 +8,8 @@ XmiradError
 ├── NotFoundError
 │   ├── ArchiveNotFoundError   ARCHIVE_NOT_FOUND
 │   ├── ItemNotFoundError      ITEM_NOT_FOUND
-│   └── ModelNotFoundError     MODEL_NOT_FOUND
+│   ├── ModelNotFoundError     MODEL_NOT_FOUND
+│   └── ExplanationNotFoundError  EXPLANATION_NOT_FOUND
 ├── ArchiveAlreadyExistsError  ARCHIVE_EXISTS
 ├── ItemAlreadyExistsError     ITEM_EXISTS
 ├── ItemDeletedError           ITEM_DELETED
@@ -19,6 +20,7 @@ XmiradError
 ├── ArchiveNotEmptyError       ARCHIVE_NOT_EMPTY
 ├── ArchiveNotReadyError       ARCHIVE_NOT_READY
 ├── OverloadedError            OVERLOADED
+├── QueueFullError             EXPLANATION_QUEUE_FULL
 ├── BackendUnavailableError    BACKEND_UNAVAILABLE
 ├── EmbeddingCorruptError      EMBEDDING_CORRUPT
 └── InternalError              INTERNAL
@@ -128,6 +130,12 @@ class ModelNotFoundError(NotFoundError):
     reason = "MODEL_NOT_FOUND"
 
 
+class ExplanationNotFoundError(NotFoundError):
+    """There is no such explanation."""
+
+    reason = "EXPLANATION_NOT_FOUND"
+
+
 class ArchiveAlreadyExistsError(XmiradError):
     """An archive of that name exists with other settings."""
 
@@ -196,6 +204,13 @@ class OverloadedError(XmiradError):
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "OVERLOADED"
+
+
+class QueueFullError(XmiradError):
+    """So much waits to be computed that no more is taken on for now."""
+
+    code = StatusCode.RESOURCE_EXHAUSTED
+    reason = "EXPLANATION_QUEUE_FULL"
 
 
 class BackendUnavailableError(XmiradError):

@@ -122,6 +122,34 @@ class ThreadSettings(SettingsGroup):
     blob_writers: int = Field(4, ge=1, description="Threads that write blobs.")
 
 
+class QueueSettings(SettingsGroup):
+    """The job queue of explanations."""
+
+    url: SecretStr | None = Field(
+        None, description="URL of the Redis or Valkey server. Empty: the one that `xmirad up` starts, if it runs."
+    )
+    visibility_seconds: float = Field(
+        30.0, ge=5, description="When a task that a worker took and never finished is given to another."
+    )
+    task_seconds: float = Field(12.0, gt=0, description="How long a task may run before it is stopped.")
+    attempts: int = Field(3, ge=1, description="How often a task may fail before its explanation does.")
+    max_waiting: int = Field(20_000, ge=1, description="Waiting tasks beyond which no explanation is taken on.")
+
+
+class ExplanationSettings(SettingsGroup):
+    """Explanations, and what is kept of them."""
+
+    processes: int = Field(2, ge=1, description="Processes of an explainer, each of one thread.")
+    cache_bytes: int = Field(10 * 1024 * MIB, ge=MIB, description="Most bytes of the occlusion cache.")
+    retention_seconds: float = Field(7 * 86_400.0, gt=0, description="When a finished explanation is deleted.")
+    query_retention_seconds: float = Field(86_400.0, gt=0, description="When a stored query is deleted.")
+    sweep_seconds: float = Field(
+        15.0, gt=0, description="How often unfinished and expired explanations are looked for."
+    )
+    max_windows: int = Field(10_000, ge=1, description="Most windows of an occlusion map.")
+    max_batch: int = Field(100, ge=1, description="Most explanations of one request.")
+
+
 class LoggingSettings(SettingsGroup):
     """Logs of the deployables."""
 
@@ -169,6 +197,8 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     blobs: BlobSettings = Field(default_factory=BlobSettings)
     threads: ThreadSettings = Field(default_factory=ThreadSettings)
+    queue: QueueSettings = Field(default_factory=QueueSettings)
+    explanations: ExplanationSettings = Field(default_factory=ExplanationSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 

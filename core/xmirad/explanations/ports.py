@@ -1,0 +1,117 @@
+"""What explanations need of a queue and of a short memory that all processes share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from xmirad.explanations.entries import OcclusionEntry
+
+
+class QueueName(StrEnum):
+    """Where tasks wait; workers empty the first before they look at the second."""
+
+    INTERACTIVE = "explain.interactive"
+    BACKGROUND = "explain.background"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardEvent:
+    """A message on an explanation's stream.
+
+    Attributes:
+        token: Where to go on reading after it.
+        fields: What it says: small JSON values, never pixels.
+    """
+
+    token: str
+    fields: Mapping[str, object]
+
+
+class TaskQueue(Protocol):
+    """Publishes tasks. What waits already on the same queue is not published again."""
+
+    def fill(self, entry: OcclusionEntry, chunks: Iterable[int], *, queue: QueueName) -> int:
+        """Have chunks of a cache entry computed.
+
+        Returns:
+            How many were not waiting already.
+
+        Raises:
+            QueueFullError: If the queue has no room for them; none is published then.
+            BackendUnavailableError: If the queue cannot be reached.
+        """
+        ...
+
+    def assess(self, explanation: str, *, attempt: int) -> None:
+        """Have the fidelity of an explanation's maps computed in the background.
+
+        Raises:
+            BackendUnavailableError: If the queue cannot be reached.
+        """
+        ...
+
+
+class Board(Protocol):
+    """A short memory that may be lost at any time.
+
+    Every method raises BackendUnavailableError if it cannot be reached.
+    """
+
+    def subscribe(self, location: str, explanation: str) -> None:
+        """Note that an explanation waits for a cache entry."""
+        ...
+
+    def unsubscribe(self, location: str, explanation: str) -> None:
+        """Take that back; the entry's tasks stop by themselves when nobody is left."""
+        ...
+
+    def subscribers(self, location: str) -> Sequence[str]:
+        """Return which explanations wait for a cache entry."""
+        ...
+
+    def keep_filling(self, location: str, *, seconds: float) -> None:
+        """Note that an entry is to be filled for so long although no explanation waits for it (warming)."""
+        ...
+
+    def is_wanted(self, location: str) -> bool:
+        """Return whether an explanation, or warming, waits for a cache entry."""
+        ...
+
+    def announce(self, explanation: str, fields: Mapping[str, object], *, once: str = "") -> None:
+        """Add a message to an explanation's stream, which is capped and expires.
+
+        Args:
+            explanation: Its id.
+            fields: JSON values.
+            once: If given, messages of the same name after the first are dropped.
+        """
+        ...
+
+    def events(self, explanation: str, *, after: str) -> Sequence[BoardEvent]:
+        """Return the messages after a token at once; an empty token means from the beginning."""
+        ...
+
+    def touch(self, location: str, *, size_bytes: int) -> None:
+        """Note that a cache entry was used just now, and how large it is."""
+        ...
+
+    def least_recently_used(self) -> Sequence[tuple[str, int]]:
+        """Return location and size of the cache entries noted, longest unused first."""
+        ...
+
+    def forget(self, location: str) -> None:
+        """Forget a cache entry that is gone."""
+        ...
+
+    def lease(self, name: str, holder: str, *, seconds: float) -> bool:
+        """Take or renew a lease; False if someone else holds it."""
+        ...
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of all processes, such as `cache_hits`."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return all counters."""
+        ...
