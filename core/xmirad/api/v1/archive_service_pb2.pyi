@@ -288,3 +288,33 @@ class GetItemImageResponse(_message.Message):
     png: bytes
     geometry: _resources_pb2.ImageGeometry
     def __init__(self, png: _Optional[bytes] = ..., geometry: _Optional[_Union[_resources_pb2.ImageGeometry, _Mapping]] = ...) -> None: ...
+
+class WarmArchiveRequest(_message.Message):
+    __slots__ = ("archive", "filter", "max_items", "dry_run")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    MAX_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    filter: _resources_pb2.ItemFilter
+    max_items: int
+    dry_run: bool
+    def __init__(self, archive: _Optional[str] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., max_items: _Optional[int] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class WarmArchiveResponse(_message.Message):
+    __slots__ = ("selected_items", "complete_items", "missing_windows", "estimated_seconds", "estimated_bytes", "budget_bytes", "queued_tasks")
+    SELECTED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_BYTES_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_TASKS_FIELD_NUMBER: _ClassVar[int]
+    selected_items: int
+    complete_items: int
+    missing_windows: int
+    estimated_seconds: float
+    estimated_bytes: int
+    budget_bytes: int
+    queued_tasks: int
+    def __init__(self, selected_items: _Optional[int] = ..., complete_items: _Optional[int] = ..., missing_windows: _Optional[int] = ..., estimated_seconds: _Optional[float] = ..., estimated_bytes: _Optional[int] = ..., budget_bytes: _Optional[int] = ..., queued_tasks: _Optional[int] = ...) -> None: ...

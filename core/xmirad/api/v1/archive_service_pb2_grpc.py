@@ -100,6 +100,11 @@ class ArchiveServiceStub:
                 request_serializer=xmirad_dot_v1_dot_archive__service__pb2.GetItemImageRequest.SerializeToString,
                 response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.GetItemImageResponse.FromString,
                 _registered_method=True)
+        self.WarmArchive = channel.unary_unary(
+                '/xmirad.v1.ArchiveService/WarmArchive',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveResponse.FromString,
+                _registered_method=True)
 
 
 class ArchiveServiceServicer:
@@ -201,6 +206,14 @@ class ArchiveServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WarmArchive(self, request, context):
+        """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
+        will take; asking again goes on where it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArchiveServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -268,6 +281,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.GetItemImage,
                     request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.GetItemImageRequest.FromString,
                     response_serializer=xmirad_dot_v1_dot_archive__service__pb2.GetItemImageResponse.SerializeToString,
+            ),
+            'WarmArchive': grpc.unary_unary_rpc_method_handler(
+                    servicer.WarmArchive,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -622,6 +640,33 @@ class ArchiveService:
             '/xmirad.v1.ArchiveService/GetItemImage',
             xmirad_dot_v1_dot_archive__service__pb2.GetItemImageRequest.SerializeToString,
             xmirad_dot_v1_dot_archive__service__pb2.GetItemImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WarmArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/WarmArchive',
+            xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

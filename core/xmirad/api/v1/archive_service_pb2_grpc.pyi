@@ -66,6 +66,10 @@ class ArchiveServiceStub:
     """
     GetItemImage: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.GetItemImageRequest, _archive_service_pb2.GetItemImageResponse]
     """Returns a picture of an item: what the model saw."""
+    WarmArchive: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.WarmArchiveRequest, _archive_service_pb2.WarmArchiveResponse]
+    """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
+    will take; asking again goes on where it stands.
+    """
 
 @_typing.type_check_only
 class ArchiveServiceAsyncStub(ArchiveServiceStub):
@@ -105,6 +109,10 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """
     GetItemImage: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.GetItemImageRequest, _archive_service_pb2.GetItemImageResponse]  # type: ignore[assignment]
     """Returns a picture of an item: what the model saw."""
+    WarmArchive: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.WarmArchiveRequest, _archive_service_pb2.WarmArchiveResponse]  # type: ignore[assignment]
+    """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
+    will take; asking again goes on where it stands.
+    """
 
 class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
     """Creates, fills and maintains archives."""
@@ -219,5 +227,15 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.GetItemImageResponse, _abc.Awaitable[_archive_service_pb2.GetItemImageResponse]]:
         """Returns a picture of an item: what the model saw."""
+
+    @_abc_1.abstractmethod
+    def WarmArchive(
+        self,
+        request: _archive_service_pb2.WarmArchiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_service_pb2.WarmArchiveResponse, _abc.Awaitable[_archive_service_pb2.WarmArchiveResponse]]:
+        """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
+        will take; asking again goes on where it stands.
+        """
 
 def add_ArchiveServiceServicer_to_server(servicer: ArchiveServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -53,7 +53,7 @@ QUERY_ITEM_EXCLUSION_NAME: QueryItemExclusion
 QUERY_ITEM_EXCLUSION_CONTENT: QueryItemExclusion
 
 class SearchRequest(_message.Message):
-    __slots__ = ("archive", "image", "dicom_file", "item", "embedding", "top_k", "filter", "patient", "patient_policy", "exclude_query_item", "min_score", "exact", "model", "view")
+    __slots__ = ("archive", "image", "dicom_file", "item", "embedding", "top_k", "filter", "patient", "patient_policy", "exclude_query_item", "min_score", "exact", "model", "view", "explain_top")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     DICOM_FILE_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,7 @@ class SearchRequest(_message.Message):
     EXACT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_TOP_FIELD_NUMBER: _ClassVar[int]
     archive: str
     image: _resources_pb2.Image
     dicom_file: _resources_pb2.DicomFile
@@ -82,10 +83,11 @@ class SearchRequest(_message.Message):
     exact: bool
     model: str
     view: SearchView
-    def __init__(self, archive: _Optional[str] = ..., image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., top_k: _Optional[int] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., patient_policy: _Optional[_Union[PatientPolicy, str]] = ..., exclude_query_item: _Optional[bool] = ..., min_score: _Optional[float] = ..., exact: _Optional[bool] = ..., model: _Optional[str] = ..., view: _Optional[_Union[SearchView, str]] = ...) -> None: ...
+    explain_top: int
+    def __init__(self, archive: _Optional[str] = ..., image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., top_k: _Optional[int] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., patient_policy: _Optional[_Union[PatientPolicy, str]] = ..., exclude_query_item: _Optional[bool] = ..., min_score: _Optional[float] = ..., exact: _Optional[bool] = ..., model: _Optional[str] = ..., view: _Optional[_Union[SearchView, str]] = ..., explain_top: _Optional[int] = ...) -> None: ...
 
 class SearchResult(_message.Message):
-    __slots__ = ("item", "rank", "score", "labels", "same_patient", "identity", "thumbnail")
+    __slots__ = ("item", "rank", "score", "labels", "same_patient", "identity", "thumbnail", "explanation")
     ITEM_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +95,7 @@ class SearchResult(_message.Message):
     SAME_PATIENT_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     item: str
     rank: int
     score: float
@@ -100,7 +103,8 @@ class SearchResult(_message.Message):
     same_patient: SamePatient
     identity: _resources_pb2.ItemIdentity
     thumbnail: bytes
-    def __init__(self, item: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., labels: _Optional[_Iterable[str]] = ..., same_patient: _Optional[_Union[SamePatient, str]] = ..., identity: _Optional[_Union[_resources_pb2.ItemIdentity, _Mapping]] = ..., thumbnail: _Optional[bytes] = ...) -> None: ...
+    explanation: str
+    def __init__(self, item: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., labels: _Optional[_Iterable[str]] = ..., same_patient: _Optional[_Union[SamePatient, str]] = ..., identity: _Optional[_Union[_resources_pb2.ItemIdentity, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class Ranking(_message.Message):
     __slots__ = ("item_ids", "scores")
@@ -121,7 +125,7 @@ class SearchTimings(_message.Message):
     def __init__(self, decode_ms: _Optional[float] = ..., embed_ms: _Optional[float] = ..., search_ms: _Optional[float] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "ranking", "model", "query_digest", "searched_items", "exact", "query_item_exclusion", "timings", "request_id")
+    __slots__ = ("results", "ranking", "model", "query_digest", "searched_items", "exact", "query_item_exclusion", "timings", "request_id", "explanation_error")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     RANKING_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +135,7 @@ class SearchResponse(_message.Message):
     QUERY_ITEM_EXCLUSION_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_ERROR_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[SearchResult]
     ranking: Ranking
     model: str
@@ -140,7 +145,8 @@ class SearchResponse(_message.Message):
     query_item_exclusion: QueryItemExclusion
     timings: SearchTimings
     request_id: str
-    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    explanation_error: _resources_pb2.Error
+    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ..., explanation_error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class StreamSearchRequest(_message.Message):
     __slots__ = ("correlation_id", "search")

@@ -57,7 +57,7 @@ class RetrievalServiceServicer:
     """
 
     def Search(self, request, context):
-        """Returns the nearest items of a query, best first. Stores nothing.
+        """Returns the nearest items of a query, best first. Stores nothing unless `explain_top` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

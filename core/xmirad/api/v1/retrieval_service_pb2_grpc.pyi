@@ -34,7 +34,7 @@ class RetrievalServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RetrievalServiceAsyncStub: ...
     Search: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.SearchRequest, _retrieval_service_pb2.SearchResponse]
-    """Returns the nearest items of a query, best first. Stores nothing."""
+    """Returns the nearest items of a query, best first. Stores nothing unless `explain_top` is set."""
     StreamSearch: _grpc.StreamStreamMultiCallable[_retrieval_service_pb2.StreamSearchRequest, _retrieval_service_pb2.StreamSearchResponse]
     """Answers many searches over one call, each under its correlation id and in any order. A failing search is answered
     with its error and does not end the stream.
@@ -48,7 +48,7 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Search: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.SearchRequest, _retrieval_service_pb2.SearchResponse]  # type: ignore[assignment]
-    """Returns the nearest items of a query, best first. Stores nothing."""
+    """Returns the nearest items of a query, best first. Stores nothing unless `explain_top` is set."""
     StreamSearch: _aio.StreamStreamMultiCallable[_retrieval_service_pb2.StreamSearchRequest, _retrieval_service_pb2.StreamSearchResponse]  # type: ignore[assignment]
     """Answers many searches over one call, each under its correlation id and in any order. A failing search is answered
     with its error and does not end the stream.
@@ -65,7 +65,7 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_service_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.SearchResponse, _abc.Awaitable[_retrieval_service_pb2.SearchResponse]]:
-        """Returns the nearest items of a query, best first. Stores nothing."""
+        """Returns the nearest items of a query, best first. Stores nothing unless `explain_top` is set."""
 
     @_abc_1.abstractmethod
     def StreamSearch(

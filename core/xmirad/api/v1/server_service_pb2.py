@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1exmirad/v1/server_service.proto\x12\txmirad.v1\"\x86\x02\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x19\n\x11max_message_bytes\x18\x03 \x01(\x03\x12\x17\n\x0fmax_image_bytes\x18\x04 \x01(\x03\x12\x18\n\x10max_image_pixels\x18\x05 \x01(\x03\x12\x11\n\tmax_top_k\x18\x06 \x01(\x05\x12\x19\n\x11max_ranking_top_k\x18\x07 \x01(\x05\x12\x13\n\x0bmedia_types\x18\x08 \x03(\t\x12\x19\n\x11transfer_syntaxes\x18\t \x03(\t\x12\x14\n\x0cvector_store\x18\n \x01(\t\x12\x14\n\x0cintended_use\x18\x0b \x01(\t\"\x16\n\x14GetServerInfoRequest\"<\n\x15GetServerInfoResponse\x12#\n\x04info\x18\x01 \x01(\x0b\x32\x15.xmirad.v1.ServerInfo2c\n\rServerService\x12R\n\rGetServerInfo\x12\x1f.xmirad.v1.GetServerInfoRequest\x1a .xmirad.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1exmirad/v1/server_service.proto\x12\txmirad.v1\"\xd7\x02\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x19\n\x11max_message_bytes\x18\x03 \x01(\x03\x12\x17\n\x0fmax_image_bytes\x18\x04 \x01(\x03\x12\x18\n\x10max_image_pixels\x18\x05 \x01(\x03\x12\x11\n\tmax_top_k\x18\x06 \x01(\x05\x12\x19\n\x11max_ranking_top_k\x18\x07 \x01(\x05\x12\x13\n\x0bmedia_types\x18\x08 \x03(\t\x12\x19\n\x11transfer_syntaxes\x18\t \x03(\t\x12\x14\n\x0cvector_store\x18\n \x01(\t\x12\x14\n\x0cintended_use\x18\x0b \x01(\t\x12\x1e\n\x16max_batch_explanations\x18\x0c \x01(\x05\x12\x1d\n\x15max_occlusion_windows\x18\r \x01(\x05\x12\x10\n\x08\x66\x65\x61tures\x18\x0e \x03(\t\"\x16\n\x14GetServerInfoRequest\"<\n\x15GetServerInfoResponse\x12#\n\x04info\x18\x01 \x01(\x0b\x32\x15.xmirad.v1.ServerInfo2c\n\rServerService\x12R\n\rGetServerInfo\x12\x1f.xmirad.v1.GetServerInfoRequest\x1a .xmirad.v1.GetServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,11 +32,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xmirad.api.v1.server_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SERVERINFO']._serialized_start=46
-  _globals['_SERVERINFO']._serialized_end=308
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=310
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=332
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=334
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=394
-  _globals['_SERVERSERVICE']._serialized_start=396
-  _globals['_SERVERSERVICE']._serialized_end=495
+  _globals['_SERVERINFO']._serialized_end=389
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=391
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=413
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=415
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=475
+  _globals['_SERVERSERVICE']._serialized_start=477
+  _globals['_SERVERSERVICE']._serialized_end=576
 # @@protoc_insertion_point(module_scope)
