@@ -50,6 +50,29 @@ class SamePatient(StrEnum):
     UNKNOWN = "unknown"
 
 
+class MethodName(StrEnum):
+    """How a pair is explained."""
+
+    OCCLUSION = "occlusion"
+    ATTENTION = "attention"
+    ACTIVATION = "activation"
+
+
+class ExplanationState(StrEnum):
+    """How far an explanation is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether this state is the last one."""
+        return self in (ExplanationState.SUCCEEDED, ExplanationState.FAILED, ExplanationState.CANCELLED)
+
+
 @dataclass(frozen=True, slots=True)
 class Patient:
     """A patient as a request names them. Never stored, never logged: only its keyed hash is."""

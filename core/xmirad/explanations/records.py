@@ -10,14 +10,8 @@ from xmirad.saliency.codec import Codec
 from xmirad.saliency.lattice import STRIDE, WINDOW
 from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
-
-
-class MethodName(StrEnum):
-    """How a pair is explained."""
-
-    OCCLUSION = "occlusion"
-    ATTENTION = "attention"
-    ACTIVATION = "activation"
+from xmirad.types import ExplanationState as ExplanationState
+from xmirad.types import MethodName as MethodName
 
 
 class ImageKind(StrEnum):
@@ -26,21 +20,6 @@ class ImageKind(StrEnum):
     ITEM = "item"
     QUERY = "query"
     EMBEDDING = "embedding"
-
-
-class ExplanationState(StrEnum):
-    """How far an explanation is."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether this state is the last one."""
-        return self in (ExplanationState.SUCCEEDED, ExplanationState.FAILED, ExplanationState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
