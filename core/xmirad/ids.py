@@ -17,6 +17,7 @@ from xmirad.types import Patient
 
 ITEM_NAMESPACE = UUID("6a1f0f3e-64a5-5d0c-9d0d-0b6f5a3c2f11")
 ARCHIVE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+EXPLANATION_ID = re.compile(r"[0-9a-f]{64}")
 KEY_BYTES = 16
 
 
@@ -110,6 +111,24 @@ def parse_item_name(name: str, *, field: str) -> tuple[str, str]:
     if canonical != item:
         raise InvalidRequestError(f"{field} must be `archives/{{archive}}/items/{{uuid}}`", field=field)
     return parse_archive_name(archive, field=field), item
+
+
+def explanation_name(explanation: str) -> str:
+    """Return the resource name of an explanation."""
+    return f"explanations/{explanation}"
+
+
+def parse_explanation_name(name: str, *, field: str) -> str:
+    """Return the explanation's id.
+
+    Raises:
+        InvalidRequestError: If the name is not of the form `explanations/{id}`.
+    """
+    prefix, _, explanation = name.partition("/")
+    if prefix != "explanations" or not EXPLANATION_ID.fullmatch(explanation):
+        message = f"{field} must be `explanations/` and 64 of the characters 0-9 and a-f"
+        raise InvalidRequestError(message, field=field)
+    return explanation
 
 
 def upload_key(*, external_id: str, digest: str) -> str:

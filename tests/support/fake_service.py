@@ -16,23 +16,35 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from support import fake_messages as messages
+from support import fake_explanations, fake_messages
 from support.fake_archives import FakeArchives
 from xmirad.api.errors import REQUEST_ID_KEY, status_of, to_proto_error
-from xmirad.api.v1 import archive_service_pb2, model_service_pb2, retrieval_service_pb2, server_service_pb2
+from xmirad.api.v1 import (
+    archive_service_pb2,
+    explanation_service_pb2,
+    model_service_pb2,
+    retrieval_service_pb2,
+    server_service_pb2,
+)
 from xmirad.errors import XmiradError
 
 MAX_MESSAGE_BYTES = 64 << 20
 IDLE_SECONDS = 0.005
-MODULES = (archive_service_pb2, model_service_pb2, retrieval_service_pb2, server_service_pb2)
+MODULES = (
+    archive_service_pb2,
+    explanation_service_pb2,
+    model_service_pb2,
+    retrieval_service_pb2,
+    server_service_pb2,
+)
 STREAMS: dict[str, tuple[Callable[[FakeArchives, Any], Any], Any, str]] = {
     "UploadItems": (
-        lambda archives, request: messages.CreateItem(archives, request, "").receipt,
+        lambda archives, request: fake_messages.CreateItem(archives, request, "").receipt,
         archive_service_pb2.UploadItemsResponse,
         "receipt",
     ),
     "StreamSearch": (
-        lambda archives, request: messages.Search(archives, request.search, ""),
+        lambda archives, request: fake_messages.Search(archives, request.search, ""),
         retrieval_service_pb2.StreamSearchResponse,
         "response",
     ),
@@ -65,6 +77,7 @@ class Switches:
     calls: dict[str, int] = field(default_factory=dict)
     request_ids: list[str] = field(default_factory=list)
     most_unanswered: int = 0
+    tokens: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -91,8 +104,10 @@ class FakeService:
 
 
 def _unary(service: FakeService, method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
-    """Return the behavior of a method that the function of that name in `fake_messages` answers."""
-    answer: Callable[[FakeArchives, Any, str], Any] = getattr(messages, method)
+    """Return the behavior of a method that the function of that name in the modules of answers has."""
+    answer: Callable[[FakeArchives, Any, str], Any] = getattr(
+        fake_messages if hasattr(fake_messages, method) else fake_explanations, method
+    )
 
     def call(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
         try:
@@ -117,6 +132,25 @@ def _stream(service: FakeService, method: str) -> Callable[[Iterator[Any], grpc.
             return response_type(correlation_id=sent, error=to_proto_error(error))
 
     return lambda requests, context: _answers(service, method, requests, context, one)
+
+
+def _watch(service: FakeService) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
+    """Return the behavior of the stream that shows an explanation."""
+
+    def watch(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401
+        try:
+            service.enter("WatchExplanation", context)
+            service.switches.tokens.append(request.resume_token)
+            for answered, answer in enumerate(fake_explanations.watched(service.archives, request)):
+                if answered == service.switches.break_after:
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "injected")
+                yield answer
+        except XmiradError as error:
+            context.abort_with_status(status_of(error, request_id_of(context)))
+        finally:
+            service.switches.ended.set()
+
+    return watch
 
 
 def request_id_of(context: grpc.ServicerContext) -> str:
@@ -183,6 +217,8 @@ def _handlers(service: FakeService, descriptor: ServiceDescriptor) -> grpc.Gener
         if method.client_streaming:
             behavior = _stream(service, method.name)
             handlers[method.name] = grpc.stream_stream_rpc_method_handler(behavior, read, write)
+        elif method.server_streaming:
+            handlers[method.name] = grpc.unary_stream_rpc_method_handler(_watch(service), read, write)
         else:
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(_unary(service, method.name), read, write)
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)

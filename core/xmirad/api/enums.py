@@ -5,10 +5,15 @@ from typing import Generic, TypeVar
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from xmirad.api.v1 import archive_service_pb2, resources_pb2, retrieval_service_pb2
-from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView
+from xmirad.api.v1 import archive_service_pb2, explanation_service_pb2, resources_pb2, retrieval_service_pb2
+from xmirad.api.vocabulary import ExplanationPriority, ItemView, MapQuality, QueryItemExclusion, SearchView
 from xmirad.errors import InvalidRequestError
-from xmirad.types import OriginalsPolicy, PatientPolicy, SamePatient, Sex, UploadState
+from xmirad.saliency.attention import AttentionForm
+from xmirad.saliency.codec import Codec
+from xmirad.saliency.fidelity import Verdict
+from xmirad.saliency.masking import Fill
+from xmirad.saliency.method import ExplainedImage
+from xmirad.types import ExplanationState, OriginalsPolicy, PatientPolicy, SamePatient, Sex, UploadState
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -83,3 +88,15 @@ SAME_PATIENT = EnumTable(retrieval_service_pb2.SamePatient, SamePatient)
 QUERY_ITEM_EXCLUSION = EnumTable(
     retrieval_service_pb2.QueryItemExclusion, QueryItemExclusion, unspecified=QueryItemExclusion.NONE
 )
+EXPLANATION_STATE = EnumTable(explanation_service_pb2.ExplanationState, ExplanationState)
+EXPLANATION_PRIORITY = EnumTable(
+    explanation_service_pb2.ExplanationPriority, ExplanationPriority, unspecified=ExplanationPriority.INTERACTIVE
+)
+EXPLAINED_IMAGE = EnumTable(explanation_service_pb2.ExplainedImage, ExplainedImage, unspecified=ExplainedImage.RESULT)
+OCCLUSION_FILL = EnumTable(explanation_service_pb2.OcclusionFill, Fill, unspecified=Fill.ZERO)
+OCCLUSION_CODEC = EnumTable(explanation_service_pb2.OcclusionCodec, Codec, unspecified=Codec.INT8)
+ATTENTION_FORM = EnumTable(
+    explanation_service_pb2.AttentionForm, AttentionForm, unspecified=AttentionForm.SIAMESE_POSITIVE
+)
+MAP_QUALITY = EnumTable(explanation_service_pb2.MapQuality, MapQuality)
+FIDELITY_VERDICT = EnumTable(explanation_service_pb2.FidelityVerdict, Verdict)

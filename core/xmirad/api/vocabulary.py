@@ -25,3 +25,17 @@ class QueryItemExclusion(StrEnum):
     NONE = "none"
     NAME = "name"
     CONTENT = "content"
+
+
+class ExplanationPriority(StrEnum):
+    """Who waits for an explanation."""
+
+    INTERACTIVE = "interactive"
+    BACKGROUND = "background"
+
+
+class MapQuality(StrEnum):
+    """Whether a map is final."""
+
+    APPROXIMATE = "approximate"
+    EXACT = "exact"

@@ -1,12 +1,23 @@
-"""The typed SDK: `Client`, and the values that it takes (here) and returns (`types`, `search_types`).
+"""The typed SDK: `Client`, and the values that it takes (here) and returns (`types` and its siblings).
 
-Imports with the base install alone. Building requests (`requests`) and reading answers (`parsing`) know no transport,
-so that another transport can share them; `connection`, `exchange` and `client` are the synchronous one.
+Imports with the base install alone. Building requests (`requests`), reading answers (`parsing`) and the calls made of
+both (`calls`) know no transport; `connection`, `exchange`, `watching` and `client` are the synchronous one.
 """
 
-from xmirad.api.vocabulary import ItemView, SearchView
+from xmirad.api.vocabulary import ExplanationPriority, ItemView, SearchView
 from xmirad.client.client import Client
+from xmirad.client.explanation_types import ActivationMethod, AttentionMethod, OcclusionMethod
 from xmirad.client.search_types import StreamedSearch
 from xmirad.client.types import Upload
 
-__all__ = ["Client", "ItemView", "SearchView", "StreamedSearch", "Upload"]
+__all__ = [
+    "ActivationMethod",
+    "AttentionMethod",
+    "Client",
+    "ExplanationPriority",
+    "ItemView",
+    "OcclusionMethod",
+    "SearchView",
+    "StreamedSearch",
+    "Upload",
+]

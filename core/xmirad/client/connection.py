@@ -1,6 +1,6 @@
 """One channel to a service: deadlines, request ids, and errors of calls turned into the library's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -8,12 +8,22 @@ from uuid import uuid4
 import grpc
 
 from xmirad.api.errors import REQUEST_ID_KEY, error_of
+from xmirad.client.calls import Call, Page
+from xmirad.client.pages import entries_of_pages
 from xmirad.client.service_config import channel_options
-from xmirad.errors import XmiradError
+from xmirad.client.stubs import Stubs, stubs_of
+from xmirad.errors import BackendUnavailableError, XmiradError
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+Value = TypeVar("Value")
 Received_co = TypeVar("Received_co", covariant=True)
+
+
+def not_ready(address: str, seconds: float) -> BackendUnavailableError:
+    """Return the error for a service that does not answer within the time it was given."""
+    message = f"Nothing answers at {address} after {seconds:g} s; start it with `xmirad up`"
+    return BackendUnavailableError(message, metadata={"backend": "service", "address": address})
 
 
 class StreamCall(Protocol[Received_co]):
@@ -38,17 +48,13 @@ class Connection:
         """
         self.address = address
         self.timeout_seconds = timeout_seconds
-        self.channel = grpc.insecure_channel(address, options=channel_options(address))
+        self._channel = grpc.insecure_channel(address, options=channel_options(address))
+        self._stubs = stubs_of(self._channel)
 
-    def call(
-        self,
-        method: "grpc.UnaryUnaryMultiCallable[Request, Response]",
-        request: Request,
-        *,
-        timeout_seconds: float | None = None,
-        wait_for_ready: bool | None = None,
-    ) -> Response:
-        """Return the answer to a request.
+    def run(
+        self, call: Call[Value], *, timeout_seconds: float | None = None, wait_for_ready: bool | None = None
+    ) -> Value:
+        """Return the answer to a call.
 
         Raises:
             XmiradError: As raised by the service; `BackendUnavailableError` where nothing answers.
@@ -57,24 +63,43 @@ class Connection:
         """
         request_id = uuid4().hex
         try:
-            return method(
-                request,
+            response = call.method(self._stubs)(
+                call.request,
                 timeout=timeout_seconds or self.timeout_seconds,
                 metadata=((REQUEST_ID_KEY, request_id),),
                 wait_for_ready=wait_for_ready,
             )
         except grpc.RpcError as error:
             raise self.error_of(error, request_id) from error
+        return call.parse(response)
+
+    def entries(self, page: Callable[[str], Call[Page[Value]]]) -> Iterator[Value]:
+        """Yield the entries of all pages, fetching each when it is needed.
+
+        Args:
+            page: Returns the call for the page of a token.
+        """
+        return entries_of_pages(lambda token: self.run(page(token)))
 
     def stream(
         self,
-        method: "grpc.StreamStreamMultiCallable[Request, Response]",
+        method: "Callable[[Stubs], grpc.StreamStreamMultiCallable[Request, Response]]",
         requests: Iterator[Request],
         *,
         request_id: str,
     ) -> StreamCall[Response]:
         """Open a stream without a deadline of its own. What it raises is for `error_of`."""
-        return method(requests, metadata=((REQUEST_ID_KEY, request_id),))
+        return method(self._stubs)(requests, metadata=((REQUEST_ID_KEY, request_id),))
+
+    def watch(
+        self,
+        method: "Callable[[Stubs], grpc.UnaryStreamMultiCallable[Request, Response]]",
+        request: Request,
+        *,
+        request_id: str,
+    ) -> StreamCall[Response]:
+        """Open a stream of answers to one request, as `stream` does."""
+        return method(self._stubs)(request, metadata=((REQUEST_ID_KEY, request_id),))
 
     def error_of(self, rpc_error: grpc.RpcError, request_id: str) -> XmiradError | TimeoutError | CancelledError:
         """Return the error that a failed call stands for, with the request id that it was sent under."""
@@ -87,4 +112,4 @@ class Connection:
 
     def close(self) -> None:
         """Close the channel; calls that are under way are cancelled."""
-        self.channel.close()
+        self._channel.close()

@@ -6,70 +6,44 @@ unanswered ones are yielded as failed, and the reason is raised after them.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic
 from uuid import uuid4
 
 import grpc
 from google.protobuf.message import Message
 
 from xmirad.client.connection import Connection, StreamCall
-from xmirad.client.window import Window
-from xmirad.errors import BackendUnavailableError, PayloadTooLargeError, XmiradError
+from xmirad.client.stream_kinds import Asked, Outcome, StreamKind
+from xmirad.client.window import Window, check_in_flight
+from xmirad.errors import BackendUnavailableError, XmiradError
 
-
-class Correlated(Protocol):
-    """A value or an answer with the word that joins the two."""
-
-    @property
-    def correlation_id(self) -> str: ...  # noqa: D102
-
-
-Asked = TypeVar("Asked", bound=Correlated)
-Sent = TypeVar("Sent", bound=Message)
-Received = TypeVar("Received", bound=Correlated)
-Outcome = TypeVar("Outcome")
 StreamError = XmiradError | TimeoutError | CancelledError
 WATCHING_SECONDS = 1.0
 SETTLE_SECONDS = 5.0  # for the caller's iterable to come back, when the stream broke meanwhile
 
 
-@dataclass(frozen=True, slots=True)
-class StreamKind(Generic[Asked, Sent, Received, Outcome]):
-    """What one method's stream is made of.
-
-    Attributes:
-        method: The stub's method.
-        build: Makes a request; raises `XmiradError` where the value cannot be sent.
-        parse: Makes an outcome of an answer.
-        failed: Makes an outcome of a correlation id and an error.
-    """
-
-    method: "grpc.StreamStreamMultiCallable[Sent, Received]"
-    build: Callable[[Asked], Sent]
-    parse: Callable[[Received], Outcome]
-    failed: Callable[[str, XmiradError], Outcome]
-
-
-class Exchange(Generic[Asked, Sent, Received, Outcome]):
+class Exchange(Generic[Asked, Outcome]):
     """One run of a stream."""
 
     def __init__(
         self,
         connection: Connection,
-        kind: StreamKind[Asked, Sent, Received, Outcome],
+        kind: StreamKind[Asked, Outcome],
         asked: Iterable[Asked],
         *,
         in_flight: int,
-        max_message_bytes: int,
     ) -> None:
-        """Prepare a stream; nothing is read or sent before the first outcome is asked for."""
+        """Prepare a stream; nothing is read or sent before the first outcome is asked for.
+
+        Raises:
+            InvalidRequestError: If `in_flight` is less than 1.
+        """
+        check_in_flight(in_flight)
         self._connection = connection
         self._kind = kind
         self._asked = asked
-        self._max_message_bytes = max_message_bytes
         self._window = Window(in_flight)
         self._refused: deque[Outcome] = deque()
         self._input_error: Exception | None = None
@@ -101,7 +75,7 @@ class Exchange(Generic[Asked, Sent, Received, Outcome]):
             call.cancel()
         yield from self._rest(error)
 
-    def _answered(self, call: StreamCall[Received]) -> Iterator[Outcome]:
+    def _answered(self, call: StreamCall[Any]) -> Iterator[Outcome]:
         while True:
             self._window.set_waiting(True)
             try:
@@ -132,7 +106,7 @@ class Exchange(Generic[Asked, Sent, Received, Outcome]):
         if self._input_error is not None:
             raise self._input_error
 
-    def _requests(self) -> Iterator[Sent]:
+    def _requests(self) -> Iterator[Message]:
         """Make the requests; runs in a thread of gRPC, which asks for the next one when the last one is sent."""
         try:
             asked = iter(self._asked)
@@ -145,26 +119,16 @@ class Exchange(Generic[Asked, Sent, Received, Outcome]):
             self._input_error = error
         self._window.all_sent()
 
-    def _request(self, value: Asked) -> Sent | None:
+    def _request(self, value: Asked) -> Message | None:
         """Return the request for a value; None, after noting the outcome, where it cannot be sent."""
         try:
-            request = self._kind.build(value)
-            self._check_length(request)
+            return self._kind.request(value)
         except XmiradError as error:
             self._refused.append(self._kind.failed(value.correlation_id, error))
             self._window.remove(value.correlation_id)
             return None
-        return request
 
-    def _check_length(self, request: Sent) -> None:
-        """Refuse what the channel would refuse, which would end the whole stream."""
-        length = request.ByteSize()
-        if length > self._max_message_bytes:
-            limit = {"message_bytes": str(length), "max_message_bytes": str(self._max_message_bytes)}
-            message = f"the message has {length} bytes; at most {self._max_message_bytes} are allowed"
-            raise PayloadTooLargeError(message, metadata=limit)
-
-    def _watch(self, call: StreamCall[Received]) -> None:
+    def _watch(self, call: StreamCall[Any]) -> None:
         timeout = self._connection.timeout_seconds
         while not self._ended.wait(min(WATCHING_SECONDS, timeout / 10)):
             if self._window.silence_seconds() > timeout:

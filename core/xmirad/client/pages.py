@@ -1,28 +1,36 @@
 """Walking through the pages of a list."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from xmirad.client.calls import Page
 from xmirad.errors import InternalError
 
 Entry = TypeVar("Entry")
 
 
-def entries_of_pages(page: Callable[[str], tuple[Iterable[Entry], str]]) -> Iterator[Entry]:
+def entries_of_pages(page: Callable[[str], Page[Entry]]) -> Iterator[Entry]:
     """Yield the entries of all pages, fetching each when it is needed.
 
     Args:
-        page: Returns the entries of the page of a token, and the token of the next page; empty on the last.
+        page: Returns the page of a token.
 
     Raises:
         InternalError: If a page names itself as the next, which would never end.
     """
-    token = ""
-    while True:
-        entries, next_token = page(token)
-        yield from entries
-        if not next_token:
-            return
-        if next_token == token:
-            raise InternalError("the service answered with a page that is followed by itself")
-        token = next_token
+    token: str | None = ""
+    while token is not None:
+        fetched = page(token)
+        yield from fetched.entries
+        token = following(token, fetched)
+
+
+def following(token: str, page: Page[Entry]) -> str | None:
+    """Return the token of the page after that of a token, or None after the last.
+
+    Raises:
+        InternalError: If the page names itself as the next, which would never end.
+    """
+    if page.next_token and page.next_token == token:
+        raise InternalError("the service answered with a page that is followed by itself")
+    return page.next_token or None

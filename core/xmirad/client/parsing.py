@@ -36,6 +36,9 @@ def server_info(message: server_service_pb2.ServerInfo) -> ServerInfo:
         transfer_syntaxes=tuple(message.transfer_syntaxes),
         vector_store=message.vector_store,
         intended_use=message.intended_use,
+        max_batch_explanations=message.max_batch_explanations,
+        max_occlusion_windows=message.max_occlusion_windows,
+        features=tuple(message.features),
     )
 
 
@@ -62,7 +65,7 @@ def archive_info(message: archive_service_pb2.Archive) -> ArchiveInfo:
         model=message.model,
         originals=ORIGINALS_POLICY.read(message.originals) or OriginalsPolicy.COPY,
         item_count=message.item_count,
-        create_time=_time(message.create_time),
+        create_time=time(message.create_time),
     )
 
 
@@ -99,7 +102,7 @@ def item(message: resources_pb2.Item) -> Item:
         image_digest=message.image_digest,
         geometry=geometry(message.geometry) if message.HasField("geometry") else None,
         identity=identity(message.identity) if message.HasField("identity") else None,
-        create_time=_time(message.create_time) if message.HasField("create_time") else None,
+        create_time=time(message.create_time) if message.HasField("create_time") else None,
         embedding=embedding(message.embedding) if message.HasField("embedding") else None,
     )
 
@@ -150,5 +153,6 @@ def embedding(message: resources_pb2.Embedding) -> Float32Array:
     return np.array(message.values, dtype=np.float32)
 
 
-def _time(message: Timestamp) -> datetime:
+def time(message: Timestamp) -> datetime:
+    """Read a time, in UTC."""
     return message.ToDatetime(tzinfo=UTC)

@@ -82,7 +82,7 @@ def search_request(archive: str, search: StreamedSearch) -> retrieval_service_pb
     Raises:
         InvalidRequestError: If the request cannot be put into a message.
     """
-    with _sendable():
+    with sendable():
         return retrieval_service_pb2.SearchRequest(
             archive=archive_name(archive),
             top_k=search.top_k,
@@ -94,7 +94,8 @@ def search_request(archive: str, search: StreamedSearch) -> retrieval_service_pb
             exact=search.exact,
             model=model_name(search.model),
             view=SEARCH_VIEW.to_proto(search.view),
-            **_source(search.source),
+            explain_top=search.explain_top,
+            **source_fields(search.source),
         )
 
 
@@ -111,7 +112,7 @@ def embed_image_request(image: EncodedImage, *, model: str) -> retrieval_service
 
 
 def _item_upload(upload: Upload) -> archive_service_pb2.ItemUpload:
-    with _sendable():
+    with sendable():
         return archive_service_pb2.ItemUpload(
             external_id=upload.external_id,
             attributes=attributes_to_proto(upload.attributes),
@@ -121,7 +122,8 @@ def _item_upload(upload: Upload) -> archive_service_pb2.ItemUpload:
         )
 
 
-def _source(source: EncodedImage | str | Float32Array) -> dict[str, Any]:
+def source_fields(source: EncodedImage | str | Float32Array) -> dict[str, Any]:
+    """Return the field of a oneof `source` that holds an image, the name of an item, or a vector."""
     if isinstance(source, EncodedImage):
         return _image(source)
     if isinstance(source, str):
@@ -135,7 +137,7 @@ def _image(image: EncodedImage) -> dict[str, Any]:
 
 
 @contextmanager
-def _sendable() -> Iterator[None]:
+def sendable() -> Iterator[None]:
     """Turn protobuf's refusal of a value into ours: bytes of a file name that are no text, a number beyond 32 bits."""
     try:
         yield

@@ -27,6 +27,9 @@ def search_response(message: retrieval_service_pb2.SearchResponse, *, archive: s
         query_item_exclusion=QUERY_ITEM_EXCLUSION.read(message.query_item_exclusion) or QueryItemExclusion.NONE,
         timings=SearchTimings(timings.decode_ms, timings.embed_ms, timings.search_ms),
         request_id=message.request_id,
+        explanation_error=from_proto_error(message.explanation_error)
+        if message.HasField("explanation_error")
+        else None,
     )
 
 
@@ -62,6 +65,7 @@ def _results(message: retrieval_service_pb2.SearchResponse) -> tuple[SearchResul
             same_patient=SAME_PATIENT.read(result.same_patient),
             identity=parsing.identity(result.identity) if result.HasField("identity") else None,
             thumbnail=result.thumbnail,
+            explanation=result.explanation,
         )
         for result in message.results
     )

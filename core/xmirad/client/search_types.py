@@ -28,6 +28,7 @@ class StreamedSearch:
         exact: Compare with every item instead of walking an approximate index.
         model: If set, must be the archive's model, by short name, digest or resource name.
         view: How much of every result to return.
+        explain_top: Explain so many of the first results; the query is stored for it.
     """
 
     correlation_id: str
@@ -41,6 +42,7 @@ class StreamedSearch:
     exact: bool = False
     model: str = ""
     view: SearchView = SearchView.BASIC
+    explain_top: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class SearchResult:
         same_patient: Whether the result shows the query's patient, or None where that was not compared.
         identity: Identifiers in the source system; in the view FULL.
         thumbnail: JPEG of what the model saw, 112 x 112 pixels; in the view FULL, else empty.
+        explanation: `explanations/{explanation}` where it was asked for, else an empty string.
     """
 
     item: str
@@ -64,6 +67,7 @@ class SearchResult:
     same_patient: SamePatient | None = None
     identity: ItemIdentity | None = None
     thumbnail: bytes = b""
+    explanation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class SearchResponse:
         query_item_exclusion: How the query's own item was recognized.
         timings: Where the service's time went.
         request_id: Identifies the call in the service's logs.
+        explanation_error: Why explanations that were asked for are not created, or None.
     """
 
     results: tuple[SearchResult, ...]
@@ -104,6 +109,7 @@ class SearchResponse:
     query_item_exclusion: QueryItemExclusion
     timings: SearchTimings
     request_id: str
+    explanation_error: XmiradError | None = None
 
 
 @dataclass(frozen=True, slots=True)

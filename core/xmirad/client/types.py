@@ -32,6 +32,9 @@ class ServerInfo:
         transfer_syntaxes: DICOM transfer syntaxes that can be decoded, by UID.
         vector_store: The vector store behind it.
         intended_use: What the results are for, to be shown to readers.
+        max_batch_explanations: Most explanations of one request.
+        max_occlusion_windows: Most windows of an occlusion map.
+        features: What else the service can do, such as `explanations` and `explanation_queue`.
     """
 
     version: str
@@ -45,6 +48,9 @@ class ServerInfo:
     transfer_syntaxes: tuple[str, ...]
     vector_store: str
     intended_use: str
+    max_batch_explanations: int = 0
+    max_occlusion_windows: int = 0
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,3 +95,13 @@ class Window:
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+
+def check_in_flight(limit: int) -> None:
+    """Check how many requests of a stream may be unanswered.
+
+    Raises:
+        InvalidRequestError: If none may.
+    """
+    if limit < 1:
+        raise InvalidRequestError("in_flight must be at least 1", field="in_flight", metadata={"minimum": "1"})

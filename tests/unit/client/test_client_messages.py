@@ -9,6 +9,7 @@ import pytest
 from xmirad.api.v1 import archive_service_pb2, resources_pb2, retrieval_service_pb2
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
 from xmirad.client import parsing, requests, search_parsing
+from xmirad.client.calls import Page
 from xmirad.client.pages import entries_of_pages
 from xmirad.client.search_types import StreamedSearch
 from xmirad.client.types import Upload
@@ -30,7 +31,8 @@ def test_every_field_of_a_search_is_written() -> None:
         min_score=-0.5,
         exact=True,
         model="lite0",
-        view=SearchView.RANKING,
+        view=SearchView.BASIC,
+        explain_top=3,
     )
 
     message = requests.stream_search_request("covidx", search)
@@ -127,11 +129,11 @@ def test_a_ranking_of_unequal_halves_is_an_error() -> None:
 
 def test_pages_that_never_end_are_an_error() -> None:
     with pytest.raises(InternalError, match="followed by itself"):
-        list(entries_of_pages(lambda token: ([1], "same")))
+        list(entries_of_pages(lambda token: Page([1], "same")))
 
 
 def test_an_empty_page_does_not_end_the_list() -> None:
-    pages = {"": ([1], "a"), "a": ([], "b"), "b": ([2], "")}
+    pages = {"": Page([1], "a"), "a": Page([], "b"), "b": Page([2], "")}
 
     assert list(entries_of_pages(pages.__getitem__)) == [1, 2]
 

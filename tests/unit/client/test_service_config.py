@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from xmirad.api.v1 import archive_service_pb2, model_service_pb2, retrieval_service_pb2, server_service_pb2
+from support.fake_service import MODULES
 from xmirad.client.service_config import SERVICE_CONFIG, channel_options
 
 
@@ -12,7 +12,7 @@ def test_only_unavailable_is_retried_and_streams_are_not_retried_at_all() -> Non
     streams, others = json.loads(SERVICE_CONFIG)["methodConfig"]
     streaming = {
         (service.full_name, method.name)
-        for module in (archive_service_pb2, model_service_pb2, retrieval_service_pb2, server_service_pb2)
+        for module in MODULES
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
         if method.client_streaming or method.server_streaming
