@@ -23,7 +23,7 @@ class ImageBlobs:
 
     def put_input(self, image: str, preprocessing: str, pixels: UInt8Array) -> None:
         """Store an image's model input, uint8 `[size, size, 3]`; it replaces one that is there and cannot be read."""
-        key, data = keys.model_input(image, preprocessing), _npy(pixels)
+        key, data = keys.model_input(image, preprocessing), npy_bytes(pixels)
         if self._blobs.put(key, data, if_absent=True):
             return
         try:
@@ -40,7 +40,7 @@ class ImageBlobs:
 
     def put_embedding(self, image: str, model: str, embedding: Float32Array) -> None:
         """Store an image's embedding, float32 `[embedding_size]`; it replaces one that is there."""
-        self._blobs.put(keys.embedding(image, model), _npy(embedding))
+        self._blobs.put(keys.embedding(image, model), npy_bytes(embedding))
 
     def embedding(self, image: str, model: str) -> Float32Array | None:
         """Return an image's embedding, or None.
@@ -87,18 +87,28 @@ class ImageBlobs:
                 yield key.split("/")[1]
 
     def _array(self, key: str) -> npt.NDArray[Any] | None:
-        try:
-            data = self._blobs.get(key)
-        except BlobNotFoundError:
-            return None
-        try:
-            array: npt.NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise EmbeddingCorruptError("a stored array cannot be read", metadata={"blob": key}) from error
-        return array
+        return read_array(self._blobs, key)
 
 
-def _npy(array: Float32Array | UInt8Array) -> bytes:
+def read_array(blobs: BlobStore, key: str) -> npt.NDArray[Any] | None:
+    """Return an array in NPY format, or None if there is none.
+
+    Raises:
+        EmbeddingCorruptError: If what is stored is no array.
+    """
+    try:
+        data = blobs.get(key)
+    except BlobNotFoundError:
+        return None
+    try:
+        array: npt.NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise EmbeddingCorruptError("a stored array cannot be read", metadata={"blob": key}) from error
+    return array
+
+
+def npy_bytes(array: Float32Array | UInt8Array) -> bytes:
+    """Return an array in NPY format."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()

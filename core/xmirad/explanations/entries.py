@@ -15,6 +15,9 @@ WINDOWS_PER_CHUNK = 20
 """Two seconds of the slowest model on one thread; equal for all processes, or their chunks would not fit together."""
 
 
+SCALE_BYTES = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class OcclusionEntry:
     """The masked embeddings of one image; every occlusion map of that image comes from them.
@@ -67,6 +70,10 @@ class OcclusionEntry:
     def chunks(self) -> tuple[range, ...]:
         """Positions in the lattice's walk that each chunk covers; none crosses the end of a level."""
         return chunks(self.lattice, WINDOWS_PER_CHUNK)
+
+    def size_bytes(self, embedding_size: int) -> int:
+        """Return how many bytes the complete entry takes."""
+        return self.lattice.windows * (SCALE_BYTES + embedding_size * self.codec.dtype.itemsize)
 
     def to_document(self) -> dict[str, str | int | bool]:
         """Return the entry as JSON values."""

@@ -51,18 +51,47 @@ class Embedder(ABC):
             InvalidRequestError: If the array is of another type or shape.
             EmbeddingCorruptError: If an embedding is not finite or zero.
         """
-        recipe = self.artifact.preprocessing
-        side = recipe.crop_size
-        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3):
-            raise InvalidRequestError(f"pixels must be uint8 [N, {side}, {side}, 3]", field="pixels")
+        self._check(pixels)
         embeddings = np.empty((len(pixels), self.artifact.embedding_size), dtype=np.float32)
         for start in range(0, len(pixels), BATCH_SIZE):
-            batch = pixels[start : start + BATCH_SIZE]
-            normalized = np.empty((len(batch), 3, side, side), dtype=np.float32)
-            for image, out in zip(batch, normalized, strict=True):
-                recipe.normalize(image, out)
-            embeddings[start : start + BATCH_SIZE] = unit_rows(self._features(normalized))
+            normalized = self.normalized(pixels[start : start + BATCH_SIZE])
+            embeddings[start : start + BATCH_SIZE] = self.embed_normalized(normalized)
         return embeddings
+
+    def normalized(self, pixels: UInt8Array) -> Float32Array:
+        """Return prepared images as the network sees them, `[N, 3, S, S]`.
+
+        Args:
+            pixels: uint8 RGB, `[N, S, S, 3]`, prepared by the model's recipe.
+
+        Raises:
+            InvalidRequestError: If the array is of another type or shape.
+        """
+        self._check(pixels)
+        recipe = self.artifact.preprocessing
+        normalized = np.empty((len(pixels), 3, recipe.crop_size, recipe.crop_size), dtype=np.float32)
+        for image, out in zip(pixels, normalized, strict=True):
+            recipe.normalize(image, out)
+        return normalized
+
+    def embed_normalized(self, normalized: Float32Array) -> Float32Array:
+        """Return the embeddings of normalized images, one forward pass each.
+
+        Args:
+            normalized: `[N, 3, S, S]`.
+
+        Returns:
+            `[N, D]`, rows of L2 norm 1.
+
+        Raises:
+            EmbeddingCorruptError: If an embedding is not finite or zero.
+        """
+        return unit_rows(self._features(normalized))
+
+    def _check(self, pixels: UInt8Array) -> None:
+        side = self.artifact.preprocessing.crop_size
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3):
+            raise InvalidRequestError(f"pixels must be uint8 [N, {side}, {side}, 3]", field="pixels")
 
     @abstractmethod
     def _features(self, normalized: Float32Array) -> Float32Array:
@@ -140,7 +169,7 @@ def check_canonical(embedder: Embedder) -> None:
         raise corrupt(artifact.digest, f"the canonical embedding differs by {difference:.1e}")
 
 
-def load_embedder(artifact: ModelArtifact, *, threads: int) -> Embedder:
+def load_embedder(artifact: ModelArtifact, *, threads: int) -> BackboneEmbedder:
     """Load a model for the CPU, checking its files and its canonical embedding; never imports torch.
 
     Args:

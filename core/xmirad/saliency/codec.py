@@ -130,7 +130,7 @@ def encode(masked: Float32Array, unmasked: Float32Array, codec: Codec) -> CodedD
     return CodedDifferences(codec, scales, values)
 
 
-def from_bytes(data: bytes, codec: Codec, *, embedding_size: int) -> CodedDifferences:
+def from_bytes(data: bytes | memoryview, codec: Codec, *, embedding_size: int) -> CodedDifferences:
     """Read what `to_bytes` wrote, without copying it.
 
     Raises:

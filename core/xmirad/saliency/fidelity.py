@@ -59,6 +59,23 @@ class Curves:
         return area(self.insertion) - area(self.deletion)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Embeddings of an image while its pixels change.
+
+    Attributes:
+        insertion: From the blurred image to the image itself, `[steps + 1, D]`, unit rows.
+        deletion: From the image itself to zeros, `[steps + 1, D]`, unit rows.
+    """
+
+    insertion: Float32Array
+    deletion: Float32Array
+
+    def curves(self, other: Float32Array) -> Curves:
+        """Return the cosines with the embedding of another image, `[D]`, unit."""
+        return Curves(insertion=_cosines(self.insertion, other), deletion=_cosines(self.deletion, other))
+
+
 def pixel_order(saliency: Float32Array) -> IntArray:
     """Return the pixels of a map, numbered row by row, most salient first; of equal ones the one with the lower number.
 
@@ -95,14 +112,31 @@ def curves(image: Float32Array, order: IntArray, *, other: Float32Array, embed: 
     Raises:
         InvalidRequestError: If the order is not one of the image's pixels, or the step is less than 1.
     """
+    return series(image, order, embed=embed, step=step).curves(other)
+
+
+def series(image: Float32Array, order: IntArray, *, embed: EmbedBatch, step: int = STEP) -> Series:
+    """Embed an image while it loses and regains its pixels; of use for any other image.
+
+    Costs two forward passes for each step, and two more.
+
+    Args:
+        image: The explained image, normalized, `[3, S, S]`.
+        order: In which order its pixels change, `[S * S]`.
+        embed: Embeds a batch.
+        step: How many pixels change at a time.
+
+    Raises:
+        InvalidRequestError: If the order is not one of the image's pixels, or the step is less than 1.
+    """
     if step < 1:
         raise InvalidRequestError("step must be at least 1", field="step", metadata={"lowest": "1"})
     if order.size != image[0].size:
         raise InvalidRequestError("the order must name every pixel once", field="order")
     blurry = blurred(image, folded_kernel(BLUR_SIGMA, BLUR_LENGTH))
-    return Curves(
-        insertion=_scores(_changing(blurry, image, order, step), other, embed),
-        deletion=_scores(_changing(image, np.zeros_like(image), order, step), other, embed),
+    return Series(
+        insertion=_embeddings(_changing(blurry, image, order, step), embed),
+        deletion=_embeddings(_changing(image, np.zeros_like(image), order, step), embed),
     )
 
 
@@ -135,7 +169,10 @@ def _changing(start: Float32Array, end: Float32Array, order: IntArray, step: int
         current[:, pixels] = target[:, pixels]
 
 
-def _scores(batches: Iterator[Float32Array], other: Float32Array, embed: EmbedBatch) -> Float64Array:
-    embeddings = np.concatenate([embed(batch).astype(np.float64) for batch in batches])
-    cosines: Float64Array = np.clip(embeddings @ other.astype(np.float64), 0.0, 1.0)
+def _embeddings(batches: Iterator[Float32Array], embed: EmbedBatch) -> Float32Array:
+    return np.concatenate([embed(batch) for batch in batches])
+
+
+def _cosines(embeddings: Float32Array, other: Float32Array) -> Float64Array:
+    cosines: Float64Array = np.clip(embeddings.astype(np.float64) @ other.astype(np.float64), 0.0, 1.0)
     return cosines
