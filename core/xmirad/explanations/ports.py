@@ -9,10 +9,10 @@ from xmirad.explanations.entries import OcclusionEntry
 
 
 class QueueName(StrEnum):
-    """Where tasks wait; workers empty the first before they look at the second."""
+    """Where tasks wait; workers empty the first, in the order of the names, before they look at the second."""
 
-    INTERACTIVE = "explain.interactive"
-    BACKGROUND = "explain.background"
+    INTERACTIVE = "explain.0.interactive"
+    BACKGROUND = "explain.1.background"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from xmirad.saliency.attention import AttentionForm
 from xmirad.saliency.codec import Codec
@@ -94,6 +98,7 @@ class ExplanationRequest:
         occlusion: Parameters of OCCLUSION.
         attention: Parameters of ATTENTION.
         activation: Parameters of ACTIVATION.
+        published_fidelity: Whether fidelity is computed by the published definition too.
     """
 
     site: str
@@ -109,9 +114,26 @@ class ExplanationRequest:
     occlusion: OcclusionParameters = field(default_factory=OcclusionParameters)
     attention: AttentionParameters = field(default_factory=AttentionParameters)
     activation: ActivationParameters = field(default_factory=ActivationParameters)
+    published_fidelity: bool = False
 
     @property
     def explanation(self) -> str:
         """The explanation's id: SHA-256 of the request as canonical JSON, hexadecimal."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(self.to_document(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the request as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "ExplanationRequest":
+        """Read what `to_document` returned.
+
+        Raises:
+            ValueError: If a field is unknown or missing, or a value is not allowed.
+        """
+        return _ADAPTER.validate_python(document)
+
+
+_ADAPTER = TypeAdapter(ExplanationRequest)

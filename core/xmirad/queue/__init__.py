@@ -1,1 +1,5 @@
-"""The job queue and the shared short memory of explanations, on Redis or Valkey; the only room that imports Celery."""
+"""The job queue of explanations and the short memory that its processes share, on Redis or Valkey.
+
+The only room that imports Celery and redis. Tasks are named here and carried out in the explainer; whoever wants work
+done publishes a name and JSON, never pixels.
+"""

@@ -1,0 +1,123 @@
+"""How often a task was tried, and the tasks that were given up."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+from xmirad.explanations.ports import QueueName
+from xmirad.queue.connection import PREFIX, Server, available
+
+ATTEMPTS_SECONDS = 3_600
+_ATTEMPTS = f"{PREFIX}attempts:"
+_LETTERS = f"{PREFIX}dead"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A task that was given up.
+
+    Attributes:
+        key: What work it was.
+        task: Name of the task.
+        payload: What it carried.
+        reason: Why it was given up, a stable word.
+        attempts: How often it was tried.
+        time: When it was given up, in seconds since 1970.
+    """
+
+    key: str
+    task: str
+    payload: Mapping[str, Any]
+    reason: str
+    attempts: int
+    time: float
+
+
+class Attempts:
+    """Counts attempts, also those that took their worker with them."""
+
+    def __init__(self, server: Server) -> None:
+        """Count on a server."""
+        self._server = server
+
+    def begin(self, key: str) -> int:
+        """Count an attempt and return which it is, from 1.
+
+        Raises:
+            BackendUnavailableError: If the server cannot be reached.
+        """
+        with available():
+            number = int(self._server.incr(_ATTEMPTS + key))
+            self._server.expire(_ATTEMPTS + key, ATTEMPTS_SECONDS)
+        return number
+
+    def clear(self, key: str) -> None:
+        """Forget the attempts at work that is done or given up.
+
+        Raises:
+            BackendUnavailableError: If the server cannot be reached.
+        """
+        with available():
+            self._server.delete(_ATTEMPTS + key)
+
+
+class DeadLetters:
+    """Tasks that were given up: to look at, to try again, to throw away."""
+
+    def __init__(self, server: Server, app: Celery) -> None:
+        """Keep them on a server; `app` publishes those that are tried again."""
+        self._server = server
+        self._app = app
+
+    def add(self, key: str, *, task: str, payload: Mapping[str, Any], reason: str, attempts: int) -> None:
+        """Give a task up.
+
+        Raises:
+            BackendUnavailableError: If the server cannot be reached.
+        """
+        letter = {"task": task, "payload": dict(payload), "reason": reason, "attempts": attempts, "time": time.time()}
+        with available():
+            self._server.hset(_LETTERS, key, json.dumps(letter))
+
+    def list(self) -> list[DeadLetter]:
+        """Return all, oldest first.
+
+        Raises:
+            BackendUnavailableError: If the server cannot be reached.
+        """
+        with available():
+            found = self._server.hgetall(_LETTERS)
+        letters = [DeadLetter(key, **json.loads(text)) for key, text in found.items()]
+        return sorted(letters, key=lambda letter: letter.time)
+
+    def requeue(self, key: str) -> bool:
+        """Try a task again, in the background; False if it is not here.
+
+        Raises:
+            BackendUnavailableError: If the server cannot be reached.
+        """
+        for letter in self.list():
+            if letter.key == key:
+                with available():
+                    self._server.delete(_ATTEMPTS + key)
+                    payload = dict(letter.payload)
+                    if "queue" in payload:
+                        payload["queue"] = QueueName.BACKGROUND.value
+                    self._app.send_task(letter.task, kwargs=payload, queue=QueueName.BACKGROUND)
+                    self._server.hdel(_LETTERS, key)
+                return True
+        return False
+
+    def purge(self, key: str | None = None) -> int:
+        """Throw one away, or all, and return how many.
+
+        Raises:
+            BackendUnavailableError: If the server cannot be reached.
+        """
+        with available():
+            keys = [key] if key is not None else list(self._server.hkeys(_LETTERS))
+            return int(self._server.hdel(_LETTERS, *keys)) if keys else 0
