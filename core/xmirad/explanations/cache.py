@@ -38,6 +38,14 @@ class OcclusionCache:
         gone = sum(len(entry.chunks[number]) for number in self.missing(entry))
         return entry.lattice.windows - gone
 
+    def complete_windows(self, entry: OcclusionEntry) -> int:
+        """Return how many windows the levels have that are complete, 0 if not even the first is."""
+        first = next(iter(self.missing(entry)), None)
+        if first is None:
+            return entry.lattice.windows
+        start = entry.chunks[first].start
+        return max((level.windows for level in entry.levels if level.windows <= start), default=0)
+
     def has(self, entry: OcclusionEntry, number: int) -> bool:
         """Return whether a chunk is there."""
         return self._blobs.exists(entry.location + _name(number)) or self._blobs.exists(entry.location + WHOLE)
@@ -82,6 +90,10 @@ class OcclusionCache:
             if location != last:
                 last = location
                 yield location
+
+    def stored_bytes(self, location: str) -> int:
+        """Return how many bytes an entry takes, by reading it; slow."""
+        return sum(len(self._blobs.get(key)) for key in list(self._blobs.list(location)))
 
     def count_use(self, *, hit: bool) -> None:
         """Count that a map found its entry complete, or did not."""

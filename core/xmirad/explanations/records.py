@@ -14,7 +14,7 @@ from xmirad.saliency.codec import Codec
 from xmirad.saliency.lattice import STRIDE, WINDOW
 from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import ExplanationState as ExplanationState
+from xmirad.types import ImageGeometry
 from xmirad.types import MethodName as MethodName
 
 
@@ -34,11 +34,13 @@ class ImageReference:
         kind: An item of the archive, a stored query, or a vector without an image.
         digest: Of the image's content; of the vector for EMBEDDING.
         item: The item's id for ITEM, else an empty string.
+        geometry: How the model's input was made from the original; None for EMBEDDING.
     """
 
     kind: ImageKind
     digest: str
     item: str = ""
+    geometry: ImageGeometry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,6 +143,11 @@ class ExplanationStore:
                 last = explanation
                 yield explanation
 
+    def forget(self, asked: Asked) -> None:
+        """Delete an attempt, as if it had never been asked for."""
+        for key in list(self._blobs.list(keys.attempt(asked.request.explanation, asked.attempt))):
+            self._blobs.delete(key)
+
     def delete(self, explanation: str) -> None:
         """Delete everything of an explanation, its requests last."""
         found = list(self._blobs.list(keys.explanation(explanation)))

@@ -107,6 +107,10 @@ class BackboneEmbedder(Embedder):
         self.backbone = backbone
         self.head = read_head(artifact)
 
+    def activations(self, normalized: Float32Array) -> Float32Array:
+        """Return the output of the last convolution for normalized images, `[N, 3, S, S]` to `[N, C, h, w]`."""
+        return self.backbone.forward(normalized).activations
+
     def _features(self, normalized: Float32Array) -> Float32Array:
         return project(self.backbone.forward(normalized).pooled, self.head)
 

@@ -34,6 +34,13 @@ EmbedBatch = Callable[[Float32Array], Float32Array]
 """Embeds normalized images: `[N, 3, S, S]` to unit rows `[N, D]`. It must not keep the images."""
 
 
+class Change(StrEnum):
+    """Which way pixels change."""
+
+    INSERTION = "insertion"
+    DELETION = "deletion"
+
+
 class Verdict(StrEnum):
     """What fidelity says of a map."""
 
@@ -129,15 +136,50 @@ def series(image: Float32Array, order: IntArray, *, embed: EmbedBatch, step: int
     Raises:
         InvalidRequestError: If the order is not one of the image's pixels, or the step is less than 1.
     """
+    stages = range(stage_count(image, step))
+    return Series(
+        insertion=embedded_stages(image, order, Change.INSERTION, stages, embed=embed, step=step),
+        deletion=embedded_stages(image, order, Change.DELETION, stages, embed=embed, step=step),
+    )
+
+
+def stage_count(image: Float32Array, step: int) -> int:
+    """Return how many states an image goes through, the first and the last included.
+
+    Raises:
+        InvalidRequestError: If the step is less than 1.
+    """
     if step < 1:
         raise InvalidRequestError("step must be at least 1", field="step", metadata={"lowest": "1"})
+    return int(-(-image[0].size // step)) + 1
+
+
+def embedded_stages(
+    image: Float32Array, order: IntArray, change: Change, stages: range, *, embed: EmbedBatch, step: int = STEP
+) -> Float32Array:
+    """Embed some states of an image whose pixels change, one forward pass each.
+
+    Args:
+        image: The explained image, normalized, `[3, S, S]`.
+        order: In which order its pixels change, `[S * S]`.
+        change: Which way.
+        stages: Which states, of `stage_count`.
+        embed: Embeds a batch.
+        step: How many pixels change at a time.
+
+    Returns:
+        `[len(stages), D]`.
+
+    Raises:
+        InvalidRequestError: If the order is not one of the image's pixels.
+    """
     if order.size != image[0].size:
         raise InvalidRequestError("the order must name every pixel once", field="order")
-    blurry = blurred(image, folded_kernel(BLUR_SIGMA, BLUR_LENGTH))
-    return Series(
-        insertion=_embeddings(_changing(blurry, image, order, step), embed),
-        deletion=_embeddings(_changing(image, np.zeros_like(image), order, step), embed),
-    )
+    if change is Change.INSERTION:
+        start, end = blurred(image, folded_kernel(BLUR_SIGMA, BLUR_LENGTH)), image
+    else:
+        start, end = image, np.zeros_like(image)
+    return np.concatenate([embed(batch) for batch in _changing(start, end, order, step, stages)])
 
 
 def verdict(fidelity: float, controls: Sequence[float]) -> Verdict:
@@ -155,22 +197,21 @@ def verdict(fidelity: float, controls: Sequence[float]) -> Verdict:
     return Verdict.BETTER_THAN_CHANCE if fidelity > max(controls) else Verdict.NOT_BETTER_THAN_CHANCE
 
 
-def _changing(start: Float32Array, end: Float32Array, order: IntArray, step: int) -> Iterator[Float32Array]:
-    """Yield batches of ever more changed images; the last image is `end`. The buffer is used again."""
+def _changing(
+    start: Float32Array, end: Float32Array, order: IntArray, step: int, stages: range
+) -> Iterator[Float32Array]:
+    """Yield batches of ever more changed images. The buffer is used again."""
     current, target = start.reshape(3, -1).copy(), end.reshape(3, -1)
     buffer = np.empty((BATCH_SIZE, *start.shape), dtype=np.float32)
-    steps = -(-order.size // step)
-    for number in range(steps + 1):
-        slot = number % BATCH_SIZE
-        buffer[slot] = current.reshape(start.shape)
-        if slot == BATCH_SIZE - 1 or number == steps:
-            yield buffer[: slot + 1]
-        pixels = order[number * step : (number + 1) * step]
+    changed = 0
+    for index, number in enumerate(stages):
+        pixels = order[changed : number * step]
         current[:, pixels] = target[:, pixels]
-
-
-def _embeddings(batches: Iterator[Float32Array], embed: EmbedBatch) -> Float32Array:
-    return np.concatenate([embed(batch) for batch in batches])
+        changed = number * step
+        slot = index % BATCH_SIZE
+        buffer[slot] = current.reshape(start.shape)
+        if slot == BATCH_SIZE - 1 or number == stages[-1]:
+            yield buffer[: slot + 1]
 
 
 def _cosines(embeddings: Float32Array, other: Float32Array) -> Float64Array:

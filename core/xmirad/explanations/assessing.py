@@ -1,0 +1,174 @@
+"""Computes what finished maps are worth, a little at a time, so that readers who wait are never kept.
+
+The work is cut into units of one curve or a part of it, each kept as a blob. Those of the control fields do not depend
+on the query: they lie beside the image's masked embeddings and serve every later map of the image.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xmirad.blobs import keys
+from xmirad.blobs.port import BlobStore
+from xmirad.catalog.images import npy_bytes, read_array
+from xmirad.errors import EmbeddingCorruptError
+from xmirad.explanations.images import ExplanationImages
+from xmirad.explanations.records import ImageKind
+from xmirad.explanations.results import Areas, Fidelity, KeptMap
+from xmirad.explanations.scoring import image_on
+from xmirad.explanations.store import Asked
+from xmirad.models.embedder import BackboneEmbedder
+from xmirad.saliency.controls import control_fields
+from xmirad.saliency.fidelity import (
+    PUBLISHED_STEP,
+    STEP,
+    Change,
+    Series,
+    area,
+    embedded_stages,
+    pixel_order,
+    stage_count,
+    verdict,
+)
+from xmirad.saliency.levels import IntArray
+from xmirad.types import Float32Array
+
+CONTROL_SEED = 20
+STAGES_PER_UNIT = 29
+UNIT_SECONDS = 2.0
+"""Work goes back to the queue after so long, and is taken up again behind readers who wait."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Curve:
+    """One curve of one order of pixels, to be computed in units.
+
+    Attributes:
+        prefix: Where its units lie.
+        order: In which order pixels change.
+        change: Which way.
+        step: How many at a time.
+    """
+
+    prefix: str
+    order: IntArray
+    change: Change
+    step: int
+
+
+class Assessor:
+    """Computes fidelity. Belongs to one thread."""
+
+    def __init__(
+        self, blobs: BlobStore, images: ExplanationImages, *, embedder_of: Callable[[str], BackboneEmbedder]
+    ) -> None:
+        """Keep units in a blob store; `embedder_of` loads the model of a digest."""
+        self._blobs = blobs
+        self._images = images
+        self._embedder_of = embedder_of
+
+    def assess(self, asked: Asked, maps: Sequence[KeptMap], others: Sequence[Float32Array]) -> list[Fidelity] | None:
+        """Return what maps are worth, or None if there is more to compute: call it again.
+
+        Args:
+            asked: The explanation.
+            maps: Its maps.
+            others: For each map the embedding of the image that it does not lie on, `[D]`, unit.
+
+        Raises:
+            ItemNotFoundError: If an image is gone.
+            ModelNotFoundError: If the model is not here.
+            EmbeddingCorruptError: If what is stored cannot be used.
+        """
+        deadline = time.monotonic() + UNIT_SECONDS
+        figures = []
+        for kept, other in zip(maps, others, strict=True):
+            fidelity = self._assess(asked, kept, other, deadline)
+            if fidelity is None:
+                return None
+            figures.append(fidelity)
+        for key in list(self._blobs.list(self._own_prefix(asked))):
+            self._blobs.delete(key)
+        return figures
+
+    def _assess(self, asked: Asked, kept: KeptMap, other: Float32Array, deadline: float) -> Fidelity | None:
+        request, side = asked.request, kept.saliency.explained_image
+        image = image_on(request, side)
+        is_query = image.kind is not ImageKind.ITEM
+        embedder = self._embedder_of(request.model)
+        pixels = self._images.input(image.digest, request.preprocessing, is_query=is_query)
+        normalized = embedder.normalized(pixels[None])[0]
+        order = pixel_order(kept.saliency.values)
+        own = f"{self._own_prefix(asked)}{side}/"
+        wanted = [(f"{own}{STEP}/", order, STEP)]
+        wanted += [(f"{own}{PUBLISHED_STEP}/", order, PUBLISHED_STEP)] if request.published_fidelity else []
+        root = f"{keys.query(image.digest)}controls/" if is_query else keys.occlusion(image.digest)
+        controls = f"{root}{_controls_key(request.model, request.preprocessing)}/"
+        wanted += [(f"{controls}{n}/", each, STEP) for n, each in enumerate(_control_orders(request.size))]
+        computed = []
+        for prefix, each, step in wanted:
+            series = self._series(prefix, each, step, normalized, embedder, deadline)
+            if series is None:
+                return None
+            curves = series.curves(other)
+            computed.append(Areas(area(curves.insertion), area(curves.deletion)))
+        published = computed.pop(1) if request.published_fidelity else None
+        areas, *control_areas = computed
+        fidelity = tuple(control.fidelity for control in control_areas)
+        return Fidelity(areas, fidelity, verdict(areas.fidelity, fidelity), published)
+
+    def _series(
+        self,
+        prefix: str,
+        order: IntArray,
+        step: int,
+        image: Float32Array,
+        embedder: BackboneEmbedder,
+        deadline: float,
+    ) -> Series | None:
+        embedded: dict[Change, Float32Array] = {}
+        for change in Change:
+            parts = []
+            for unit in self._units(_Curve(f"{prefix}{change}", order, change, step), image, embedder):
+                if time.monotonic() > deadline:
+                    return None
+                parts.append(unit)
+            embedded[change] = np.concatenate(parts)
+        return Series(insertion=embedded[Change.INSERTION], deletion=embedded[Change.DELETION])
+
+    def _units(self, curve: _Curve, image: Float32Array, embedder: BackboneEmbedder) -> Iterator[Float32Array]:
+        count = stage_count(image, curve.step)
+        for first in range(0, count, STAGES_PER_UNIT):
+            stages = range(first, min(first + STAGES_PER_UNIT, count))
+            key = f"{curve.prefix}-{first:04d}"
+            there = self._unit(key, len(stages))
+            if there is None:
+                there = embedded_stages(
+                    image, curve.order, curve.change, stages, embed=embedder.embed_normalized, step=curve.step
+                )
+                self._blobs.put(key, npy_bytes(there))
+            yield there
+
+    def _unit(self, key: str, stages: int) -> Float32Array | None:
+        try:
+            array = read_array(self._blobs, key)
+        except EmbeddingCorruptError:
+            return None
+        is_usable = array is not None and array.dtype == np.float32 and array.ndim == 2 and len(array) == stages
+        return array if is_usable else None
+
+    def _own_prefix(self, asked: Asked) -> str:
+        return f"{keys.attempt(asked.request.explanation, asked.attempt)}curves/"
+
+
+def _controls_key(model: str, preprocessing: str) -> str:
+    parts = f"controls/{model}/{preprocessing}/{CONTROL_SEED}/{STEP}"
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _control_orders(size: int) -> Iterator[IntArray]:
+    for field in control_fields(size, seed=CONTROL_SEED):
+        yield pixel_order(field)

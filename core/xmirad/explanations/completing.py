@@ -1,0 +1,184 @@
+"""Finishes explanations as their cache entries fill: previews, the exact maps, their fidelity.
+
+Everything here may happen twice or at the same time in several processes; the blob store decides who was first. A chunk
+is stored before its entry is looked at, so of two workers that store the last two chunks at least one sees both.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+
+from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, XmiradError
+from xmirad.explanations.assessing import Assessor
+from xmirad.explanations.cache import OcclusionCache
+from xmirad.explanations.entries import OcclusionEntry
+from xmirad.explanations.ports import Board, TaskQueue
+from xmirad.explanations.scoring import MapScorer, entries_of, image_on
+from xmirad.explanations.store import Asked, ExplanationStore
+from xmirad.types import ExplanationState
+
+PROGRESS_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Completion:
+    """Brings explanations forward, as far as the cache allows."""
+
+    def __init__(
+        self,
+        store: ExplanationStore,
+        cache: OcclusionCache,
+        scorer: MapScorer,
+        assessor: Assessor,
+        *,
+        board: Board,
+        queue: TaskQueue,
+    ) -> None:
+        """Work on what is stored."""
+        self._store = store
+        self._cache = cache
+        self._scorer = scorer
+        self._assessor = assessor
+        self._board = board
+        self._queue = queue
+
+    def after_chunk(self, entry: OcclusionEntry, chunk: int) -> None:
+        """Bring forward whatever waits for an entry, one of whose chunks has just been stored.
+
+        Raises:
+            BackendUnavailableError: If a store, the board or the queue fails.
+        """
+        stop = entry.chunks[chunk].stop
+        level = next(each.windows for each in entry.levels if stop <= each.windows)
+        waiting = self._board.subscribers(entry.location)
+        complete = self._cache.complete_windows(entry)
+        if complete >= level:
+            for explanation in waiting:
+                self._advance_if_known(explanation, entry)
+            if complete == entry.lattice.windows:
+                self._cache.load(entry, complete)  # puts it together, and notes how large it is
+            return
+        tick = int(time.time() / PROGRESS_SECONDS)
+        for explanation in waiting:
+            self._board.announce(explanation, {"kind": "progress"}, once=f"progress-{tick}")
+
+    def advance(self, explanation: str) -> bool:
+        """Finish an explanation, or keep a sharper preview of it. Return whether it is finished.
+
+        Raises:
+            ExplanationNotFoundError: If there is no such explanation.
+            BackendUnavailableError: If a store fails; also if the queue does, unless the explanation is finished.
+        """
+        asked = self._store.asked(explanation)
+        if self._store.is_finished(asked):
+            self._leave(asked)
+            return True
+        try:
+            return self._advance(asked)
+        except BackendUnavailableError:
+            raise
+        except XmiradError as error:
+            self.fail(asked, error)
+            return True
+
+    def fail_entry(self, entry: OcclusionEntry, error: XmiradError) -> None:
+        """Fail every explanation that waits for an entry that cannot be filled.
+
+        Raises:
+            BackendUnavailableError: If a store or the board fails.
+        """
+        for explanation in self._board.subscribers(entry.location):
+            try:
+                self.fail(self._store.asked(explanation), error)
+            except ExplanationNotFoundError:
+                self._board.unsubscribe(entry.location, explanation)
+
+    def fail(self, asked: Asked, error: XmiradError) -> None:
+        """End an attempt with an error."""
+        self._store.finish(asked, ExplanationState.FAILED, error=error)
+        _log.warning("explanation.failed", extra={"reason": error.reason})
+        self._tell(asked, {"kind": "state"}, once="finished")
+        self._leave(asked)
+
+    def cancel(self, explanation: str) -> Asked:
+        """End an attempt that is not finished; work that others wait for goes on.
+
+        Raises:
+            ExplanationNotFoundError: If there is no such explanation.
+            BackendUnavailableError: If the blob store fails.
+        """
+        asked = self._store.asked(explanation)
+        if not self._store.is_finished(asked):
+            self._store.finish(asked, ExplanationState.CANCELLED)
+            self._tell(asked, {"kind": "state"}, once="finished")
+            self._leave(asked)
+        return asked
+
+    def assess(self, explanation: str, *, attempt: int) -> None:
+        """Compute some of what the maps of a finished explanation are worth; the queue brings the rest.
+
+        Raises:
+            ModelNotFoundError: If the model is not here.
+            BackendUnavailableError: If a store, the board or the queue fails.
+        """
+        asked = self._store.asked(explanation)
+        outcome = self._store.outcome(asked)
+        if outcome is None or asked.attempt != attempt or not outcome.maps or self._store.fidelity(asked):
+            return
+        request = asked.request
+        sides = [kept.saliency.explained_image for kept in outcome.maps]
+        others = [self._scorer.embedding(request, image_on(request, side.other)) for side in sides]
+        figures = self._assessor.assess(asked, outcome.maps, others)
+        if figures is None:
+            self._queue.assess(explanation, attempt=attempt)
+            return
+        self._store.put_fidelity(asked, figures)
+        self._tell(asked, {"kind": "fidelity"}, once="fidelity")
+
+    def _advance(self, asked: Asked) -> bool:
+        entries = entries_of(asked.request)
+        windows = {side: self._cache.complete_windows(entry) for side, entry in entries.items()}
+        if not all(windows.values()):
+            return False
+        maps = self._scorer.maps(asked.request, windows)
+        if maps is None:  # a chunk was corrupt and is gone now
+            for entry in entries.values():
+                self._queue.fill(entry, self._cache.missing(entry), queue=asked.queue)
+            return False
+        if not all(kept.saliency.exact for kept in maps):
+            total = sum(windows.values())
+            self._store.put_preview(asked, maps, windows=total)
+            self._tell(asked, {"kind": "preview"}, once=f"preview-{total}")
+            return False
+        self._store.finish(asked, ExplanationState.SUCCEEDED, maps=maps)
+        _log.info("explanation.succeeded")
+        self._tell(asked, {"kind": "state"}, once="finished")
+        self._leave(asked)
+        self._have_assessed(asked)
+        return True
+
+    def _advance_if_known(self, explanation: str, entry: OcclusionEntry) -> None:
+        try:
+            self.advance(explanation)
+        except ExplanationNotFoundError:
+            self._board.unsubscribe(entry.location, explanation)
+
+    def _have_assessed(self, asked: Asked) -> None:
+        try:
+            self._queue.assess(asked.request.explanation, attempt=asked.attempt)
+        except BackendUnavailableError as error:
+            _log.warning("explanation.assessment_not_queued", extra={"reason": error.reason})
+
+    def _tell(self, asked: Asked, fields: Mapping[str, object], *, once: str) -> None:
+        """Announce something; who watches without a board looks at the blobs instead."""
+        try:
+            self._board.announce(asked.request.explanation, fields, once=f"{asked.attempt}-{once}")
+        except BackendUnavailableError as error:
+            _log.warning("explanation.not_announced", extra={"reason": error.reason})
+
+    def _leave(self, asked: Asked) -> None:
+        try:
+            for entry in entries_of(asked.request).values():
+                self._board.unsubscribe(entry.location, asked.request.explanation)
+        except BackendUnavailableError as error:
+            _log.warning("explanation.not_unsubscribed", extra={"reason": error.reason})

@@ -1,0 +1,100 @@
+"""Starts explanations: at once where everything is cached, else through the queue."""
+
+import logging
+from collections.abc import Sequence
+
+from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, QueueFullError
+from xmirad.explanations.cache import OcclusionCache
+from xmirad.explanations.checking import check_request
+from xmirad.explanations.completing import Completion
+from xmirad.explanations.ports import Board, QueueName, TaskQueue
+from xmirad.explanations.records import ExplanationRequest
+from xmirad.explanations.scoring import entries_of
+from xmirad.explanations.store import Asked, ExplanationStore
+from xmirad.types import ExplanationState
+
+_log = logging.getLogger(__name__)
+
+
+class Creator:
+    """Takes requests. Asking twice for the same is asking once, unless the first try failed or was cancelled."""
+
+    def __init__(
+        self,
+        store: ExplanationStore,
+        cache: OcclusionCache,
+        completion: Completion,
+        *,
+        board: Board,
+        queue: TaskQueue,
+        max_windows: int,
+    ) -> None:
+        """Start explanations on a queue."""
+        self._store = store
+        self._cache = cache
+        self._completion = completion
+        self._board = board
+        self._queue = queue
+        self._max_windows = max_windows
+
+    def check(self, requests: Sequence[ExplanationRequest]) -> None:
+        """Refuse requests that no method can answer, before anything is stored.
+
+        Raises:
+            InvalidRequestError: With the field at fault.
+        """
+        for request in requests:
+            check_request(request, max_windows=self._max_windows)
+
+    def create(self, request: ExplanationRequest, *, queue: QueueName) -> Asked:
+        """Start an explanation, or find the one that is there.
+
+        Raises:
+            InvalidRequestError: If no method can answer it.
+            QueueFullError: If the queue has no room; nothing is kept then.
+            BackendUnavailableError: If the queue or a store fails; nothing is kept then.
+        """
+        self.check([request])
+        before = self._before(request)
+        if before is not None:
+            outcome = self._store.outcome(before)
+            if outcome is None:
+                self.start(before, queue=queue)
+                return before
+            if outcome.state is ExplanationState.SUCCEEDED:
+                return before
+        attempt = before.attempt + 1 if before else 1
+        is_new = self._store.put_request(request, queue=queue, attempt=attempt)
+        asked = self._store.asked(request.explanation)
+        entries = entries_of(request).values()
+        if entries:
+            self._cache.count_use(hit=not any(map(self._cache.missing, entries)))
+        try:
+            self.start(asked, queue=queue)
+        except (BackendUnavailableError, QueueFullError):
+            if is_new:
+                self._store.forget(asked)
+            raise
+        return asked
+
+    def start(self, asked: Asked, *, queue: QueueName) -> None:
+        """Have whatever is missing computed; with nothing missing, finish at once.
+
+        Raises:
+            QueueFullError: If the queue has no room.
+            BackendUnavailableError: If the queue or a store fails.
+        """
+        explanation = asked.request.explanation
+        entries = entries_of(asked.request).values()
+        missing = {entry: chunks for entry in entries if (chunks := self._cache.missing(entry))}
+        for entry, chunks in missing.items():
+            self._board.subscribe(entry.location, explanation)
+            self._queue.fill(entry, chunks, queue=queue)
+        # Also finishes what was completed between looking and subscribing.
+        self._completion.advance(explanation)
+
+    def _before(self, request: ExplanationRequest) -> Asked | None:
+        try:
+            return self._store.asked(request.explanation)
+        except ExplanationNotFoundError:
+            return None

@@ -1,0 +1,50 @@
+"""Keeps the occlusion cache within its budget: whole entries go, longest unused first."""
+
+import logging
+
+from xmirad.explanations.cache import OcclusionCache
+from xmirad.explanations.ports import Board
+
+_log = logging.getLogger(__name__)
+
+
+class Evictor:
+    """Deletes entries of items; those of queries go with their queries."""
+
+    def __init__(self, cache: OcclusionCache, board: Board, *, budget_bytes: int) -> None:
+        """Allow a cache so many bytes."""
+        self._cache = cache
+        self._board = board
+        self._budget = budget_bytes
+
+    def reconcile(self) -> None:
+        """Note what the board does not know of, by listing the cache; slow.
+
+        Raises:
+            BackendUnavailableError: If the blob store or the board fails.
+        """
+        known = {location for location, _ in self._board.least_recently_used()}
+        for location in self._cache.locations():
+            if location not in known:
+                self._board.touch(location, size_bytes=self._cache.stored_bytes(location))
+
+    def evict(self) -> int:
+        """Delete entries until the rest fits, none that an explanation waits for; return how many.
+
+        Raises:
+            BackendUnavailableError: If the blob store or the board fails.
+        """
+        entries = self._board.least_recently_used()
+        excess = sum(size for _, size in entries) - self._budget
+        evicted = 0
+        for location, size in entries:
+            if excess <= 0:
+                break
+            if self._board.subscribers(location):
+                continue
+            self._cache.delete(location)
+            excess -= size
+            evicted += 1
+        if evicted:
+            _log.info("cache.evicted")
+        return evicted

@@ -1,0 +1,142 @@
+"""Finds what was left lying: unfinished explanations, expired ones, queries that nobody explains.
+
+Whatever the queue and the board lose is found here, because the requests lie in the blob store.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xmirad.errors import ExplanationNotFoundError, QueueFullError
+from xmirad.explanations.creating import Creator
+from xmirad.explanations.eviction import Evictor
+from xmirad.explanations.forgetting import Forgetter
+from xmirad.explanations.images import ExplanationImages
+from xmirad.explanations.ports import Board, TaskQueue
+from xmirad.explanations.records import ImageKind
+from xmirad.explanations.store import Asked, ExplanationStore
+from xmirad.types import ExplanationState
+
+LEASE = "sweeper"
+LEASE_SWEEPS = 3.0
+SWEEPS_BETWEEN_LISTINGS = 240
+ABANDONED_SECONDS = 600.0
+"""After so long a stored query without an explanation is taken for one whose creation failed."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept, in seconds.
+
+    Attributes:
+        explanations: A finished explanation, from its end.
+        queries: A stored query, with its explanations.
+        sweep: Time between two sweeps.
+    """
+
+    explanations: float
+    queries: float
+    sweep: float
+
+
+class Sweeper:
+    """Sweeps for all replicas: one at a time holds the lease."""
+
+    def __init__(
+        self,
+        store: ExplanationStore,
+        images: ExplanationImages,
+        creator: Creator,
+        forgetter: Forgetter,
+        evictor: Evictor,
+        *,
+        board: Board,
+        queue: TaskQueue,
+        retention: Retention,
+        holder: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Sweep as `holder`."""
+        self._store = store
+        self._images = images
+        self._creator = creator
+        self._forgetter = forgetter
+        self._evictor = evictor
+        self._board = board
+        self._queue = queue
+        self._retention = retention
+        self._holder = holder
+        self._clock = clock
+        self._settled: dict[str, float] = {}
+        self._sweeps = 0
+
+    def sweep(self) -> bool:
+        """Sweep once. Return False if another process does.
+
+        Raises:
+            BackendUnavailableError: If a store, the board or the queue fails; the next sweep goes on.
+        """
+        if not self._board.lease(LEASE, self._holder, seconds=LEASE_SWEEPS * self._retention.sweep):
+            return False
+        in_use = set()
+        for explanation in list(self._store.explanations()):
+            try:
+                query = self._look_after(explanation)
+            except ExplanationNotFoundError:
+                self._store.delete(explanation)  # what a deletion cut short has left
+                continue
+            if query:
+                in_use.add(query)
+        self._drop_queries(in_use)
+        if self._sweeps % SWEEPS_BETWEEN_LISTINGS == 0:
+            self._evictor.reconcile()
+        self._sweeps += 1
+        self._evictor.evict()
+        return True
+
+    def _look_after(self, explanation: str) -> str:
+        """Bring an explanation forward or delete it, and return the digest of its query if that is to be kept."""
+        asked = self._store.asked(explanation)
+        query = asked.request.query
+        kept = query.digest if query.kind is not ImageKind.ITEM else ""
+        expiry = self._settled.get(explanation) or self._expiry(asked)
+        if self._clock() >= expiry or (kept and self._is_expired(kept)):
+            self._settled.pop(explanation, None)
+            self._forgetter.delete(explanation)
+            return ""
+        return kept
+
+    def _expiry(self, asked: Asked) -> float:
+        explanation = asked.request.explanation
+        outcome = self._store.outcome(asked)
+        if outcome is None:
+            try:
+                self._creator.start(asked, queue=asked.queue)
+            except QueueFullError as error:
+                _log.warning("explanation.waits_for_room", extra={"reason": error.reason})
+            return float("inf")
+        expiry = outcome.finish_time + self._retention.explanations
+        if outcome.state is ExplanationState.SUCCEEDED and not self._store.fidelity(asked):
+            self._queue.assess(explanation, attempt=asked.attempt)
+        else:
+            self._settled[explanation] = expiry
+        return expiry
+
+    def _is_expired(self, digest: str) -> bool:
+        try:
+            return self._clock() >= self._images.query(digest).create_time + self._retention.queries
+        except ExplanationNotFoundError:
+            return True
+
+    def _drop_queries(self, in_use: set[str]) -> None:
+        for digest in list(self._images.queries()):
+            if digest in in_use:
+                continue
+            try:
+                created = self._images.query(digest).create_time
+            except ExplanationNotFoundError:
+                created = float("-inf")
+            if self._clock() >= created + ABANDONED_SECONDS:
+                self._images.delete_query(digest)
