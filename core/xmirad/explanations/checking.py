@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from xmirad.errors import InvalidRequestError
 from xmirad.explanations.records import ExplanationRequest, ImageKind, MethodName
 from xmirad.explanations.scoring import entries_of, point_on_map
+from xmirad.saliency.attention import Attention
 from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
 
@@ -20,6 +23,8 @@ def check_request(request: ExplanationRequest, *, max_windows: int) -> None:
     _check_contrast(request)
     if request.method is MethodName.OCCLUSION:
         _check_windows(request, max_windows)
+    if request.method is MethodName.ATTENTION:
+        _check_attention(request)
     if request.activation.point is not None and request.explained_image is not ExplainedImage.RESULT:
         message = "a point on the query lights up its match on the result: explained_image must be RESULT"
         raise InvalidRequestError(message, field="options.explained_image")
@@ -58,6 +63,21 @@ def _check_windows(request: ExplanationRequest, max_windows: int) -> None:
         limits = {"value": str(max(windows)), "highest": str(max_windows)}
         message = f"stride makes {max(windows)} windows; at most {max_windows} are allowed"
         raise InvalidRequestError(message, field="options.occlusion.stride", metadata=limits)
+
+
+def _check_attention(request: ExplanationRequest) -> None:
+    attention = request.attention
+    anything = np.zeros(0, dtype=np.float32)
+    with _fields_below("options.attention"):
+        Attention(
+            attention.form,
+            positives=[anything] * len(attention.positives),
+            negatives=[anything] * len(attention.negatives),
+            size=request.size,
+        )
+    if not any(image.digest == request.result.digest for image in (*attention.positives, *attention.negatives)):
+        message = "item must be one of positive_items and negative_items"
+        raise InvalidRequestError(message, field="options.attention.positive_items")
 
 
 @contextmanager

@@ -6,9 +6,9 @@ is stored before its entry is looked at, so of two workers that store the last t
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, XmiradError
+from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, QueueFullError, XmiradError
 from xmirad.explanations.assessing import Assessor
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.entries import OcclusionEntry
@@ -71,7 +71,7 @@ class Completion:
         """
         asked = self._store.asked(explanation)
         if self._store.is_finished(asked):
-            self._leave(asked)
+            self.leave(asked)
             return True
         try:
             return self._advance(asked)
@@ -95,10 +95,11 @@ class Completion:
 
     def fail(self, asked: Asked, error: XmiradError) -> None:
         """End an attempt with an error."""
-        self._store.finish(asked, ExplanationState.FAILED, error=error)
+        self.leave(asked)  # first: once it has failed it may be asked for again, and then waits again
+        if not self._store.finish(asked, ExplanationState.FAILED, error=error):
+            return
         _log.warning("explanation.failed", extra={"reason": error.reason})
         self._tell(asked, {"kind": "state"}, once="finished")
-        self._leave(asked)
 
     def cancel(self, explanation: str) -> Asked:
         """End an attempt that is not finished; work that others wait for goes on.
@@ -109,9 +110,9 @@ class Completion:
         """
         asked = self._store.asked(explanation)
         if not self._store.is_finished(asked):
+            self.leave(asked)
             self._store.finish(asked, ExplanationState.CANCELLED)
             self._tell(asked, {"kind": "state"}, once="finished")
-            self._leave(asked)
         return asked
 
     def assess(self, explanation: str, *, attempt: int) -> None:
@@ -142,8 +143,7 @@ class Completion:
             return False
         maps = self._scorer.maps(asked.request, windows)
         if maps is None:  # a chunk was corrupt and is gone now
-            for entry in entries.values():
-                self._queue.fill(entry, self._cache.missing(entry), queue=asked.queue)
+            self._fill_again(asked, entries.values())
             return False
         if not all(kept.saliency.exact for kept in maps):
             total = sum(windows.values())
@@ -153,7 +153,7 @@ class Completion:
         self._store.finish(asked, ExplanationState.SUCCEEDED, maps=maps)
         _log.info("explanation.succeeded")
         self._tell(asked, {"kind": "state"}, once="finished")
-        self._leave(asked)
+        self.leave(asked)
         self._have_assessed(asked)
         return True
 
@@ -162,6 +162,14 @@ class Completion:
             self.advance(explanation)
         except ExplanationNotFoundError:
             self._board.unsubscribe(entry.location, explanation)
+
+    def _fill_again(self, asked: Asked, entries: Iterable[OcclusionEntry]) -> None:
+        for entry in entries:
+            self._board.subscribe(entry.location, asked.request.explanation)
+            try:
+                self._queue.fill(entry, self._cache.missing(entry), queue=asked.queue)
+            except QueueFullError as error:  # the sweeper tries again
+                _log.warning("explanation.waits_for_room", extra={"reason": error.reason})
 
     def _have_assessed(self, asked: Asked) -> None:
         try:
@@ -172,11 +180,12 @@ class Completion:
     def _tell(self, asked: Asked, fields: Mapping[str, object], *, once: str) -> None:
         """Announce something; who watches without a board looks at the blobs instead."""
         try:
-            self._board.announce(asked.request.explanation, fields, once=f"{asked.attempt}-{once}")
+            self._board.announce(asked.request.explanation, fields, once=f"{asked.create_time}-{once}")
         except BackendUnavailableError as error:
             _log.warning("explanation.not_announced", extra={"reason": error.reason})
 
-    def _leave(self, asked: Asked) -> None:
+    def leave(self, asked: Asked) -> None:
+        """Wait for nothing any more; tasks that nobody else waits for stop by themselves."""
         try:
             for entry in entries_of(asked.request).values():
                 self._board.unsubscribe(entry.location, asked.request.explanation)

@@ -7,6 +7,7 @@ from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, Que
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.checking import check_request
 from xmirad.explanations.completing import Completion
+from xmirad.explanations.defaults import with_defaults
 from xmirad.explanations.ports import Board, QueueName, TaskQueue
 from xmirad.explanations.records import ExplanationRequest
 from xmirad.explanations.scoring import entries_of
@@ -54,6 +55,7 @@ class Creator:
             QueueFullError: If the queue has no room; nothing is kept then.
             BackendUnavailableError: If the queue or a store fails; nothing is kept then.
         """
+        request = with_defaults(request)
         self.check([request])
         before = self._before(request)
         if before is not None:
@@ -73,9 +75,31 @@ class Creator:
             self.start(asked, queue=queue)
         except (BackendUnavailableError, QueueFullError):
             if is_new:
-                self._store.forget(asked)
+                self._withdraw(asked)
             raise
         return asked
+
+    def create_all(self, requests: Sequence[ExplanationRequest], *, queue: QueueName) -> list[Asked]:
+        """Start explanations, all or none; those that share an image share the work on it.
+
+        Raises:
+            InvalidRequestError: If no method can answer one of them.
+            QueueFullError: If the queue has no room; nothing new is kept then.
+            BackendUnavailableError: If the queue or a store fails; nothing new is kept then.
+        """
+        requests = [with_defaults(request) for request in requests]
+        self.check(requests)
+        before = [self._before(request) for request in requests]
+        created: list[Asked] = []
+        try:
+            for request in requests:
+                created.append(self.create(request, queue=queue))  # noqa: PERF401 - what is there is needed on failure
+        except (BackendUnavailableError, QueueFullError):
+            for asked, earlier in zip(created, before, strict=False):
+                if earlier is None or earlier.attempt != asked.attempt:
+                    self._withdraw(asked)
+            raise
+        return created
 
     def start(self, asked: Asked, *, queue: QueueName) -> None:
         """Have whatever is missing computed; with nothing missing, finish at once.
@@ -92,6 +116,10 @@ class Creator:
             self._queue.fill(entry, chunks, queue=queue)
         # Also finishes what was completed between looking and subscribing.
         self._completion.advance(explanation)
+
+    def _withdraw(self, asked: Asked) -> None:
+        self._store.forget(asked)
+        self._completion.leave(asked)
 
     def _before(self, request: ExplanationRequest) -> Asked | None:
         try:

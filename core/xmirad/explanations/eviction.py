@@ -34,6 +34,8 @@ class Evictor:
         Raises:
             BackendUnavailableError: If the blob store or the board fails.
         """
+        if not self._board.least_recently_used():  # lost, or never kept
+            self.reconcile()
         entries = self._board.least_recently_used()
         excess = sum(size for _, size in entries) - self._budget
         evicted = 0

@@ -1,12 +1,17 @@
 """Deletes explanations with everything that only they need."""
 
-from collections.abc import Callable
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
 
+from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.ports import Board
 from xmirad.explanations.records import ImageKind
 from xmirad.explanations.scoring import entries_of
 from xmirad.explanations.store import Asked, ExplanationStore
+
+_log = logging.getLogger(__name__)
 
 
 class Forgetter:
@@ -23,12 +28,11 @@ class Forgetter:
 
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
-            BackendUnavailableError: If a store or the board fails.
+            BackendUnavailableError: If the blob store fails.
         """
         asked = self._store.asked(explanation)
-        for entry in entries_of(asked.request).values():
-            self._board.unsubscribe(entry.location, explanation)
         self._store.delete(explanation)
+        self._leave(asked)
         query = asked.request.query
         if query.kind is not ImageKind.ITEM and not self._is_used(query.digest):
             self._images.delete_query(query.digest)
@@ -37,7 +41,7 @@ class Forgetter:
         """Delete the explanations in which one of these items of an archive plays a part; return how many.
 
         Raises:
-            BackendUnavailableError: If a store or the board fails.
+            BackendUnavailableError: If the blob store fails.
         """
         return self._delete_where(lambda asked: asked.request.archive == archive and bool(_items(asked) & items))
 
@@ -45,20 +49,30 @@ class Forgetter:
         """Delete the explanations of an archive; return how many.
 
         Raises:
-            BackendUnavailableError: If a store or the board fails.
+            BackendUnavailableError: If the blob store fails.
         """
         return self._delete_where(lambda asked: asked.request.archive == archive)
 
     def _delete_where(self, is_meant: Callable[[Asked], bool]) -> int:
-        found = [each for each in list(self._store.explanations()) if is_meant(self._store.asked(each))]
-        for explanation in found:
-            self.delete(explanation)
+        found = [asked for asked in self._all() if is_meant(asked)]
+        for asked in found:
+            self.delete(asked.request.explanation)
         return len(found)
 
     def _is_used(self, digest: str) -> bool:
-        return any(
-            self._store.asked(explanation).request.query.digest == digest for explanation in self._store.explanations()
-        )
+        return any(asked.request.query.digest == digest for asked in self._all())
+
+    def _all(self) -> Iterator[Asked]:
+        for explanation in list(self._store.explanations()):
+            with contextlib.suppress(ExplanationNotFoundError):  # a deletion is under way
+                yield self._store.asked(explanation)
+
+    def _leave(self, asked: Asked) -> None:
+        try:
+            for entry in entries_of(asked.request).values():
+                self._board.unsubscribe(entry.location, asked.request.explanation)
+        except BackendUnavailableError as error:  # tasks of an explanation that is gone stop by themselves
+            _log.warning("explanation.not_unsubscribed", extra={"reason": error.reason})
 
 
 def _items(asked: Asked) -> set[str]:

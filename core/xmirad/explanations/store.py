@@ -1,7 +1,7 @@
 """Explanations in the blob store: what was asked, and how each attempt ended. This is the truth about them."""
 
 import hashlib
-import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,14 @@ from xmirad.explanations.results import (
     fidelity_from_document,
     fidelity_to_document,
 )
+from xmirad.explanations.sealing import sealed, unsealed
 from xmirad.types import ExplanationState
 
 REQUEST = "request.json"
 RESULT = "result.json"
 PREVIEW = "preview.json"
 FIDELITY = "fidelity.json"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,10 @@ class ExplanationStore:
         return self._blobs.exists(keys.attempt(asked.request.explanation, asked.attempt) + RESULT)
 
     def put_preview(self, asked: Asked, maps: Sequence[KeptMap], *, windows: int) -> None:
-        """Keep the maps that are there so far, in place of those before."""
+        """Keep the maps that are there so far, in place of those from fewer windows."""
+        before = self._get(asked.request.explanation, asked.attempt, PREVIEW)
+        if before is not None and before["windows"] >= windows:
+            return
         document = {"maps": self._put_maps(asked, f"preview-{windows}", maps), "windows": windows}
         self._put(asked.request.explanation, asked.attempt, PREVIEW, document, if_absent=False)
 
@@ -149,23 +154,26 @@ class ExplanationStore:
             self._blobs.delete(key)
 
     def delete(self, explanation: str) -> None:
-        """Delete everything of an explanation, its requests last."""
+        """Delete everything of an explanation, its requests first: without one nothing else is taken up again."""
         found = list(self._blobs.list(keys.explanation(explanation)))
-        for key in sorted(found, key=lambda key: key.endswith(REQUEST)):
+        for key in sorted(found, key=lambda key: not key.endswith(REQUEST)):
             self._blobs.delete(key)
 
     def _put(self, explanation: str, attempt: int, name: str, document: dict[str, Any], *, if_absent: bool) -> bool:
         key = keys.attempt(explanation, attempt) + name
-        return self._blobs.put(key, json.dumps(document).encode(), if_absent=if_absent)
+        return self._blobs.put(key, sealed(document), if_absent=if_absent)
 
     def _get(self, explanation: str, attempt: int, name: str) -> dict[str, Any] | None:
+        """Return a document, or None if there is none; one that is not as it was written goes, to be made again."""
+        key = keys.attempt(explanation, attempt) + name
         try:
-            document: dict[str, Any] = json.loads(self._blobs.get(keys.attempt(explanation, attempt) + name))
+            return unsealed(self._blobs.get(key))
         except BlobNotFoundError:
             return None
-        except ValueError as error:
-            raise EmbeddingCorruptError("what is stored of an explanation cannot be read") from error
-        return document
+        except EmbeddingCorruptError as error:
+            _log.warning("explanation.document_corrupt", extra={"reason": error.reason})
+            self._blobs.delete(key)
+            return None
 
     def _put_maps(self, asked: Asked, name: str, maps: Sequence[KeptMap]) -> list[dict[str, Any]]:
         documents = []

@@ -23,6 +23,8 @@ LEASE_SWEEPS = 3.0
 SWEEPS_BETWEEN_LISTINGS = 240
 ABANDONED_SECONDS = 600.0
 """After so long a stored query without an explanation is taken for one whose creation failed."""
+ASSESSED_SECONDS = 3_600.0
+"""After so long a map that is not assessed stays so."""
 _log = logging.getLogger(__name__)
 
 
@@ -69,7 +71,7 @@ class Sweeper:
         self._retention = retention
         self._holder = holder
         self._clock = clock
-        self._settled: dict[str, float] = {}
+        self._settled: dict[tuple[str, int], float] = {}
         self._sweeps = 0
 
     def sweep(self) -> bool:
@@ -101,9 +103,10 @@ class Sweeper:
         asked = self._store.asked(explanation)
         query = asked.request.query
         kept = query.digest if query.kind is not ImageKind.ITEM else ""
-        expiry = self._settled.get(explanation) or self._expiry(asked)
+        settled = self._settled.get((explanation, asked.attempt)) if self._store.is_finished(asked) else None
+        expiry = settled or self._expiry(asked)
         if self._clock() >= expiry or (kept and self._is_expired(kept)):
-            self._settled.pop(explanation, None)
+            self._settled.pop((explanation, asked.attempt), None)
             self._forgetter.delete(explanation)
             return ""
         return kept
@@ -118,10 +121,11 @@ class Sweeper:
                 _log.warning("explanation.waits_for_room", extra={"reason": error.reason})
             return float("inf")
         expiry = outcome.finish_time + self._retention.explanations
-        if outcome.state is ExplanationState.SUCCEEDED and not self._store.fidelity(asked):
+        is_recent = self._clock() < outcome.finish_time + ASSESSED_SECONDS
+        if outcome.state is ExplanationState.SUCCEEDED and is_recent and not self._store.fidelity(asked):
             self._queue.assess(explanation, attempt=asked.attempt)
         else:
-            self._settled[explanation] = expiry
+            self._settled[explanation, asked.attempt] = expiry
         return expiry
 
     def _is_expired(self, digest: str) -> bool:
