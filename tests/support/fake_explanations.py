@@ -101,7 +101,7 @@ def watched(archives: FakeArchives, request: pb.WatchExplanationRequest) -> Iter
     message = _named(archives, request.name)
     at = int(request.resume_token) if request.resume_token else 0
     while True:
-        if message.state not in Terminal or at < len(STEPS) - 1:
+        if message.state not in Terminal or message.state == pb.EXPLANATION_STATE_SUCCEEDED:
             _advance(message, STEPS[at])
         sent = pb.WatchExplanationResponse(explanation=message, resume_token=str(at))
         _lay_over(sent.explanation, request.include_overlay)
@@ -169,7 +169,11 @@ def _advance(message: pb.Explanation, step: str) -> None:
     elif step == "fidelity":
         for each in message.maps:
             verdict = pb.FIDELITY_VERDICT_BETTER_THAN_CHANCE
-            each.fidelity.CopyFrom(pb.MapFidelity(fidelity=0.5, controls=[0.1, 0.2], verdict=verdict))
+            each.fidelity.CopyFrom(
+                pb.MapFidelity(
+                    fidelity=0.5, controls=[0.1, 0.2], verdict=verdict, areas=pb.MapAreas(insertion=0.75, deletion=0.25)
+                )
+            )
 
 
 def _without_maps(message: pb.Explanation) -> pb.Explanation:

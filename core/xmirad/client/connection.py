@@ -26,6 +26,18 @@ def not_ready(address: str, seconds: float) -> BackendUnavailableError:
     return BackendUnavailableError(message, metadata={"backend": "service", "address": address})
 
 
+def called_error(
+    rpc_error: grpc.RpcError, request_id: str, *, address: str
+) -> XmiradError | TimeoutError | CancelledError:
+    """Return the error that a failed call stands for, with the request id that it was sent under."""
+    error = error_of(rpc_error, address=address)
+    if isinstance(error, XmiradError):
+        error.metadata.setdefault("request_id", request_id)
+    else:
+        error.add_note(f"request id {request_id}")
+    return error
+
+
 class StreamCall(Protocol[Received_co]):
     """An open stream."""
 
@@ -103,12 +115,7 @@ class Connection:
 
     def error_of(self, rpc_error: grpc.RpcError, request_id: str) -> XmiradError | TimeoutError | CancelledError:
         """Return the error that a failed call stands for, with the request id that it was sent under."""
-        error = error_of(rpc_error, address=self.address)
-        if isinstance(error, XmiradError):
-            error.metadata.setdefault("request_id", request_id)
-        else:
-            error.add_note(f"request id {request_id}")
-        return error
+        return called_error(rpc_error, request_id, address=self.address)
 
     def close(self) -> None:
         """Close the channel; calls that are under way are cancelled."""

@@ -30,6 +30,7 @@ class ExplanationMethods:
         method: Method = OCCLUSION,
         explained_image: ExplainedImage = ExplainedImage.RESULT,
         contrast_item: str = "",
+        published_fidelity: bool = False,
         priority: ExplanationPriority = ExplanationPriority.INTERACTIVE,
         include_overlay: bool = False,
     ) -> Explanation:
@@ -41,6 +42,7 @@ class ExplanationMethods:
             method: How to explain.
             explained_image: On which image the maps lie.
             contrast_item: Name of an item that was ranked behind, to explain why it was; OCCLUSION only.
+            published_fidelity: Compute the maps' fidelity by the published definition too.
             priority: Who waits.
             include_overlay: Return pictures of the maps laid over the originals, if the maps are there already.
         """
@@ -51,6 +53,7 @@ class ExplanationMethods:
                 method=method,
                 explained_image=explained_image,
                 contrast_item=contrast_item,
+                published_fidelity=published_fidelity,
                 priority=priority,
                 include_overlay=include_overlay,
             )
@@ -64,6 +67,7 @@ class ExplanationMethods:
         method: Method = OCCLUSION,
         explained_image: ExplainedImage = ExplainedImage.RESULT,
         contrast_item: str = "",
+        published_fidelity: bool = False,
         priority: ExplanationPriority = ExplanationPriority.INTERACTIVE,
     ) -> list[Explanation]:
         """Ask why several items were found for one query, in one pass over the query.
@@ -78,6 +82,7 @@ class ExplanationMethods:
                 method=method,
                 explained_image=explained_image,
                 contrast_item=contrast_item,
+                published_fidelity=published_fidelity,
                 priority=priority,
             )
         )
@@ -116,6 +121,7 @@ class ExplanationMethods:
         method: Method = OCCLUSION,
         explained_image: ExplainedImage = ExplainedImage.RESULT,
         contrast_item: str = "",
+        published_fidelity: bool = False,
         priority: ExplanationPriority = ExplanationPriority.INTERACTIVE,
         include_overlay: bool = False,
     ) -> Iterator[Explanation]:
@@ -126,6 +132,7 @@ class ExplanationMethods:
             method=method,
             explained_image=explained_image,
             contrast_item=contrast_item,
+            published_fidelity=published_fidelity,
             priority=priority,
             include_overlay=include_overlay,
         )

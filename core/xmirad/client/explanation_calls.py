@@ -18,6 +18,7 @@ def create_explanation(
     method: Method,
     explained_image: ExplainedImage,
     contrast_item: str,
+    published_fidelity: bool,
     priority: ExplanationPriority,
     include_overlay: bool,
 ) -> Call[Explanation]:
@@ -28,6 +29,7 @@ def create_explanation(
         method=method,
         explained_image=explained_image,
         contrast_item=contrast_item,
+        published_fidelity=published_fidelity,
         priority=priority,
         include_overlay=include_overlay,
     )
@@ -45,6 +47,7 @@ def create_explanations(
     method: Method,
     explained_image: ExplainedImage,
     contrast_item: str,
+    published_fidelity: bool,
     priority: ExplanationPriority,
 ) -> Call[list[Explanation]]:
     """Ask for one query and several results to be explained."""
@@ -54,6 +57,7 @@ def create_explanations(
         method=method,
         explained_image=explained_image,
         contrast_item=contrast_item,
+        published_fidelity=published_fidelity,
         priority=priority,
     )
     return call(

@@ -22,6 +22,7 @@ from xmirad.client.explanation_types import (
     Explanation,
     ExplanationMap,
     ExplanationUpdate,
+    MapAreas,
     MapFidelity,
     Method,
     OcclusionMethod,
@@ -118,7 +119,17 @@ def _values(message: pb.SaliencyMap) -> Float32Array:
 
 
 def _fidelity(message: pb.MapFidelity) -> MapFidelity:
-    return MapFidelity(message.fidelity, tuple(message.controls), FIDELITY_VERDICT.read(message.verdict))
+    return MapFidelity(
+        message.fidelity,
+        tuple(message.controls),
+        FIDELITY_VERDICT.read(message.verdict),
+        _areas(message.areas),
+        _areas(message.published) if message.HasField("published") else None,
+    )
+
+
+def _areas(message: pb.MapAreas) -> MapAreas:
+    return MapAreas(message.insertion, message.deletion)
 
 
 def _explained_image(number: int) -> ExplainedImage:

@@ -32,6 +32,7 @@ def create_request(
     method: Method,
     explained_image: ExplainedImage,
     contrast_item: str,
+    published_fidelity: bool,
     priority: ExplanationPriority,
     include_overlay: bool,
 ) -> pb.CreateExplanationRequest:
@@ -44,7 +45,7 @@ def create_request(
         return pb.CreateExplanationRequest(
             query=pb.ExplanationQuery(**source_fields(source)),
             item=item,
-            options=_options(method, explained_image, contrast_item),
+            options=_options(method, explained_image, contrast_item, published_fidelity=published_fidelity),
             priority=EXPLANATION_PRIORITY.to_proto(priority),
             include_overlay=include_overlay,
         )
@@ -57,6 +58,7 @@ def batch_create_request(
     method: Method,
     explained_image: ExplainedImage,
     contrast_item: str,
+    published_fidelity: bool,
     priority: ExplanationPriority,
 ) -> pb.BatchCreateExplanationsRequest:
     """Ask for one query and several results to be explained.
@@ -68,7 +70,7 @@ def batch_create_request(
         return pb.BatchCreateExplanationsRequest(
             query=pb.ExplanationQuery(**source_fields(source)),
             items=items,
-            options=_options(method, explained_image, contrast_item),
+            options=_options(method, explained_image, contrast_item, published_fidelity=published_fidelity),
             priority=EXPLANATION_PRIORITY.to_proto(priority),
         )
 
@@ -97,9 +99,14 @@ def warm_request(
         )
 
 
-def _options(method: Method, explained_image: ExplainedImage, contrast_item: str) -> pb.ExplanationOptions:
+def _options(
+    method: Method, explained_image: ExplainedImage, contrast_item: str, *, published_fidelity: bool
+) -> pb.ExplanationOptions:
     return pb.ExplanationOptions(
-        explained_image=EXPLAINED_IMAGE.to_proto(explained_image), contrast_item=contrast_item, **_method(method)
+        explained_image=EXPLAINED_IMAGE.to_proto(explained_image),
+        contrast_item=contrast_item,
+        published_fidelity=published_fidelity,
+        **_method(method),
     )
 
 

@@ -66,6 +66,19 @@ Method = OcclusionMethod | AttentionMethod | ActivationMethod
 
 
 @dataclass(frozen=True, slots=True)
+class MapAreas:
+    """Areas under two curves of the cosine of two images, 0 to 1, while pixels of one change, most salient first.
+
+    Attributes:
+        insertion: From the blurred image to the image itself; higher is better.
+        deletion: From the image itself to nothing; lower is better.
+    """
+
+    insertion: float
+    deletion: float
+
+
+@dataclass(frozen=True, slots=True)
 class MapFidelity:
     """Whether a map points at what the score comes from, against chance.
 
@@ -73,11 +86,15 @@ class MapFidelity:
         fidelity: Area under insertion minus area under deletion, -1 to 1; higher is better.
         controls: The same of random smooth fields on the same pair.
         verdict: What it says, or None if a newer service knows more verdicts.
+        areas: The areas behind it.
+        published: The areas by the published definition, or None where they were not asked for.
     """
 
     fidelity: float
     controls: tuple[float, ...]
     verdict: Verdict | None
+    areas: MapAreas
+    published: MapAreas | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -152,18 +152,20 @@ class ActivationMethod(_message.Message):
     def __init__(self, point: _Optional[_Union[ImagePoint, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ExplanationOptions(_message.Message):
-    __slots__ = ("occlusion", "attention", "activation", "explained_image", "contrast_item")
+    __slots__ = ("occlusion", "attention", "activation", "explained_image", "contrast_item", "published_fidelity")
     OCCLUSION_FIELD_NUMBER: _ClassVar[int]
     ATTENTION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_FIELD_NUMBER: _ClassVar[int]
     EXPLAINED_IMAGE_FIELD_NUMBER: _ClassVar[int]
     CONTRAST_ITEM_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FIDELITY_FIELD_NUMBER: _ClassVar[int]
     occlusion: OcclusionMethod
     attention: AttentionMethod
     activation: ActivationMethod
     explained_image: ExplainedImage
     contrast_item: str
-    def __init__(self, occlusion: _Optional[_Union[OcclusionMethod, _Mapping]] = ..., attention: _Optional[_Union[AttentionMethod, _Mapping]] = ..., activation: _Optional[_Union[ActivationMethod, _Mapping]] = ..., explained_image: _Optional[_Union[ExplainedImage, str]] = ..., contrast_item: _Optional[str] = ...) -> None: ...
+    published_fidelity: bool
+    def __init__(self, occlusion: _Optional[_Union[OcclusionMethod, _Mapping]] = ..., attention: _Optional[_Union[AttentionMethod, _Mapping]] = ..., activation: _Optional[_Union[ActivationMethod, _Mapping]] = ..., explained_image: _Optional[_Union[ExplainedImage, str]] = ..., contrast_item: _Optional[str] = ..., published_fidelity: _Optional[bool] = ...) -> None: ...
 
 class ExplanationProgress(_message.Message):
     __slots__ = ("windows_done", "windows_total")
@@ -173,15 +175,27 @@ class ExplanationProgress(_message.Message):
     windows_total: int
     def __init__(self, windows_done: _Optional[int] = ..., windows_total: _Optional[int] = ...) -> None: ...
 
+class MapAreas(_message.Message):
+    __slots__ = ("insertion", "deletion")
+    INSERTION_FIELD_NUMBER: _ClassVar[int]
+    DELETION_FIELD_NUMBER: _ClassVar[int]
+    insertion: float
+    deletion: float
+    def __init__(self, insertion: _Optional[float] = ..., deletion: _Optional[float] = ...) -> None: ...
+
 class MapFidelity(_message.Message):
-    __slots__ = ("fidelity", "controls", "verdict")
+    __slots__ = ("fidelity", "controls", "verdict", "areas", "published")
     FIDELITY_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    AREAS_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
     fidelity: float
     controls: _containers.RepeatedScalarFieldContainer[float]
     verdict: FidelityVerdict
-    def __init__(self, fidelity: _Optional[float] = ..., controls: _Optional[_Iterable[float]] = ..., verdict: _Optional[_Union[FidelityVerdict, str]] = ...) -> None: ...
+    areas: MapAreas
+    published: MapAreas
+    def __init__(self, fidelity: _Optional[float] = ..., controls: _Optional[_Iterable[float]] = ..., verdict: _Optional[_Union[FidelityVerdict, str]] = ..., areas: _Optional[_Union[MapAreas, _Mapping]] = ..., published: _Optional[_Union[MapAreas, _Mapping]] = ...) -> None: ...
 
 class SaliencyMap(_message.Message):
     __slots__ = ("explained_image", "height", "width", "values", "minimum", "maximum", "signed", "meaning", "geometry", "quality", "estimated_error", "codec", "maximum_error", "preview_errors", "fidelity", "overlay_png")

@@ -1,0 +1,221 @@
+"""The asynchronous client; see `xmirad.client.client`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from xmirad.api.vocabulary import ItemView, SearchView
+from xmirad.client import archive_calls, search_calls
+from xmirad.client.aio.connection import AioConnection
+from xmirad.client.aio.exchange import AioExchange
+from xmirad.client.aio.explaining import AioExplanationMethods
+from xmirad.client.client import DEFAULT_ADDRESS, NO_FILTER, READY_PAUSE_SECONDS
+from xmirad.client.connection import not_ready
+from xmirad.client.search_types import SearchResponse, SearchSource, StreamedOutcome, StreamedSearch
+from xmirad.client.stream_kinds import Asked, Outcome, StreamKind, searching, uploading
+from xmirad.client.types import (
+    ArchiveInfo,
+    ArchiveStats,
+    Embedded,
+    Item,
+    ModelInfo,
+    PurgeCounts,
+    ServerInfo,
+    Upload,
+    UploadOutcome,
+    UploadReceipt,
+)
+from xmirad.errors import BackendUnavailableError
+from xmirad.types import EncodedImage, ItemFilter, OriginalsPolicy, Patient, PatientPolicy
+
+
+class AioClient(AioExplanationMethods):
+    """A connection to a service. An asynchronous context manager; belongs to the event loop that it is made in.
+
+    Archives are named by their short id (`covidx`), items by their resource name as results carry it
+    (`archives/covidx/items/…`), models by short name, digest or resource name.
+
+    Every method raises the error class that the service raised, `BackendUnavailableError` where nothing answers, and
+    `TimeoutError` where the answer takes too long. Calls are safely repeated where the service was not available.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_seconds: float = 60.0) -> None:
+        """Prepare a client; the connection is made with the first call.
+
+        Args:
+            address: Host and port, or `unix:` and a path.
+            timeout_seconds: How long a call may take, its repetitions included. In a stream: how long the service may
+                be silent while it owes an answer.
+        """
+        super().__init__(AioConnection(address, timeout_seconds=timeout_seconds))
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the client."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls that are under way are cancelled."""
+        await self._connection.close()
+
+    async def server_info(self) -> ServerInfo:
+        """Return version, limits and abilities of the service."""
+        return await self._connection.run(archive_calls.server_info())
+
+    async def wait_until_ready(self, timeout_seconds: float) -> None:
+        """Wait until the service answers.
+
+        Raises:
+            BackendUnavailableError: If it does not answer in time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                await self._connection.run(archive_calls.server_info(), timeout_seconds=left, wait_for_ready=True)
+            except (BackendUnavailableError, TimeoutError):
+                await asyncio.sleep(min(READY_PAUSE_SECONDS, left))
+            else:
+                return
+        raise not_ready(self._connection.address, timeout_seconds)
+
+    async def list_models(self) -> list[ModelInfo]:
+        """Return the models by short name, without their cards."""
+        return await self._connection.run(archive_calls.list_models())
+
+    async def get_model(self, name: str) -> ModelInfo:
+        """Return a model with its card."""
+        return await self._connection.run(archive_calls.get_model(name))
+
+    async def create_archive(
+        self, archive: str, *, model: str = "", originals: OriginalsPolicy = OriginalsPolicy.COPY
+    ) -> ArchiveInfo:
+        """Create an archive, bound to a model for good; repeating the call returns the archive that is there."""
+        return await self._connection.run(archive_calls.create_archive(archive, model=model, originals=originals))
+
+    async def get_archive(self, archive: str) -> ArchiveInfo:
+        """Return an archive."""
+        return await self._connection.run(archive_calls.get_archive(archive))
+
+    def list_archives(self) -> AsyncIterator[ArchiveInfo]:
+        """Yield the archives by name, fetching them page by page."""
+        return self._connection.entries(archive_calls.list_archives)
+
+    async def delete_archive(self, archive: str, *, force: bool = False) -> None:
+        """Delete an archive; with `force` even though it holds items."""
+        await self._connection.run(archive_calls.delete_archive(archive, force=force))
+
+    async def archive_stats(self, archive: str) -> ArchiveStats:
+        """Return how many items of an archive have which values."""
+        return await self._connection.run(archive_calls.archive_stats(archive))
+
+    def upload(
+        self, archive: str, uploads: Iterable[Upload] | AsyncIterable[Upload], *, in_flight: int = 32
+    ) -> AsyncIterator[UploadOutcome]:
+        """Store many images over one stream and yield what became of each, in any order.
+
+        The uploads are read lazily, and only while fewer than `in_flight` are unanswered. A failing
+        upload is an outcome with an error and does not end the stream. Every upload that was read gets one outcome: if
+        the stream breaks, the unanswered ones are yielded as failed and the reason is raised after them; sending them
+        again is safe. What the iterable itself raises is raised after the outcomes of all that was read. Closing the
+        iterator cancels the stream.
+        """
+        return self._exchange(uploading(archive), uploads, in_flight)
+
+    async def create_item(self, archive: str, upload: Upload) -> UploadReceipt:
+        """Store one image."""
+        return await self._connection.run(archive_calls.create_item(archive, upload))
+
+    async def get_item(self, name: str, *, view: ItemView = ItemView.BASIC) -> Item:
+        """Return an item."""
+        return await self._connection.run(archive_calls.get_item(name, view=view))
+
+    def list_items(
+        self, archive: str, *, filter: ItemFilter = NO_FILTER, view: ItemView = ItemView.BASIC
+    ) -> AsyncIterator[Item]:
+        """Yield an archive's items in the order of their ids, fetching them page by page."""
+        return self._connection.entries(
+            lambda token: archive_calls.list_items(archive, token, item_filter=filter, view=view)
+        )
+
+    async def batch_get_items(
+        self, archive: str, names: Sequence[str], *, view: ItemView = ItemView.BASIC
+    ) -> list[Item]:
+        """Return the items of an archive that exist, in the order asked for."""
+        calls = archive_calls.batch_get_items(archive, names, view=view)
+        return [item for call in calls for item in await self._connection.run(call)]
+
+    async def delete_item(self, name: str) -> None:
+        """Delete an item and everything derived from its image."""
+        await self._connection.run(archive_calls.delete_item(name))
+
+    async def purge_items(
+        self,
+        archive: str,
+        *,
+        filter: ItemFilter | None = None,
+        patient: Patient | None = None,
+        force: bool = False,
+    ) -> PurgeCounts:
+        """Count, and with `force` delete, the items of a filter or of a patient."""
+        return await self._connection.run(
+            archive_calls.purge_items(archive, item_filter=filter, patient=patient, force=force)
+        )
+
+    async def item_image(self, name: str) -> bytes:
+        """Return what the model saw of an item, as PNG."""
+        return await self._connection.run(archive_calls.item_image(name))
+
+    async def search(
+        self,
+        archive: str,
+        source: SearchSource,
+        *,
+        top_k: int = 10,
+        filter: ItemFilter = NO_FILTER,
+        patient: Patient | None = None,
+        patient_policy: PatientPolicy = PatientPolicy.INCLUDE,
+        exclude_query_item: bool = False,
+        min_score: float | None = None,
+        exact: bool = False,
+        model: str = "",
+        view: SearchView = SearchView.BASIC,
+        explain_top: int = 0,
+    ) -> SearchResponse:
+        """Return the nearest items of an image, of an item (by name) or of a vector; see `StreamedSearch`."""
+        search = StreamedSearch(
+            correlation_id="",
+            source=source,
+            top_k=top_k,
+            filter=filter,
+            patient=patient,
+            patient_policy=patient_policy,
+            exclude_query_item=exclude_query_item,
+            min_score=min_score,
+            exact=exact,
+            model=model,
+            view=view,
+            explain_top=explain_top,
+        )
+        return await self._connection.run(search_calls.search(archive, search))
+
+    def stream_search(
+        self, archive: str, searches: Iterable[StreamedSearch] | AsyncIterable[StreamedSearch], *, in_flight: int = 16
+    ) -> AsyncIterator[StreamedOutcome]:
+        """Answer many searches over one stream and yield what became of each, in any order; see `upload`."""
+        return self._exchange(searching(archive), searches, in_flight)
+
+    async def embed_image(self, image: EncodedImage, *, model: str = "") -> Embedded:
+        """Return the embedding of an image."""
+        return await self._connection.run(search_calls.embed_image(image, model=model))
+
+    def _exchange(
+        self, kind: StreamKind[Asked, Outcome], asked: Iterable[Asked] | AsyncIterable[Asked], in_flight: int
+    ) -> AsyncIterator[Outcome]:
+        return AioExchange(self._connection, kind, asked, in_flight=in_flight).outcomes()

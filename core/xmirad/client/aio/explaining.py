@@ -1,0 +1,164 @@
+"""The methods of the asynchronous client that explain; see `xmirad.client.explaining`."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from xmirad.api.vocabulary import ExplanationPriority
+from xmirad.client import archive_calls, explanation_calls
+from xmirad.client.aio.connection import AioConnection
+from xmirad.client.aio.watching import updates
+from xmirad.client.explaining import NO_FILTER, OCCLUSION
+from xmirad.client.explanation_types import Explanation, ExplanationUpdate, Method, WarmFigures
+from xmirad.client.search_types import SearchSource
+from xmirad.client.watching import Watch
+from xmirad.saliency.method import ExplainedImage
+from xmirad.types import ItemFilter
+
+
+class AioExplanationMethods:
+    """Explains over a connection."""
+
+    def __init__(self, connection: AioConnection) -> None:
+        """Use a connection."""
+        self._connection = connection
+
+    async def create_explanation(
+        self,
+        source: SearchSource,
+        item: str,
+        *,
+        method: Method = OCCLUSION,
+        explained_image: ExplainedImage = ExplainedImage.RESULT,
+        contrast_item: str = "",
+        published_fidelity: bool = False,
+        priority: ExplanationPriority = ExplanationPriority.INTERACTIVE,
+        include_overlay: bool = False,
+    ) -> Explanation:
+        """Ask why an item was found for a query; repeating the call returns the explanation that is there.
+
+        Args:
+            source: What was searched with: an image, the name of an item of the same archive, or a vector.
+            item: Name of the item that was found.
+            method: How to explain.
+            explained_image: On which image the maps lie.
+            contrast_item: Name of an item that was ranked behind, to explain why it was; OCCLUSION only.
+            published_fidelity: Compute the maps' fidelity by the published definition too.
+            priority: Who waits.
+            include_overlay: Return pictures of the maps laid over the originals, if the maps are there already.
+        """
+        return await self._connection.run(
+            explanation_calls.create_explanation(
+                source,
+                item,
+                method=method,
+                explained_image=explained_image,
+                contrast_item=contrast_item,
+                published_fidelity=published_fidelity,
+                priority=priority,
+                include_overlay=include_overlay,
+            )
+        )
+
+    async def create_explanations(
+        self,
+        source: SearchSource,
+        items: Sequence[str],
+        *,
+        method: Method = OCCLUSION,
+        explained_image: ExplainedImage = ExplainedImage.RESULT,
+        contrast_item: str = "",
+        published_fidelity: bool = False,
+        priority: ExplanationPriority = ExplanationPriority.INTERACTIVE,
+    ) -> list[Explanation]:
+        """Ask why several items were found for one query, in one pass over the query.
+
+        Returns:
+            The explanations in the order of the items, without their maps.
+        """
+        return await self._connection.run(
+            explanation_calls.create_explanations(
+                source,
+                items,
+                method=method,
+                explained_image=explained_image,
+                contrast_item=contrast_item,
+                published_fidelity=published_fidelity,
+                priority=priority,
+            )
+        )
+
+    async def explanation(self, name: str, *, include_overlay: bool = False) -> Explanation:
+        """Return an explanation as it is now."""
+        return await self._connection.run(explanation_calls.explanation(name, include_overlay=include_overlay))
+
+    def explanations(self, *, archive: str = "") -> AsyncIterator[Explanation]:
+        """Yield the explanations of an archive, or all, in the order of their ids, without their maps."""
+        return self._connection.entries(lambda token: explanation_calls.explanations(archive, token))
+
+    def watch_explanation(
+        self, name: str, token: str = "", *, include_overlay: bool = False
+    ) -> AsyncIterator[ExplanationUpdate]:
+        """Yield an explanation after every change, until nothing more will change.
+
+        A stream that breaks is taken up again where it was. Closing the iterator ends the watch, not the work.
+
+        Args:
+            name: `explanations/{explanation}`.
+            token: That of the last update seen, to go on behind it.
+            include_overlay: Return pictures of the maps laid over the originals.
+
+        Raises:
+            BackendUnavailableError: If the service was not available for longer than the client's timeout.
+        """
+        timeout = self._connection.timeout_seconds
+        return updates(self._connection, Watch(name, token, include_overlay=include_overlay, timeout_seconds=timeout))
+
+    async def explain(
+        self,
+        source: SearchSource,
+        item: str,
+        *,
+        method: Method = OCCLUSION,
+        explained_image: ExplainedImage = ExplainedImage.RESULT,
+        contrast_item: str = "",
+        published_fidelity: bool = False,
+        priority: ExplanationPriority = ExplanationPriority.INTERACTIVE,
+        include_overlay: bool = False,
+    ) -> AsyncIterator[Explanation]:
+        """Create an explanation and yield it after every change until nothing more will change; see both methods."""
+        created = await self.create_explanation(
+            source,
+            item,
+            method=method,
+            explained_image=explained_image,
+            contrast_item=contrast_item,
+            published_fidelity=published_fidelity,
+            priority=priority,
+            include_overlay=include_overlay,
+        )
+        yield created
+        if not created.is_settled:
+            async for update in self.watch_explanation(created.name, include_overlay=include_overlay):
+                yield update.explanation
+
+    async def cancel_explanation(self, name: str) -> Explanation:
+        """Stop the work on an explanation and return it; one that is done stays as it is."""
+        return await self._connection.run(explanation_calls.cancel_explanation(name))
+
+    async def delete_explanation(self, name: str) -> None:
+        """Delete an explanation with its maps."""
+        await self._connection.run(explanation_calls.delete_explanation(name))
+
+    async def warm(
+        self, archive: str, *, filter: ItemFilter = NO_FILTER, max_items: int = 0, dry_run: bool = False
+    ) -> WarmFigures:
+        """Have occlusion maps of items computed ahead, or with `dry_run` only say what that takes.
+
+        Args:
+            archive: The archive's id.
+            filter: Which items.
+            max_items: At most this many of them; 0 means all.
+            dry_run: Only say what it would take.
+        """
+        return await self._connection.run(
+            archive_calls.warm(archive, item_filter=filter, max_items=max_items, dry_run=dry_run)
+        )
