@@ -6,12 +6,13 @@ from enum import StrEnum
 
 
 class FailpointName(StrEnum):
-    """The places, in the order in which storing an item passes them."""
+    """The places: those of storing an item in the order in which it passes them, and that of filling a chunk."""
 
     AFTER_BLOB = "after_blob"
     AFTER_RECORD = "after_record"
     AFTER_UPSERT = "after_upsert"
     AFTER_ACKNOWLEDGMENT = "after_acknowledgment"
+    IN_FILL = "in_fill"
 
 
 class Failpoint:

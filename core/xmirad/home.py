@@ -60,6 +60,21 @@ class Home:
         """Where a running service announces itself."""
         return self.run / "service.json"
 
+    @property
+    def queue_file(self) -> Path:
+        """Where the supervisor says where the embedded queue is."""
+        return self.run / "queue.json"
+
+    @property
+    def queue_data(self) -> Path:
+        """Folder of the embedded queue's log."""
+        return self.run / "queue"
+
+    @property
+    def explainer_file(self) -> Path:
+        """Where a running explainer announces itself."""
+        return self.run / "explainer.json"
+
     def prepare(self) -> None:
         """Create the folders that are missing, closed to other users (0700).
 

@@ -45,7 +45,7 @@ class FakeClient:
         return None
 
     @contextmanager
-    def connected(self, *_: object) -> Iterator[Self]:
+    def connected(self, *_: object, **__: object) -> Iterator[Self]:
         yield self
 
     def server_info(self) -> ServerInfo:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xmirad.cli.commands import archive, config, demo, evaluate, index, models, search, serve, up
+from xmirad.cli.commands import archive, config, demo, evaluate, explain, index, models, search, serve, up
 from xmirad.cli.exit_codes import EXIT_CODES_HELP
 from xmirad.cli.failures import ReportingGroup, end_process_on_sigterm
 from xmirad.cli.session import GlobalFlags
@@ -25,6 +25,7 @@ app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("index", epilog=index.EXAMPLES)(index.index)
 app.command("search", epilog=search.EXAMPLES)(search.search)
+app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(archive.app, name="archive")

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,15 @@ import typer
 
 from xmirad.cli.completion import archive_names, model_names
 from xmirad.datasets.dataset import Layout
+
+
+class MethodName(StrEnum):
+    """How to explain."""
+
+    OCCLUSION = "occlusion"
+    ATTENTION = "attention"
+    ACTIVATION = "activation"
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Archive = Annotated[str, typer.Option("--archive", "-a", help="Name of the archive.", autocompletion=archive_names)]

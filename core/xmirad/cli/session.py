@@ -57,8 +57,10 @@ def settings_of(context: typer.Context) -> "Settings":
 
 
 @contextmanager
-def connected(context: typer.Context, output: Output) -> Iterator["Client"]:
+def connected(context: typer.Context, output: Output, *, explains: bool = False) -> Iterator["Client"]:
     """Yield a client of the service: at `--address`, else the home's, else a private one for the length of the block.
+
+    With `explains` a private one can explain.
 
     Raises:
         BackendUnavailableError: If no service answers at `--address`, or none can be started.
@@ -73,5 +75,8 @@ def connected(context: typer.Context, output: Output) -> Iterator["Client"]:
         return
     from xmirad.supervisor.connection import private_service
 
-    with private_service(settings, notify=output.note) as connection, Client(connection.address) as client:
+    with (
+        private_service(settings, notify=output.note, explains=explains) as connection,
+        Client(connection.address) as client,
+    ):
         yield client

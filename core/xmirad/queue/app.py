@@ -6,7 +6,7 @@ which therefore must be longer than twice what a task may take, or running tasks
 """
 
 from celery import Celery
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from xmirad.errors import InvalidRequestError
 from xmirad.explanations.ports import QueueName
@@ -49,7 +49,7 @@ def celery_app(url: str, settings: QueueSettings) -> Celery:
         task_default_queue=QueueName.BACKGROUND,
         task_ignore_result=True,
         task_publish_retry=False,
-        task_queues=[Queue(name) for name in sorted(QueueName)],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in sorted(QueueName)],
         task_reject_on_worker_lost=True,
         task_serializer="json",
         task_soft_time_limit=settings.task_seconds * SOFT_LIMIT_SHARE,

@@ -35,17 +35,20 @@ class Connection:
 
 
 @contextmanager
-def private_service(settings: Settings, *, notify: Callable[[str], None]) -> Iterator[Connection]:
+def private_service(
+    settings: Settings, *, notify: Callable[[str], None], explains: bool = False
+) -> Iterator[Connection]:
     """Yield the running service of the home; if there is none, run one of our own until the block ends.
 
     A private service is shared: another command on the same home uses it too, and it ends after the last of them.
+    With `explains` it has a queue and an explainer.
 
     Raises:
         BackendUnavailableError: If no service answers at a remote address, or none can be started.
         ArchiveNotReadyError: If the home is held by a process that serves nothing.
     """
     with ExitStack() as stack:
-        yield _connect(settings, stack, notify)
+        yield _connect(settings, stack, notify, explains=explains)
 
 
 def running_service(settings: Settings) -> str | None:
@@ -63,7 +66,7 @@ def running_service(settings: Settings) -> str | None:
     return settings.server.address if answers(settings.server.address) else None
 
 
-def _connect(settings: Settings, stack: ExitStack, notify: Callable[[str], None]) -> Connection:
+def _connect(settings: Settings, stack: ExitStack, notify: Callable[[str], None], *, explains: bool) -> Connection:
     home = Home(settings.home)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
@@ -73,7 +76,9 @@ def _connect(settings: Settings, stack: ExitStack, notify: Callable[[str], None]
         if address is None:
             _check_local(settings.server.address)
             try:
-                return Connection(stack.enter_context(_own_service(settings, home, notify)), private=True)
+                return Connection(
+                    stack.enter_context(_own_service(settings, home, notify, explains=explains)), private=True
+                )
             except ArchiveNotReadyError:
                 if time.monotonic() > deadline:
                     raise
@@ -87,12 +92,14 @@ def _check_local(address: str) -> None:
 
 
 @contextmanager
-def _own_service(settings: Settings, home: Home, notify: Callable[[str], None]) -> Iterator[str]:
+def _own_service(settings: Settings, home: Home, notify: Callable[[str], None], *, explains: bool) -> Iterator[str]:
     home.prepare()
     with exclusive(home.supervisor_lock, purpose="the private service of a command"):
         check_free(home)
         address = _free_address()
-        supervisor = Supervisor(embedded_system(settings, address=address), folder=home.run, notify=notify)
+        supervisor = Supervisor(
+            embedded_system(settings, address=address, explains=explains), folder=home.run, notify=notify
+        )
         thread = threading.Thread(target=_run_quietly, args=(supervisor,), name="supervisor")
         thread.start()
         users = _users_file(home)

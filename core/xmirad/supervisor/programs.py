@@ -1,5 +1,6 @@
 """Which processes make up the system, as data."""
 
+import json
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -33,14 +34,19 @@ class Program:
     stop_seconds: float = 10.0
 
 
-def embedded_system(settings: Settings, *, address: str) -> tuple[Program, ...]:
+def embedded_system(settings: Settings, *, address: str, explains: bool = False) -> tuple[Program, ...]:
     """Return the programs of the embedded system, in the order in which they start.
 
     Args:
         settings: Settings; the processes read the same files and variables.
         address: Where the retrieval service is to listen.
+        explains: Whether a queue and an explainer belong to it.
     """
-    return (_retrieval(settings, address),)
+    retrieval = _retrieval(settings, address)
+    if not explains:
+        return (retrieval,)
+    explainer = _explainer(settings, address)
+    return (retrieval, explainer) if settings.queue.url is not None else (_valkey(settings), retrieval, explainer)
 
 
 def answers(address: str) -> str | None:
@@ -79,6 +85,30 @@ def _retrieval(settings: Settings, address: str) -> Program:
         is_ready=is_ready,
         environment=_environment(settings, address),
         stop_seconds=settings.server.drain_seconds + KILL_GRACE_SECONDS,
+    )
+
+
+def _valkey(settings: Settings) -> Program:
+    from xmirad.queue.valkey import EmbeddedValkey
+
+    server = EmbeddedValkey(Home(settings.home))
+    return Program(name="valkey", command=server.prepare(), is_ready=lambda _pid: server.is_ready())
+
+
+def _explainer(settings: Settings, address: str) -> Program:
+    home = Home(settings.home)
+
+    def is_ready(pid: int) -> bool:
+        try:
+            return bool(json.loads(home.explainer_file.read_text("utf-8"))["pid"] == pid)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    return Program(
+        name="explainer",
+        command=(sys.executable, "-m", "xmirad_explainer"),
+        is_ready=is_ready,
+        environment=_environment(settings, address),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xmirad.cli import filters, options
+from xmirad.cli import filters, options, warming
 from xmirad.cli.commands import archive_offline
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
@@ -85,6 +85,29 @@ def items(
             for known in (item.attributes,)
         ],
     )
+
+
+@app.command("warm")
+def warm_archive(
+    context: typer.Context,
+    archive: options.ArchiveArgument,
+    limit: Annotated[int, typer.Option(help="At most this many items; 0: all.", min=0)] = 0,
+    labels: filters.Labels = None,
+    datasets: filters.Datasets = None,
+    splits: filters.Splits = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it takes.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is computed.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Compute ahead what exact occlusion maps of items are made of. Readers who wait come first."""
+    output = Output(as_json)
+    asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits)
+    with connected(context, output, explains=True) as client:
+        figures = warming.warm(client, archive, item_filter=asked, limit=limit, output=output, dry_run=dry_run)
+        if wait and not dry_run:
+            figures = warming.wait_until_warm(client, archive, item_filter=asked, limit=limit, output=output)
+    output.json(figures)
+    output.text(f"{archive}: {figures.complete_items} of {figures.selected_items} items complete")
 
 
 @app.command("delete")

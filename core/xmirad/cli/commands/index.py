@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from xmirad.cli import options
+from xmirad.cli import options, warming
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
-from xmirad.types import OriginalsPolicy
+from xmirad.types import ItemFilter, OriginalsPolicy
 
 EXAMPLES = """\b
 Examples:
@@ -29,6 +29,7 @@ def index(
     originals: Annotated[OriginalsPolicy, typer.Option(help="What to keep of the files.")] = OriginalsPolicy.COPY,
     restore_deleted: Annotated[bool, typer.Option(help="Store images even though they were deleted before.")] = False,
     resend: Annotated[bool, typer.Option(help="Send all images, also those that are there.")] = False,
+    warm: Annotated[bool, typer.Option("--warm", help="Then compute ahead what exact maps are made of.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Put the images of a data set into an archive, which is created if it is not there."""
@@ -42,7 +43,7 @@ def index(
     for warning in dataset.warnings:
         output.note(f"warning: {warning}")
     tally = Tally(dataset.items)
-    with connected(context, output) as client:
+    with connected(context, output, explains=warm) as client:
         info = client.create_archive(archive, model=model, originals=originals)
         started = time.monotonic()
         with meter(f"Indexing {dataset.name}", len(dataset.items), output) as progress:
@@ -55,6 +56,8 @@ def index(
                 restore_deleted=restore_deleted,
             ).run()
         seconds = time.monotonic() - started
+        if warm:
+            warming.warm(client, archive, item_filter=ItemFilter(), limit=0, output=output)
     _report(output, tally, seconds, {"archive": archive, "dataset": dataset.name, "model": info.model})
     if tally.failures:
         raise typer.Exit(ExitCode.PARTLY_FAILED)

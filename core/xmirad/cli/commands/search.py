@@ -89,7 +89,7 @@ def query_source(query: str, *, archive: str, frame: int | None = None) -> Encod
     Raises:
         InvalidRequestError: If it is neither.
     """
-    if _is_uuid(query):
+    if is_item_id(query):
         return ids.item_name(archive, query)
     if ITEM_NAME.fullmatch(query):
         return query
@@ -118,7 +118,8 @@ def print_response(output: Output, response: "SearchResponse") -> None:
     )
 
 
-def _is_uuid(text: str) -> bool:
+def is_item_id(text: str) -> bool:
+    """Return whether a text has the form of an item's id."""
     try:
         return str(UUID(text)) == text
     except ValueError:

@@ -35,7 +35,7 @@ def up(context: typer.Context, as_json: options.Json = False) -> None:
 
     with exclusive(home.supervisor_lock, purpose="xmirad up"):
         check_free(home)
-        programs = embedded_system(settings, address=settings.server.address)
+        programs = embedded_system(settings, address=settings.server.address, explains=True)
         supervisor = Supervisor(programs, folder=home.run, notify=output.note, on_ready=tell)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda _signal, _frame: supervisor.stop())

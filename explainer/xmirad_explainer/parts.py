@@ -1,0 +1,77 @@
+"""Puts together what a worker process works with; made in the process itself, never before it is forked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from celery import Celery
+
+from xmirad.composition import blob_store, model_registry
+from xmirad.explanations.assessing import Assessor
+from xmirad.explanations.cache import OcclusionCache
+from xmirad.explanations.completing import Completion
+from xmirad.explanations.filling import ChunkFiller
+from xmirad.explanations.images import ExplanationImages
+from xmirad.explanations.scoring import MapScorer
+from xmirad.explanations.store import ExplanationStore
+from xmirad.failpoints import Failpoint
+from xmirad.models.embedder import BackboneEmbedder, load_embedder
+from xmirad.queue.board import RedisBoard
+from xmirad.queue.connection import connect
+from xmirad.queue.dead_letters import Attempts, DeadLetters
+from xmirad.queue.task_queue import RedisTaskQueue
+from xmirad.settings import Settings
+
+THREADS = 1
+"""Of the model in one process; more processes share a machine better than more threads of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What tasks work with."""
+
+    filler: ChunkFiller
+    completion: Completion
+    board: RedisBoard
+    queue: RedisTaskQueue
+    attempts: Attempts
+    dead_letters: DeadLetters
+    failpoint: Failpoint
+    most_attempts: int
+
+
+def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
+    """Connect to the stores; the model is loaded with the first task that needs it."""
+    blobs = blob_store(settings)
+    server = connect(url)
+    board = RedisBoard(server)
+    queue = RedisTaskQueue(app, server, max_waiting=settings.queue.max_waiting)
+    images = ExplanationImages(blobs)
+    cache = OcclusionCache(blobs, board)
+    embedder_of = _loader(settings)
+    scorer = MapScorer(images, cache, embedder_of=embedder_of)
+    assessor = Assessor(blobs, images, embedder_of=embedder_of)
+    return Parts(
+        filler=ChunkFiller(images, cache, embedder_of=embedder_of),
+        completion=Completion(ExplanationStore(blobs), cache, scorer, assessor, board=board, queue=queue),
+        board=board,
+        queue=queue,
+        attempts=Attempts(server),
+        dead_letters=DeadLetters(server, app),
+        failpoint=Failpoint(settings.failpoint),
+        most_attempts=settings.queue.attempts,
+    )
+
+
+def _loader(settings: Settings) -> Callable[[str], BackboneEmbedder]:
+    """Return a function that keeps the model used last."""
+    registry = model_registry(settings)
+    loaded: dict[str, BackboneEmbedder] = {}
+
+    def embedder_of(digest: str) -> BackboneEmbedder:
+        if digest not in loaded:
+            embedder = load_embedder(registry.find(digest), threads=THREADS)
+            loaded.clear()
+            loaded[digest] = embedder
+        return loaded[digest]
+
+    return embedder_of

@@ -1,0 +1,83 @@
+"""What a worker does with a task. Every task may come twice, and any may take its worker with it."""
+
+import logging
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+
+from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, InternalError, XmiradError
+from xmirad.explanations.ports import QueueName
+from xmirad.failpoints import FailpointName
+from xmirad.queue.payloads import FILL, AssessTask, FillTask
+from xmirad_explainer.parts import Parts
+
+LOST = "WORKER_LOST"
+_log = logging.getLogger(__name__)
+
+
+def fill(parts: Parts, document: dict[str, Any]) -> None:
+    """Compute a chunk unless it is there or nobody wants it, and bring forward whatever waits for it.
+
+    An attempt is counted before the work and taken back after it: what remains are those that ended the process.
+
+    Raises:
+        BackendUnavailableError: If a store or the queue fails; the sweeper publishes what is missing again.
+    """
+    task = FillTask.from_document(document)
+    if not parts.board.is_wanted(task.entry.location):
+        parts.queue.release(task.queue, task.key)
+        return
+    attempt = parts.attempts.begin(task.key)
+    if attempt > parts.most_attempts:
+        _give_up(parts, task, document, attempt - 1)
+        return
+    try:
+        parts.failpoint.reach(FailpointName.IN_FILL)
+        parts.filler.fill(task.entry, task.chunk)
+        parts.completion.after_chunk(task.entry, task.chunk)
+    except SoftTimeLimitExceeded:
+        _log.warning("chunk.out_of_time")
+        parts.queue.release(task.queue, task.key)
+        parts.queue.fill(task.entry, [task.chunk], queue=task.queue)
+        return
+    except BackendUnavailableError:
+        raise
+    except XmiradError as error:
+        _log.warning("chunk.failed", extra={"reason": error.reason})
+        parts.completion.fail_entry(task.entry, error)
+    parts.attempts.clear(task.key)
+    parts.queue.release(task.queue, task.key)
+
+
+def assess(parts: Parts, document: dict[str, Any]) -> None:
+    """Compute some of the fidelity of an explanation's maps.
+
+    Raises:
+        BackendUnavailableError: If a store or the queue fails; the sweeper asks again.
+    """
+    task = AssessTask.from_document(document)
+    parts.queue.release(QueueName.BACKGROUND, task.key)
+    attempt = parts.attempts.begin(task.key)
+    if attempt > parts.most_attempts:
+        _log.warning("assessment.given_up")
+        return
+    try:
+        parts.completion.assess(task.explanation, attempt=task.attempt)
+    except ExplanationNotFoundError:
+        _log.info("assessment.not_needed")
+    except BackendUnavailableError:
+        raise
+    except XmiradError as error:
+        _log.warning("assessment.failed", extra={"reason": error.reason})
+        return
+    parts.attempts.clear(task.key)
+
+
+def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], attempts: int) -> None:
+    parts.dead_letters.add(task.key, task=FILL, payload=document, reason=LOST, attempts=attempts)
+    error = InternalError(
+        f"computing it ended its worker {attempts} times", metadata={"attempts": str(attempts), "cause": LOST}
+    )
+    parts.completion.fail_entry(task.entry, error)
+    parts.attempts.clear(task.key)
+    parts.queue.release(task.queue, task.key)

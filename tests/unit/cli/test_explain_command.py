@@ -1,0 +1,179 @@
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from support.fake_explaining_client import DONE, NAME, FakeExplainingClient
+from xmirad import ids
+from xmirad.cli.main import app
+from xmirad.client.explanation_types import ActivationMethod, AttentionMethod, OcclusionMethod
+from xmirad.client.types import Upload
+from xmirad.errors import InvalidImageError
+from xmirad.saliency.geometry import Point
+from xmirad.saliency.masking import Fill
+from xmirad.saliency.method import ExplainedImage
+from xmirad.types import EncodedImage, ItemAttributes
+
+ITEM = str(uuid4())
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeExplainingClient:
+    client = FakeExplainingClient()
+    for command in ("archive", "explain"):
+        monkeypatch.setattr(f"xmirad.cli.commands.{command}.connected", client.connected)
+    monkeypatch.setattr("xmirad.cli.warming.POLL_SECONDS", 0.0)
+    return client
+
+
+@pytest.fixture
+def query(tmp_path: Path) -> str:
+    file = tmp_path / "query.png"
+    file.write_bytes(b"an image")
+    return str(file)
+
+
+def _run(*args: str) -> Result:
+    return CliRunner().invoke(app, ["explain", *args, "--archive", "chest"])
+
+
+def _asked(client: FakeExplainingClient) -> dict[str, object]:
+    return next(call for name, call in client.calls if name == "create_explanation")
+
+
+def test_watching_shows_every_step_and_ends_with_the_fidelity(client: FakeExplainingClient, query: str) -> None:
+    result = _run(query, ITEM, "--watch")
+
+    lines = result.stdout.splitlines()
+    assert lines[0] == "queued, 0 of 9 windows"
+    assert lines[1].startswith("running, 4 of 9 windows, approximate map of the result (estimated error 50%")
+    assert lines[2] == "succeeded, exact map of the result (previews were off by 40%)"
+    assert lines[3].endswith("fidelity +0.300, best of 2 controls +0.200: better than chance")
+    assert lines[-1] == "Decision support; not a diagnosis."
+
+
+def test_without_watching_the_exact_map_is_enough(client: FakeExplainingClient, query: str) -> None:
+    result = _run(query, ITEM)
+
+    assert result.exit_code == 0
+    assert "fidelity" not in result.stdout
+    assert result.stdout.splitlines()[0].startswith("succeeded, exact map")
+
+
+def test_a_map_that_is_there_is_not_waited_for(client: FakeExplainingClient, query: str) -> None:
+    client.first, client.later = DONE, []
+
+    assert _run(query, ITEM).stdout.startswith("succeeded")
+
+
+def test_the_file_holds_the_last_overlay(client: FakeExplainingClient, query: str, tmp_path: Path) -> None:
+    assert _run(query, ITEM, "-o", str(tmp_path / "why.png")).exit_code == 0
+
+    assert (tmp_path / "why.png").read_bytes() == b"exact"
+    assert _asked(client)["include_overlay"] is True
+    assert [file.name for file in tmp_path.glob(".*")] == []
+
+
+def test_a_file_for_numpy_holds_the_values(client: FakeExplainingClient, query: str, tmp_path: Path) -> None:
+    _run(query, ITEM, "-o", str(tmp_path / "why.npy"))
+
+    assert np.array_equal(np.load(tmp_path / "why.npy"), DONE.maps[0].values)
+
+
+def test_json_describes_the_map_without_its_pixels(client: FakeExplainingClient, query: str) -> None:
+    found = json.loads(_run(query, ITEM, "--json").stdout)
+
+    assert (found["name"], found["state"]) == (NAME, "succeeded")
+    assert found["maps"][0]["maximum"] == 0.25
+    assert "values" not in found["maps"][0]
+
+
+def test_a_rank_names_an_item_of_the_search(client: FakeExplainingClient, query: str) -> None:
+    client.create_archive("chest")
+    uploads = [Upload(EncodedImage(bytes([n])), ItemAttributes(), external_id=str(n)) for n in range(2)]
+    list(client.upload("chest", uploads))
+    names = list(client.archives["chest"])
+
+    _run(query, "2", "--contrast", "1", "--explained-image", "query")
+
+    asked = _asked(client)
+    assert (asked["item"], asked["contrast_item"]) == (names[1], names[0])
+    assert asked["explained_image"] is ExplainedImage.QUERY
+
+
+def test_an_item_is_explained_by_itself(client: FakeExplainingClient) -> None:
+    _run(ITEM, "--self")
+
+    name = ids.item_name("chest", ITEM)
+    assert (_asked(client)["source"], _asked(client)["item"]) == (name, name)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--window", "32", "--stride", "8", "--fill", "blur"], OcclusionMethod(window=32, stride=8, fill=Fill.BLUR)),
+        (["--method", "activation", "--point", "3,4.5"], ActivationMethod(point=Point(3.0, 4.5))),
+        (
+            ["--method", "attention", "--form", "triplet", "--positive", ITEM, "--negative", ITEM],
+            AttentionMethod(
+                form="triplet",  # type: ignore[arg-type] # equal to its enum
+                positive_items=(ids.item_name("chest", ITEM),),
+                negative_items=(ids.item_name("chest", ITEM),),
+            ),
+        ),
+    ],
+)
+def test_options_become_the_parameters_of_the_method(
+    client: FakeExplainingClient, query: str, options: list[str], expected: object
+) -> None:
+    assert _run(query, ITEM, *options).exit_code == 0
+
+    assert _asked(client)["method"] == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "field"),
+    [
+        ([ITEM, "--self"], "name either a result or --self"),
+        ([], "name either a result or --self"),
+        (["3rd"], "result must be the name or the id of an item, or a rank"),
+        ([ITEM, "--point", "1,2"], "a point needs --method activation"),
+        ([ITEM, "--method", "activation", "--point", "1"], "point must be row,column"),
+        ([ITEM, "--positive", ITEM], "positive and negative items need --method attention"),
+        ([ITEM, "--method", "attention", "--signed"], "attention has no signed maps"),
+        ([ITEM, "-o", "why.jpg"], "the output's name must end with .png or .npy"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    client: FakeExplainingClient, query: str, args: list[str], field: str
+) -> None:
+    result = _run(query, *args)
+
+    assert result.exit_code == 2
+    assert field in result.output
+
+
+def test_a_failed_explanation_is_an_error(client: FakeExplainingClient, query: str) -> None:
+    client.fail_with(InvalidImageError("the worker was lost three times"))
+
+    result = _run(query, ITEM, "--watch")
+
+    assert result.exit_code == 1
+    assert "the worker was lost three times" in result.output
+
+
+def test_a_dry_run_of_warming_only_says_what_it_takes(client: FakeExplainingClient) -> None:
+    result = CliRunner().invoke(app, ["archive", "warm", "chest", "--dry-run"])
+
+    assert "100 windows to compute take about 1 s and 4.0 of 100 MiB" in result.output
+    assert [call["dry_run"] for _, call in client.calls] == [True]
+
+
+def test_warming_can_be_waited_for(client: FakeExplainingClient) -> None:
+    result = CliRunner().invoke(app, ["archive", "warm", "chest", "--limit", "2", "--wait"])
+
+    assert result.stdout.splitlines() == ["chest: 2 of 2 items complete"]
+    assert all(call["max_items"] == 2 for _, call in client.calls)
