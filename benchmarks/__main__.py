@@ -12,9 +12,12 @@ from benchmarks.clock import Company
 from benchmarks.figures import Figure
 from benchmarks.reference import losses, read_reference
 from benchmarks.run import REFERENCE_FORWARD_MS, Suite, prepare
+from benchmarks.suites.codecs import codecs
 from benchmarks.suites.indexing import indexing
 from benchmarks.suites.interference import interference
+from benchmarks.suites.maps import maps
 from benchmarks.suites.memory import memory
+from benchmarks.suites.occlusion import occlusion
 from benchmarks.suites.search import search
 from benchmarks.suites.startup import startup
 from benchmarks.suites.threads import threads
@@ -28,6 +31,9 @@ SUITES: dict[str, Suite] = {
     "indexing": indexing,
     "interference": interference,
     "memory": memory,
+    "occlusion": occlusion,
+    "maps": maps,
+    "codecs": codecs,
     "threads": threads,
 }
 

@@ -18,14 +18,16 @@ def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("suites", [("startup", "threads"), ("occlusion",), ("maps", "codecs")], ids=" ".join)
+def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(suites: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
 
-    result = run_benchmarks("startup", "threads", "--quick", "--json", str(file))
+    result = run_benchmarks(*suites, "--quick", "--json", str(file))
 
     assert result.returncode == 0, result.stderr
     document = json.loads(file.read_text("utf-8"))
-    assert list(document["suites"]) == ["startup", "threads"]
+    assert tuple(document["suites"]) == suites
     assert document["forward_ms"] > 0
     for figures in document["suites"].values():
         for name, figure in figures.items():
