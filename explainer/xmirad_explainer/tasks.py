@@ -26,7 +26,9 @@ def fill(parts: Parts, document: dict[str, Any]) -> None:
     task = FillTask.from_document(document)
     if not parts.board.is_wanted(task.entry.location):
         parts.queue.release(task.queue, task.key)
-        return
+        # Who came in between was told that the task waits already.
+        if not parts.board.is_wanted(task.entry.location):
+            return
     attempt = parts.attempts.begin(task.key)
     if attempt > parts.most_attempts:
         _give_up(parts, task, document, attempt - 1)

@@ -9,6 +9,7 @@ from support.dict_blobs import DictBlobs
 from support.fake_board import FakeBoard, FakeQueue
 from support.saliency import unit
 from xmirad.catalog.images import ImageBlobs
+from xmirad.errors import ItemNotFoundError
 from xmirad.explanations.assessing import Assessor
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.completing import Completion
@@ -152,8 +153,11 @@ class World:
             entry, chunk, _ = task
             taken += 1
             if self.board.is_wanted(entry.location):
-                self.put(entry, chunk)
-                self.completion.after_chunk(entry, chunk)
+                try:
+                    self.put(entry, chunk)
+                    self.completion.after_chunk(entry, chunk)
+                except ItemNotFoundError as error:
+                    self.completion.fail_entry(entry, error)
         return taken
 
     def kinds(self, explanation: str) -> list[object]:

@@ -15,6 +15,7 @@ from xmirad.explanations.forgetting import Forgetter
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.ports import Board, TaskQueue
 from xmirad.explanations.records import ImageKind
+from xmirad.explanations.scoring import entries_of
 from xmirad.explanations.store import Asked, ExplanationStore
 from xmirad.types import ExplanationState
 
@@ -125,8 +126,13 @@ class Sweeper:
         if outcome.state is ExplanationState.SUCCEEDED and is_recent and not self._store.fidelity(asked):
             self._queue.assess(explanation, attempt=asked.attempt)
         else:
-            self._settled[explanation, asked.attempt] = expiry
+            self._settle(asked, expiry)
         return expiry
+
+    def _settle(self, asked: Asked, expiry: float) -> None:
+        for entry in entries_of(asked.request).values():  # in case the board was out of reach when it ended
+            self._board.unsubscribe(entry.location, asked.request.explanation)
+        self._settled[asked.request.explanation, asked.attempt] = expiry
 
     def _is_expired(self, digest: str) -> bool:
         try:

@@ -141,6 +141,16 @@ def test_what_a_deletion_cut_short_has_left_goes() -> None:
     assert not [key for key in world.blobs.data if key.startswith("explanations/")]
 
 
+def test_what_ended_while_the_board_was_out_of_reach_waits_for_nothing_after_a_sweep() -> None:
+    world = World()
+    explanation = world.create()
+    world.board.is_down = True
+    world.completion.cancel(explanation)
+    world.board.is_down = False
+    world.sweeper.sweep()
+    assert not world.board.is_wanted(world.entry(explanation).location)
+
+
 def test_one_sweeper_at_a_time() -> None:
     world = World()
     assert world.sweeper.sweep()
