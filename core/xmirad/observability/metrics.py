@@ -38,6 +38,12 @@ class RetrievalMetrics:
         self._items = Counter("xmirad_items_indexed", "Uploads by what they came to.", ["outcome"], registry=registry)
         self._archive = Gauge("xmirad_archive_items", "Items of an archive.", ["archive"], registry=registry)
         self._model = Gauge("xmirad_model_info", "Models in use; always 1.", ["model", "digest"], registry=registry)
+        self._explanations = Counter(
+            "xmirad_explanations_created", "Creates of explanations by state.", ["state"], registry=registry
+        )
+        self._explaining = Gauge(
+            "xmirad_explanation_counts", "Counters that all processes share.", ["counter"], registry=registry
+        )
         self.decode_seconds = Histogram(
             "xmirad_decode_seconds", "Time of decoding an image.", registry=registry, buckets=FAST_SECONDS
         )
@@ -47,6 +53,15 @@ class RetrievalMetrics:
         self.search_seconds = Histogram(
             "xmirad_search_seconds", "Time of a query of the vector store.", registry=registry, buckets=FAST_SECONDS
         )
+
+    def set_explanation_counters(self, counters: Mapping[str, int]) -> None:
+        """Show the counters that all processes of explanations share."""
+        for name, value in counters.items():
+            self._explaining.labels(name).set(value)
+
+    def explanation_created(self, state: str) -> None:
+        """Count a create by the state of what is there then."""
+        self._explanations.labels(state).inc()
 
     @contextmanager
     def in_flight(self, method: str) -> Iterator[None]:

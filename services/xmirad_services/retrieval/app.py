@@ -32,6 +32,9 @@ from xmirad.observability.metrics import RetrievalMetrics, metrics_page
 from xmirad.settings import Settings, StoreKind
 from xmirad.site_key import load_site_key
 from xmirad.supervisor.announcement import Announcement, announce, withdraw
+from xmirad_services.retrieval.explaining import Explainer
+from xmirad_services.retrieval.explanation_parts import explanation_parts
+from xmirad_services.retrieval.explanation_upkeep import keep_up
 from xmirad_services.retrieval.health import HealthReporter
 from xmirad_services.retrieval.interceptors import CallInterceptor
 from xmirad_services.retrieval.loaded_models import LoadedModels
@@ -88,14 +91,21 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             model_registry(settings), default=settings.default_model, threads=settings.threads.model, metrics=metrics
         )
         archives = OpenArchives(archive_store(settings), models, tools, site=settings.site)
-        servicers = Servicers(archives=archives, models=models, tools=tools, metrics=metrics, boot_id=boot_id)
+        parts = explanation_parts(settings, models, boot_id=boot_id)
+        explainer = Explainer(archives, parts, tools, site=settings.site)
+        servicers = Servicers(
+            archives=archives, models=models, explainer=explainer, tools=tools, metrics=metrics, boot_id=boot_id
+        )
         async with _serving(settings, servicers, metrics) as (address, health):
             await _load_default_model(models, lanes)
             announce(home, Announcement(address, os.getpid(), boot_id, __version__))
             _log.info("service.started", address=address, version=__version__, boot_id=boot_id)
             watching = asyncio.create_task(health.watch(archives, lanes, metrics))
+            upkeep = asyncio.create_task(keep_up(explainer, lanes, metrics, health))
             await stopping.wait()
             watching.cancel()
+            upkeep.cancel()
+            explainer.leaving.set()
             withdraw(home)
             await health.leave()
             _log.info("service.draining", drain_seconds=settings.server.drain_seconds)

@@ -16,6 +16,7 @@ from xmirad_services.retrieval.interceptors import as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchives
 
 WATCH_SECONDS = 5.0
+EXPLANATIONS = "xmirad.v1.ExplanationService"
 _log = structlog.get_logger(__name__)
 
 
@@ -27,6 +28,7 @@ class HealthReporter:
         self._health = aio.HealthServicer()
         self._services = (OVERALL_HEALTH, *services)
         self._healthy: bool | None = None
+        self._explains = True
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
 
     async def enter(self) -> None:
@@ -49,6 +51,18 @@ class HealthReporter:
                 await self._count(archives, metrics)
             await asyncio.sleep(WATCH_SECONDS)
 
+    async def report_explanations(self, *, healthy: bool, reason: str = "") -> None:
+        """Say whether explanations can be computed; everything else may be served all the same."""
+        if healthy is self._explains:
+            return
+        self._explains = healthy
+        await self._set(EXPLANATIONS, serving=healthy and self._healthy is not False)
+        state = "serving" if healthy else "not_serving"
+        _log.info("service.explanations_health_changed", state=state, reason=reason)
+
+    async def _set(self, service: str, *, serving: bool) -> None:
+        await self._health.set(service, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
+
     async def _count(self, archives: OpenArchives, metrics: RetrievalMetrics) -> None:
         try:
             metrics.set_archive_items(await archives.sizes())
@@ -59,7 +73,6 @@ class HealthReporter:
         if healthy is self._healthy:
             return
         self._healthy = healthy
-        status = HealthCheckResponse.SERVING if healthy else HealthCheckResponse.NOT_SERVING
         for service in self._services:
-            await self._health.set(service, status)
+            await self._set(service, serving=healthy and (self._explains or service != EXPLANATIONS))
         _log.info("service.health_changed", state="serving" if healthy else "not_serving", reason=reason)

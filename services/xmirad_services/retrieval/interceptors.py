@@ -54,6 +54,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary:
             call = self._unary(method, handler.unary_unary, read)
             return grpc.unary_unary_rpc_method_handler(call, response_serializer=write)
+        if handler.unary_stream:
+            watch = self._watch(method, handler.unary_stream, read)
+            return grpc.unary_stream_rpc_method_handler(watch, response_serializer=write)
         stream = self._stream(method, handler.stream_stream, read)
         return grpc.stream_stream_rpc_method_handler(stream, response_serializer=write)
 
@@ -71,6 +74,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 async with aclosing(behavior(messages, context)) as answers:
                     async for answer in answers:
                         yield answer
+
+        return call
+
+    def _watch(self, method: str, behavior: Callable[..., Any], read: Read) -> Callable[..., Any]:
+        async def call(data: bytes, context: Context) -> AsyncIterator[Any]:
+            async with (
+                self._surrounded(method, context),
+                aclosing(behavior(_message(read, data), context)) as answers,
+            ):
+                async for answer in answers:
+                    yield answer
 
         return call
 

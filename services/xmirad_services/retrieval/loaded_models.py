@@ -3,7 +3,7 @@
 import threading
 
 from xmirad.models.artifact import ModelArtifact
-from xmirad.models.embedder import Embedder, load_embedder
+from xmirad.models.embedder import BackboneEmbedder, load_embedder
 from xmirad.models.registry import ModelRegistry
 from xmirad.observability.metrics import RetrievalMetrics
 
@@ -18,7 +18,7 @@ class LoadedModels:
         self._threads = threads
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._embedders: dict[str, Embedder] = {}
+        self._embedders: dict[str, BackboneEmbedder] = {}
 
     def find(self, name: str) -> ModelArtifact:
         """Return a model by name, digest or resource name; the default one for an empty string.
@@ -36,7 +36,7 @@ class LoadedModels:
         """Return whether a model is the one used where a request names none."""
         return self._default in {artifact.name, artifact.digest}
 
-    def embedder(self, digest: str) -> Embedder:
+    def embedder(self, digest: str) -> BackboneEmbedder:
         """Return a model ready to embed. The first call for a model takes as long as loading it.
 
         Raises:

@@ -3,7 +3,7 @@
 The tombstone comes first and the item's records go last: whatever cuts a deletion short, asking again completes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -18,14 +18,16 @@ from xmirad.types import OriginalsPolicy
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 
 PAGE = 500
+Forget = Callable[[str, Sequence[str]], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
 class Purger:
     """Deletes items from index and truth, leaving a tombstone."""
 
-    def __init__(self, archives: OpenArchives, tools: Tools) -> None:
-        """Delete from the archives of a site."""
+    def __init__(self, archives: OpenArchives, tools: Tools, *, forget: Forget) -> None:
+        """Delete from the archives of a site; `forget` deletes the explanations of items."""
+        self._forget = forget
         self._archives = archives
         self._tools = tools
 
@@ -40,7 +42,7 @@ class Purger:
         if record is None:
             name = item_name(archive, item)
             raise ItemNotFoundError(f"there is no item {name}", field="name", metadata={"item": name})
-        await self._bury(opened, record)
+        await self._bury_all(opened, [record])
 
     async def select(self, opened: OpenArchive, condition: Condition) -> list[str]:
         """Return the ids of the items that meet a condition."""
@@ -51,35 +53,39 @@ class Purger:
 
     async def delete_all(self, opened: OpenArchive, items: Sequence[str]) -> int:
         """Delete items; those that went meanwhile are passed over. Return how many were deleted."""
-        deleted = 0
-        for item in items:
-            try:
-                await self.delete(opened, item)
-            except ItemNotFoundError:
-                continue
-            deleted += 1
-        return deleted
+        archive, catalog = opened.record.archive, self._tools.catalog
+        found = await self._tools.lanes.blobs.run(
+            Priority.INTERACTIVE, lambda: [catalog.item(archive, item) for item in items]
+        )
+        records = [record for record in found if record is not None]
+        await self._bury_all(opened, records)
+        return len(records)
 
     async def empty(self, opened: OpenArchive) -> None:
         """Delete every item of an archive that is about to be deleted itself, and finish deletions cut short."""
         await self.finish(opened)
         archive, catalog = opened.record.archive, self._tools.catalog
         records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: list(catalog.items(archive)))
-        for record in records:
-            await self._bury(opened, record)
+        await self._bury_all(opened, records)
 
     async def finish(self, opened: OpenArchive) -> None:
         """Finish deletions that were cut short: their items are gone from the index, so no selection finds them."""
         archive, catalog = opened.record.archive, self._tools.catalog
         records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: list(catalog.half_deleted(archive)))
-        for record in records:
-            await self._bury(opened, record)
+        await self._bury_all(opened, records)
 
     async def _page(self, opened: OpenArchive, condition: Condition, after: str | None) -> list[str]:
         def scan() -> list[str]:
             return [found.item for found in opened.archive.scan(after=after, limit=PAGE, where=condition)]
 
         return await self._tools.lanes.store.run(Priority.BACKGROUND, scan)
+
+    async def _bury_all(self, opened: OpenArchive, records: Sequence[ItemRecord]) -> None:
+        """Delete items, after the explanations in which they play a part: those are looked for but once."""
+        if records:
+            await self._forget(opened.record.archive, [record.item for record in records])
+        for record in records:
+            await self._bury(opened, record)
 
     async def _bury(self, opened: OpenArchive, record: ItemRecord) -> None:
         """Delete under the locks of item, image and file, so that no upload of the same is under way meanwhile."""

@@ -92,8 +92,12 @@ def query_of_item(archive: Archive, item: str, patient: Patient | None, *, site:
 def query_of_embedding(embedding: Float32Array, patient: Patient | None, *, site_key: SiteKey) -> Query:
     """Take a vector as it is; the search checks and scales it."""
     key = site_key.patient_key(patient) if patient is not None else None
-    digest = hashlib.sha256(embedding.astype("<f4").tobytes()).hexdigest()
-    return Query(embedding=embedding, digest=digest, patient=key, patient_known=key is not None)
+    return Query(embedding=embedding, digest=digest_of_vector(embedding), patient=key, patient_known=key is not None)
+
+
+def digest_of_vector(embedding: Float32Array) -> str:
+    """Return the SHA-256 of a vector as it was sent, hexadecimal."""
+    return hashlib.sha256(embedding.astype("<f4").tobytes()).hexdigest()
 
 
 def _patient_of_image(stated: Patient | None, decoded: DecodedImage, site_key: SiteKey) -> tuple[str | None, bool]:

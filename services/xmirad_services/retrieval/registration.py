@@ -9,6 +9,8 @@ from grpc_reflection.v1alpha import reflection
 from xmirad.api.v1 import (
     archive_service_pb2,
     archive_service_pb2_grpc,
+    explanation_service_pb2,
+    explanation_service_pb2_grpc,
     model_service_pb2,
     model_service_pb2_grpc,
     retrieval_service_pb2,
@@ -20,20 +22,29 @@ from xmirad.indexing.runner import Tools
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import Settings
 from xmirad_services.retrieval.byte_budget import ByteBudget
+from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.health import HealthReporter
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.open_archives import OpenArchives
+from xmirad_services.retrieval.overlays import Overlays
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.searching import Searcher
 from xmirad_services.retrieval.servicers.archive import ArchiveServicer
+from xmirad_services.retrieval.servicers.explanation import ExplanationServicer
 from xmirad_services.retrieval.servicers.model import ModelServicer
 from xmirad_services.retrieval.servicers.retrieval import RetrievalServicer
 from xmirad_services.retrieval.servicers.server import ServerServicer
 
 SERVICES = tuple(
     service
-    for module in (retrieval_service_pb2, archive_service_pb2, model_service_pb2, server_service_pb2)
+    for module in (
+        retrieval_service_pb2,
+        archive_service_pb2,
+        explanation_service_pb2,
+        model_service_pb2,
+        server_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 METHODS = tuple(f"{service.full_name}/{method.name}" for service in SERVICES for method in service.methods)
@@ -45,6 +56,7 @@ class Servicers:
 
     archives: OpenArchives
     models: LoadedModels
+    explainer: Explainer
     tools: Tools
     metrics: RetrievalMetrics
     boot_id: str
@@ -55,14 +67,24 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     tools, site = parts.tools, settings.site
     budget = ByteBudget(settings.server.max_stream_bytes)
     searcher = Searcher(parts.archives, parts.models, tools, site=site)
-    retrieval = RetrievalServicer(searcher, ItemDetails(tools), parts.metrics, settings.limits, budget=budget)
-    purger = Purger(parts.archives, tools)
-    archive = ArchiveServicer(parts.archives, purger, tools, parts.metrics, settings.limits, site=site, budget=budget)
+    explainer = parts.explainer
+    retrieval = RetrievalServicer(
+        searcher, ItemDetails(tools), parts.metrics, settings.limits, budget=budget, explainer=explainer
+    )
+    purger = Purger(parts.archives, tools, forget=explainer.forget_items)
+    overlays = Overlays(explainer.parts.images, tools)
+    explanation = ExplanationServicer(
+        explainer, overlays, parts.metrics, max_image_bytes=settings.limits.max_image_bytes
+    )
+    explanation_service_pb2_grpc.add_ExplanationServiceServicer_to_server(explanation, server)
+    archive = ArchiveServicer(
+        parts.archives, purger, tools, parts.metrics, settings.limits, site=site, budget=budget, explainer=explainer
+    )
     retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server(retrieval, server)
     archive_service_pb2_grpc.add_ArchiveServiceServicer_to_server(archive, server)
     model = ModelServicer(parts.models, tools.lanes.blobs)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
-    description = ServerServicer(settings, boot_id=parts.boot_id)
+    description = ServerServicer(settings, boot_id=parts.boot_id, has_queue=explainer.parts.has_queue)
     server_service_pb2_grpc.add_ServerServiceServicer_to_server(description, server)
     names = [service.full_name for service in SERVICES]
     if settings.server.reflection:

@@ -57,9 +57,19 @@ def test_every_name_begins_with_xmirad(metrics: RetrievalMetrics, registry: Coll
     metrics.item_indexed("CREATED")
     metrics.model_in_use("lite0", "ab" * 32)
     names = {family.name for family in registry.collect()}
-    assert len(names) == 9
+    assert len(names) == 11
     assert all(name.startswith("xmirad_") for name in names)
     assert registry.get_sample_value("xmirad_items_indexed_total", {"outcome": "created"}) == 1
+
+
+def test_explanations_are_counted_by_state_and_shared_counters_are_shown(
+    metrics: RetrievalMetrics, registry: CollectorRegistry
+) -> None:
+    metrics.explanation_created("succeeded")
+    metrics.set_explanation_counters({"cache_hits": 2})
+    metrics.set_explanation_counters({"cache_hits": 3})
+    assert registry.get_sample_value("xmirad_explanations_created_total", {"state": "succeeded"}) == 1
+    assert registry.get_sample_value("xmirad_explanation_counts", {"counter": "cache_hits"}) == 3
 
 
 def test_two_services_of_one_process_do_not_share_numbers() -> None:

@@ -40,10 +40,15 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield made
 
 
+async def no_explanations(archive: str, items: Sequence[str]) -> None:
+    assert archive
+    assert items
+
+
 def parts(shop: Workshop) -> tuple[Purger, OpenArchive, IndexRunner]:
     runner = shop.runner()
     opened = OpenArchive(shop.record, shop.archive, cast("ModelArtifact", None), shop.embed, runner)
-    return Purger(cast("OpenArchives", Handles(shop)), shop.tools), opened, runner
+    return Purger(cast("OpenArchives", Handles(shop)), shop.tools, forget=no_explanations), opened, runner
 
 
 async def test_a_deleted_item_leaves_its_tombstone_only(shop: Workshop) -> None:
@@ -145,7 +150,7 @@ async def test_an_archive_that_cannot_be_asked_is_looked_up_in_its_records(shop:
     shop.tools.catalog.create_archive(replace(shop.record, archive="lost"))
     shop.tools.catalog.put_item(item_record(archive="lost", image=stored.image if same_image else "0" * 64))
     archives = TwoArchives(shop, replace(shop.record, archive="lost"), broken=True)
-    await Purger(cast("OpenArchives", archives), shop.tools).delete(opened, stored.item)
+    await Purger(cast("OpenArchives", archives), shop.tools, forget=no_explanations).delete(opened, stored.item)
     assert shop.tools.catalog.item("chest", stored.item) is None
     assert shop.blobs() == ([stored.image] if same_image else [])
 
@@ -161,7 +166,7 @@ async def test_a_file_goes_with_the_last_item_whose_archive_keeps_files(
     archives = TwoArchives(shop, other)
     second = IndexRunner(other, archives.other, shop.embed, IMAGENET, shop.tools)
     await second.store(incoming())
-    await Purger(cast("OpenArchives", archives), shop.tools).delete(opened, stored.item)
+    await Purger(cast("OpenArchives", archives), shop.tools, forget=no_explanations).delete(opened, stored.item)
     assert shop.blobs() == [stored.image]
     blobs = shop.tools.catalog._blobs
     assert blobs.exists(keys.original(stored.image)) is (policy is OriginalsPolicy.COPY)

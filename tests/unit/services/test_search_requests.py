@@ -10,6 +10,7 @@ from xmirad.errors import InvalidRequestError
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
 from xmirad_services.retrieval.byte_budget import ByteBudget
+from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.searching import Searcher
 from xmirad_services.retrieval.servicers.retrieval import RetrievalServicer
@@ -23,6 +24,7 @@ async def test_a_vector_has_no_item_of_its_own_to_exclude() -> None:
         cast("RetrievalMetrics", None),
         LimitSettings(),
         budget=ByteBudget(1),
+        explainer=cast("Explainer", None),
     )
     request = pb.SearchRequest(
         archive="archives/chest",

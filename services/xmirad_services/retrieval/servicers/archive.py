@@ -19,6 +19,7 @@ from xmirad.lanes import Priority
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
 from xmirad_services.retrieval.byte_budget import ByteBudget
+from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.interceptors import Context, as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
@@ -44,9 +45,10 @@ class ArchiveServicer(ItemMethods):
         *,
         site: str,
         budget: ByteBudget,
+        explainer: Explainer,
     ) -> None:
         """Serve the archives of a site."""
-        super().__init__(archives, purger, tools, site=site)
+        super().__init__(archives, purger, tools, site=site, explainer=explainer)
         self._metrics = metrics
         self._budget = budget
         self._limits = limits

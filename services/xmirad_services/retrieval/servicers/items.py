@@ -6,7 +6,7 @@ from uuid import UUID
 from xmirad.api import checks
 from xmirad.api.conversion import filter_from_proto, geometry_to_proto, item_from_proto, patient_from_proto
 from xmirad.api.enums import ITEM_VIEW
-from xmirad.api.limits import MAX_NAMES
+from xmirad.api.limits import MAX_NAMES, MAX_WARMED_ITEMS
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.api.v1 import archive_service_pb2_grpc as pb_grpc
 from xmirad.api.v1 import resources_pb2
@@ -19,18 +19,23 @@ from xmirad.ids import parse_archive_name, parse_item_name
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
 from xmirad.types import ItemFilter
+from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.interceptors import Context
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.servicers.archive_messages import item_message
+from xmirad_services.retrieval.warming import Warming
 
 
 class ItemMethods(pb_grpc.ArchiveServiceServicer):
     """Reads and deletes items."""
 
-    def __init__(self, archives: OpenArchives, purger: Purger, tools: Tools, *, site: str) -> None:
+    def __init__(
+        self, archives: OpenArchives, purger: Purger, tools: Tools, *, site: str, explainer: Explainer
+    ) -> None:
         """Serve the items of a site."""
+        self._warming = Warming(explainer.parts, tools)
         self._archives = archives
         self._purger = purger
         self._tools = tools
@@ -96,6 +101,13 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         opened = await self._archives.get(archive)
         png, record = await self._details.picture(opened.record.archive, item)
         return pb.GetItemImageResponse(png=png, geometry=geometry_to_proto(record.geometry))
+
+    async def WarmArchive(self, request: pb.WarmArchiveRequest, context: Context) -> pb.WarmArchiveResponse:
+        """Compute ahead what occlusion maps of items are made of."""
+        opened = await self._named(request.archive, field="archive")
+        maximum = checks.whole_number(request.max_items, field="max_items", minimum=0, maximum=MAX_WARMED_ITEMS)
+        items = await self._purger.select(opened, await self._condition(opened, request.filter))
+        return await self._warming.answer(opened, items[: maximum or None], dry_run=request.dry_run)
 
     async def _named(self, name: str, *, field: str = "name") -> OpenArchive:
         return await self._archives.get(parse_archive_name(name, field=field))

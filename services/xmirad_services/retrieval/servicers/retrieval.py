@@ -1,6 +1,6 @@
 """`RetrievalService`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from xmirad.api import checks
 from xmirad.api.conversion import (
@@ -19,12 +19,14 @@ from xmirad.api.v1 import retrieval_service_pb2 as pb
 from xmirad.api.v1 import retrieval_service_pb2_grpc as pb_grpc
 from xmirad.api.vocabulary import SearchView
 from xmirad.archive.search import RankedItem
-from xmirad.errors import InvalidRequestError
-from xmirad.ids import item_name, parse_archive_name
+from xmirad.errors import InvalidRequestError, XmiradError
+from xmirad.ids import explanation_name, item_name, parse_archive_name
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
 from xmirad.types import EncodedImage, Float32Array
 from xmirad_services.retrieval.byte_budget import ByteBudget
+from xmirad_services.retrieval.explaining import Explainer
+from xmirad_services.retrieval.explanation_task import ExplanationTask
 from xmirad_services.retrieval.interceptors import Context, as_domain_error, request_id
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.searching import SearchAnswer, Searcher, SearchTask
@@ -45,8 +47,10 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         limits: LimitSettings,
         *,
         budget: ByteBudget,
+        explainer: Explainer,
     ) -> None:
-        """Search within limits; `details` fills the FULL view."""
+        """Search within limits; `details` fills the FULL view, `explainer` answers `explain_top`."""
+        self._explainer = explainer
         self._searcher = searcher
         self._metrics = metrics
         self._budget = budget
@@ -93,6 +97,7 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
     async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
         view = SEARCH_VIEW.from_proto(request.view, field="view")
         task = self._task(request, view)
+        explain_top = self._explain_top(request, view)
         answer = await self._searcher.search(task)
         self._measure(answer)
         response = _response(answer)
@@ -104,7 +109,31 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         response.results.extend(_result(task.archive, found) for found in answer.outcome.results)
         if view is SearchView.FULL:
             await self._fill(task.archive, answer, response)
+        if explain_top:
+            await self._explain(task, response.results[:explain_top], response)
         return response
+
+    def _explain_top(self, request: pb.SearchRequest, view: SearchView) -> int:
+        if request.explain_top and view is SearchView.RANKING:
+            raise InvalidRequestError("explain_top is not for the RANKING view", field="explain_top")
+        maximum = min(request.top_k, self._explainer.parts.max_batch)
+        return checks.whole_number(request.explain_top, field="explain_top", minimum=0, maximum=maximum)
+
+    async def _explain(self, task: SearchTask, results: Sequence[pb.SearchResult], response: pb.SearchResponse) -> None:
+        """Name the explanations of results; the results are worth something without them."""
+        if not results:
+            return
+        items = tuple(result.item.rpartition("/")[2] for result in results)
+        fields = ("explain_top",) * len(items)
+        try:
+            created = await self._explainer.create(
+                ExplanationTask(archive=task.archive, source=task.source, items=items, fields=fields)
+            )
+        except XmiradError as error:
+            response.explanation_error.CopyFrom(to_proto_error(error))
+            return
+        for result, asked in zip(results, created, strict=True):
+            result.explanation = explanation_name(asked.request.explanation)
 
     def _task(self, request: pb.SearchRequest, view: SearchView) -> SearchTask:
         archive = parse_archive_name(request.archive, field="archive")

@@ -14,7 +14,7 @@ INTENDED_USE = "Research and decision support. Not a diagnosis."
 class ServerServicer(pb_grpc.ServerServiceServicer):
     """Says what the running service is and accepts."""
 
-    def __init__(self, settings: Settings, *, boot_id: str) -> None:
+    def __init__(self, settings: Settings, *, boot_id: str, has_queue: bool) -> None:
         """Describe a service that runs under these settings."""
         limits = settings.limits
         self._info = pb.ServerInfo(
@@ -29,6 +29,9 @@ class ServerServicer(pb_grpc.ServerServiceServicer):
             transfer_syntaxes=SUPPORTED_TRANSFER_SYNTAXES,
             vector_store=settings.store.kind.value,
             intended_use=INTENDED_USE,
+            max_batch_explanations=settings.explanations.max_batch,
+            max_occlusion_windows=settings.explanations.max_windows,
+            features=["explanations", "explanation_queue"] if has_queue else ["explanations"],
         )
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:

@@ -1,0 +1,110 @@
+"""Puts together what explaining works with."""
+
+from dataclasses import dataclass
+
+from xmirad.composition import blob_store
+from xmirad.explanations.assessing import Assessor
+from xmirad.explanations.cache import OcclusionCache
+from xmirad.explanations.completing import Completion
+from xmirad.explanations.creating import Creator
+from xmirad.explanations.eviction import Evictor
+from xmirad.explanations.forgetting import Forgetter
+from xmirad.explanations.images import ExplanationImages
+from xmirad.explanations.ports import Board, TaskQueue
+from xmirad.explanations.scoring import MapScorer
+from xmirad.explanations.store import ExplanationStore
+from xmirad.explanations.sweeping import Retention, Sweeper
+from xmirad.explanations.warming import Warmer
+from xmirad.explanations.watching import Watcher
+from xmirad.queue.address import queue_url
+from xmirad.queue.app import celery_app
+from xmirad.queue.board import RedisBoard
+from xmirad.queue.connection import connect
+from xmirad.queue.task_queue import RedisTaskQueue
+from xmirad.settings import Settings
+from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.no_queue import NoQueue
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationParts:
+    """What the servicers explain with.
+
+    Attributes:
+        images: Where queries are kept.
+        creator: Takes requests.
+        completion: Cancels.
+        watcher: Reads explanations.
+        store: Lists them.
+        forgetter: Deletes them.
+        warmer: Fills the cache ahead.
+        sweeper: Finds what is unfinished or expired.
+        board: The memory that all processes share.
+        has_queue: Whether a queue is configured.
+        max_batch: Most explanations of one request.
+        sweep_seconds: How often the sweeper is due.
+    """
+
+    images: ExplanationImages
+    creator: Creator
+    completion: Completion
+    watcher: Watcher
+    store: ExplanationStore
+    forgetter: Forgetter
+    warmer: Warmer
+    sweeper: Sweeper
+    board: Board
+    has_queue: bool
+    max_batch: int
+    sweep_seconds: float
+
+
+def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str) -> ExplanationParts:
+    """Connect to the stores and, if there is one, to the queue, which need not answer yet."""
+    url = queue_url(settings)
+    board, queue = _queue(settings, url)
+    blobs, wanted = blob_store(settings), settings.explanations
+    images, store, cache = ExplanationImages(blobs), ExplanationStore(blobs), OcclusionCache(blobs, board)
+    scorer = MapScorer(images, cache, embedder_of=models.embedder)
+    assessor = Assessor(blobs, images, embedder_of=models.embedder)
+    completion = Completion(store, cache, scorer, assessor, board=board, queue=queue)
+    creator = Creator(store, cache, completion, board=board, queue=queue, max_windows=wanted.max_windows)
+    forgetter = Forgetter(store, images, board)
+    sweeper = Sweeper(
+        store,
+        images,
+        creator,
+        forgetter,
+        Evictor(cache, board, budget_bytes=wanted.cache_bytes),
+        board=board,
+        queue=queue,
+        retention=Retention(
+            explanations=wanted.retention_seconds,
+            queries=wanted.query_retention_seconds,
+            sweep=wanted.sweep_seconds,
+        ),
+        holder=boot_id,
+    )
+    return ExplanationParts(
+        images=images,
+        creator=creator,
+        completion=completion,
+        watcher=Watcher(store, cache, board),
+        store=store,
+        forgetter=forgetter,
+        warmer=Warmer(cache, board=board, queue=queue, budget_bytes=wanted.cache_bytes),
+        sweeper=sweeper,
+        board=board,
+        has_queue=url is not None,
+        max_batch=wanted.max_batch,
+        sweep_seconds=wanted.sweep_seconds,
+    )
+
+
+def _queue(settings: Settings, url: str | None) -> tuple[Board, TaskQueue]:
+    if url is None:
+        absent = NoQueue()
+        return absent, absent
+    server = connect(url)
+    app = celery_app(url, settings.queue)
+    return RedisBoard(server), RedisTaskQueue(app, server, max_waiting=settings.queue.max_waiting)

@@ -1,0 +1,49 @@
+"""What is asked of the explainer."""
+
+from dataclasses import dataclass
+
+from xmirad.api.vocabulary import ExplanationPriority
+from xmirad.explanations.records import ActivationParameters, MethodName, OcclusionParameters
+from xmirad.saliency.attention import AttentionForm
+from xmirad.saliency.method import ExplainedImage
+from xmirad.types import EncodedImage, Float32Array
+
+OCCLUSION = OcclusionParameters()
+ACTIVATION = ActivationParameters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationTask:
+    """Pairs to explain whose fields are checked; items are ids of the archive.
+
+    Attributes:
+        archive: The archive's id.
+        source: An image, an item's id, or a vector.
+        items: The results.
+        fields: Where the request names each result.
+        method: How to explain.
+        explained_image: On which image the maps lie.
+        contrast: The item that the results are held against, or an empty string.
+        form: Of ATTENTION.
+        positives: Items of ATTENTION.
+        negatives: Items of ATTENTION.
+        occlusion: Parameters of OCCLUSION.
+        activation: Parameters of ACTIVATION.
+        published_fidelity: Whether fidelity is computed by the published definition too.
+        priority: Who waits.
+    """
+
+    archive: str
+    source: EncodedImage | str | Float32Array
+    items: tuple[str, ...]
+    fields: tuple[str, ...]
+    method: MethodName = MethodName.OCCLUSION
+    explained_image: ExplainedImage = ExplainedImage.RESULT
+    contrast: str = ""
+    form: AttentionForm = AttentionForm.SIAMESE_POSITIVE
+    positives: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
+    occlusion: OcclusionParameters = OCCLUSION
+    activation: ActivationParameters = ACTIVATION
+    published_fidelity: bool = False
+    priority: ExplanationPriority = ExplanationPriority.INTERACTIVE

@@ -1,0 +1,27 @@
+"""What the service does for explanations in the background: sweeping, counting, and watching over the queue."""
+
+import asyncio
+import time
+
+from xmirad.indexing.runner import Lanes
+from xmirad.lanes import Priority
+from xmirad.observability.metrics import RetrievalMetrics
+from xmirad_services.retrieval.explaining import Explainer
+from xmirad_services.retrieval.health import WATCH_SECONDS, HealthReporter
+from xmirad_services.retrieval.interceptors import as_domain_error
+
+
+async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics, health: HealthReporter) -> None:
+    """Sweep, count and look after the queue until cancelled; without a queue there is nothing to do."""
+    parts, swept = explainer.parts, float("-inf")
+    while parts.has_queue:
+        try:
+            metrics.set_explanation_counters(await lanes.blobs.run(Priority.BACKGROUND, parts.board.counters))
+            if time.monotonic() - swept >= parts.sweep_seconds:
+                swept = time.monotonic()
+                await lanes.blobs.run(Priority.BACKGROUND, parts.sweeper.sweep)
+        except Exception as error:  # noqa: BLE001 - the next round tries again
+            await health.report_explanations(healthy=False, reason=as_domain_error(error).reason)
+        else:
+            await health.report_explanations(healthy=True)
+        await asyncio.sleep(min(WATCH_SECONDS, parts.sweep_seconds))

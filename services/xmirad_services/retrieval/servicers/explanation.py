@@ -1,0 +1,101 @@
+"""`ExplanationService`."""
+
+from collections.abc import AsyncIterator
+
+from xmirad.api import checks
+from xmirad.api.v1 import explanation_service_pb2 as pb
+from xmirad.api.v1 import explanation_service_pb2_grpc as pb_grpc
+from xmirad.explanations.watching import Snapshot
+from xmirad.ids import parse_archive_name, parse_explanation_name
+from xmirad.observability.metrics import RetrievalMetrics
+from xmirad_services.retrieval.explaining import Explainer
+from xmirad_services.retrieval.interceptors import Context, request_id
+from xmirad_services.retrieval.overlays import Overlays
+from xmirad_services.retrieval.servicers.explanation_messages import explanation_message
+from xmirad_services.retrieval.servicers.explanation_tasks import task_of_many, task_of_one
+from xmirad_services.retrieval.watching import watched
+
+
+class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
+    """Explains pairs of images."""
+
+    def __init__(
+        self, explainer: Explainer, overlays: Overlays, metrics: RetrievalMetrics, *, max_image_bytes: int
+    ) -> None:
+        """Explain images of at most so many bytes."""
+        self._explainer = explainer
+        self._overlays = overlays
+        self._metrics = metrics
+        self._max_image_bytes = max_image_bytes
+
+    async def CreateExplanation(
+        self, request: pb.CreateExplanationRequest, context: Context
+    ) -> pb.CreateExplanationResponse:
+        """Ask for the maps of one query and one result."""
+        [asked] = await self._explainer.create(task_of_one(request, max_image_bytes=self._max_image_bytes))
+        snapshot = await self._explainer.snapshot(asked.request.explanation)
+        self._metrics.explanation_created(snapshot.state)
+        message = await self._message(snapshot, include_overlay=request.include_overlay)
+        return pb.CreateExplanationResponse(explanation=message, request_id=request_id.get())
+
+    async def BatchCreateExplanations(
+        self, request: pb.BatchCreateExplanationsRequest, context: Context
+    ) -> pb.BatchCreateExplanationsResponse:
+        """Ask for the maps of one query and several results."""
+        max_batch = self._explainer.parts.max_batch
+        task = task_of_many(request, max_image_bytes=self._max_image_bytes, max_batch=max_batch)
+        created = await self._explainer.create(task)
+        messages = []
+        for asked in created:
+            snapshot = await self._explainer.snapshot(asked.request.explanation, with_maps=False)
+            self._metrics.explanation_created(snapshot.state)
+            messages.append(explanation_message(snapshot))
+        return pb.BatchCreateExplanationsResponse(explanations=messages, request_id=request_id.get())
+
+    async def GetExplanation(self, request: pb.GetExplanationRequest, context: Context) -> pb.GetExplanationResponse:
+        """Return an explanation as it is now."""
+        snapshot = await self._explainer.snapshot(parse_explanation_name(request.name, field="name"))
+        message = await self._message(snapshot, include_overlay=request.include_overlay)
+        return pb.GetExplanationResponse(explanation=message)
+
+    async def ListExplanations(
+        self, request: pb.ListExplanationsRequest, context: Context
+    ) -> pb.ListExplanationsResponse:
+        """List the explanations of the site in the order of their ids."""
+        size = checks.page_size(request.page_size)
+        archive = parse_archive_name(request.archive, field="archive") if request.archive else ""
+        after = checks.word(request.page_token, field="page_token")
+        found = await self._explainer.page(after=after, archive=archive, limit=size + 1)
+        page = found[:size]
+        return pb.ListExplanationsResponse(
+            explanations=map(explanation_message, page),
+            next_page_token=page[-1].asked.request.explanation if len(found) > size else "",
+        )
+
+    async def WatchExplanation(
+        self, request: pb.WatchExplanationRequest, context: Context
+    ) -> AsyncIterator[pb.WatchExplanationResponse]:
+        """Return an explanation as it is now, and again after every change."""
+        explanation = parse_explanation_name(request.name, field="name")
+        async for snapshot, token in watched(self._explainer, explanation, token=request.resume_token):
+            message = await self._message(snapshot, include_overlay=request.include_overlay)
+            yield pb.WatchExplanationResponse(explanation=message, resume_token=token)
+
+    async def CancelExplanation(
+        self, request: pb.CancelExplanationRequest, context: Context
+    ) -> pb.CancelExplanationResponse:
+        """Stop the work on an explanation."""
+        explanation = parse_explanation_name(request.name, field="name")
+        snapshot = await self._explainer.cancel(explanation)
+        return pb.CancelExplanationResponse(explanation=explanation_message(snapshot))
+
+    async def DeleteExplanation(
+        self, request: pb.DeleteExplanationRequest, context: Context
+    ) -> pb.DeleteExplanationResponse:
+        """Delete an explanation with its maps."""
+        await self._explainer.delete(parse_explanation_name(request.name, field="name"))
+        return pb.DeleteExplanationResponse()
+
+    async def _message(self, snapshot: Snapshot, *, include_overlay: bool) -> pb.Explanation:
+        overlays = await self._overlays.of(snapshot) if include_overlay else ()
+        return explanation_message(snapshot, overlays=overlays)
