@@ -91,8 +91,14 @@ class Home:
             raise BackendUnavailableError(message, field="home", metadata={"backend": "home"}) from error
 
     def is_empty(self) -> bool:
-        """Return whether the home holds no data yet: neither blobs nor embeddings."""
-        return not any(folder.is_dir() and any(folder.iterdir()) for folder in (self.store, self.blobs))
+        """Return whether the home holds no data yet: neither blobs nor embeddings.
+
+        Folders whose names begin with a dot are where writers work, not data.
+        """
+        return not any(
+            folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir())
+            for folder in (self.store, self.blobs)
+        )
 
 
 @contextmanager

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from xmirad.blobs.fsspec_store import open_blob_store
 from xmirad.errors import SiteKeyMismatchError
 from xmirad.home import Home
 from xmirad.settings import Settings
@@ -29,6 +30,12 @@ def test_a_home_with_models_and_configuration_only_counts_as_empty(home: Path) -
     (home / "models").mkdir()
     (home / "models" / "weights").write_bytes(b"x")
     (home / "config.toml").write_text("")
+    load_site_key(Settings())
+
+
+def test_a_home_whose_blob_store_was_opened_only_counts_as_empty(home: Path) -> None:
+    folders = _prepared(home)
+    open_blob_store(folders.blobs.as_uri())  # an explainer may be faster than the service
     load_site_key(Settings())
 
 
