@@ -3,12 +3,16 @@
 import asyncio
 import time
 
+import structlog
+
 from xmirad.indexing.runner import Lanes
 from xmirad.lanes import Priority
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.health import WATCH_SECONDS, HealthReporter
 from xmirad_services.retrieval.interceptors import as_domain_error
+
+_log = structlog.get_logger(__name__)
 
 
 async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics, health: HealthReporter) -> None:
@@ -17,11 +21,18 @@ async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics,
     while parts.has_queue:
         try:
             metrics.set_explanation_counters(await lanes.blobs.run(Priority.BACKGROUND, parts.board.counters))
-            if time.monotonic() - swept >= parts.sweep_seconds:
-                swept = time.monotonic()
-                await lanes.blobs.run(Priority.BACKGROUND, parts.sweeper.sweep)
-        except Exception as error:  # noqa: BLE001 - the next round tries again
+        except Exception as error:  # noqa: BLE001 - whatever keeps the queue from answering
             await health.report_explanations(healthy=False, reason=as_domain_error(error).reason)
         else:
             await health.report_explanations(healthy=True)
+            if time.monotonic() - swept >= parts.sweep_seconds:
+                swept = time.monotonic()
+                await _sweep(explainer, lanes)
         await asyncio.sleep(min(WATCH_SECONDS, parts.sweep_seconds))
+
+
+async def _sweep(explainer: Explainer, lanes: Lanes) -> None:
+    try:
+        await lanes.blobs.run(Priority.BACKGROUND, explainer.parts.sweeper.sweep)
+    except Exception as error:  # noqa: BLE001 - the next sweep goes on
+        _log.warning("explanations.not_swept", reason=as_domain_error(error).reason)
