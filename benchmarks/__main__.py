@@ -13,6 +13,7 @@ from benchmarks.figures import Figure
 from benchmarks.reference import losses, read_reference
 from benchmarks.run import REFERENCE_FORWARD_MS, Suite, prepare
 from benchmarks.suites.codecs import codecs
+from benchmarks.suites.explanations import explanations
 from benchmarks.suites.indexing import indexing
 from benchmarks.suites.interference import interference
 from benchmarks.suites.maps import maps
@@ -33,6 +34,7 @@ SUITES: dict[str, Suite] = {
     "memory": memory,
     "occlusion": occlusion,
     "maps": maps,
+    "explanations": explanations,
     "codecs": codecs,
     "threads": threads,
 }

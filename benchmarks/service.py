@@ -40,10 +40,16 @@ class Service:
 
 
 @contextmanager
-def service(run: Run, name: str) -> Iterator[Service]:
-    """Yield a service with an empty archive; its home is `name` below the run's folder."""
+def service(run: Run, name: str, *, explains: bool = False) -> Iterator[Service]:
+    """Yield a service with an empty archive; its home is `name` below the run's folder.
+
+    With `explains` it has a queue and an explainer.
+    """
     settings = home_settings(run, run.folder / name)
-    with private_service(settings, notify=tell) as connection, Client(connection.address) as client:
+    with (
+        private_service(settings, notify=tell, explains=explains) as connection,
+        Client(connection.address) as client,
+    ):
         announcement = find_service(Home(settings.home))
         if announcement is None:
             raise BackendUnavailableError("the service has gone", metadata={"backend": "service"})

@@ -19,7 +19,9 @@ def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("suites", [("startup", "threads"), ("occlusion",), ("maps", "codecs")], ids=" ".join)
+@pytest.mark.parametrize(
+    "suites", [("startup", "threads"), ("occlusion",), ("maps", "codecs"), ("explanations",)], ids=" ".join
+)
 def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(suites: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
 
