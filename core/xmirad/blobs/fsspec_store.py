@@ -46,17 +46,18 @@ class FolderBlobStore:
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Store a blob; see `BlobStore.put`."""
-        path = self._path(key)
-        if if_absent and path.exists():
+        path = str(self._path(key))
+        if if_absent and os.path.exists(path):
             return False
-        partial = self._partial / uuid4().hex
+        partial = f"{self._partial}/{uuid4().hex}"
         try:
             self._write(partial, data)
             return self._publish(partial, path, if_absent=if_absent)
         except OSError as error:
             raise _unavailable("write", error) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # it was renamed
+                os.unlink(partial)
 
     def sync(self, key: str) -> None:
         """Have a blob's name outlive a loss of power; see `BlobStore.sync`.
@@ -107,16 +108,20 @@ class FolderBlobStore:
             raise ValueError(f"not a blob key: {key!r}")
         return self._root / key
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: str, data: bytes) -> None:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fdatasync(file.fileno())
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
 
-    def _publish(self, partial: Path, path: Path, *, if_absent: bool) -> bool:
+    def _publish(self, partial: str, path: str, *, if_absent: bool) -> bool:
+        folder = os.path.dirname(path)
         while True:
-            _make_folder(path.parent)
+            _make_last_folder(folder)
             try:
                 if if_absent:
                     os.link(partial, path)
@@ -126,7 +131,7 @@ class FolderBlobStore:
                 return False
             except FileNotFoundError:
                 # A delete has removed the folder, which was empty until now.
-                if not partial.exists():
+                if not os.path.exists(partial):
                     raise
                 continue
             return True
@@ -218,6 +223,16 @@ def _make_folder(folder: Path) -> None:
             _make_folder(folder.parent)
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 folder.mkdir(mode=0o700)
+
+
+def _make_last_folder(folder: str) -> None:
+    """Make a folder as `_make_folder` does, in one call if only itself is missing, as it is for every new image."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folder(Path(folder))
 
 
 def _refuse_unreadable(error: OSError) -> None:
