@@ -30,6 +30,7 @@ class Parts:
     """What tasks work with."""
 
     filler: ChunkFiller
+    cache: OcclusionCache
     completion: Completion
     board: RedisBoard
     queue: RedisTaskQueue
@@ -52,6 +53,7 @@ def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
     assessor = Assessor(blobs, images, embedder_of=embedder_of)
     return Parts(
         filler=ChunkFiller(images, cache, embedder_of=embedder_of),
+        cache=cache,
         completion=Completion(ExplanationStore(blobs), cache, scorer, assessor, board=board, queue=queue),
         board=board,
         queue=queue,

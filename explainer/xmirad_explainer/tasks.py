@@ -21,7 +21,7 @@ def fill(parts: Parts, document: dict[str, Any]) -> None:
     An attempt is counted before the work and taken back after it: what remains are those that ended the process.
 
     Raises:
-        BackendUnavailableError: If a store or the queue fails; the sweeper publishes what is missing again.
+        BackendUnavailableError: If a store or the queue fails. The attempt does not count.
     """
     task = FillTask.from_document(document)
     if not parts.board.is_wanted(task.entry.location):
@@ -43,6 +43,8 @@ def fill(parts: Parts, document: dict[str, Any]) -> None:
         parts.queue.fill(task.entry, [task.chunk], queue=task.queue)
         return
     except BackendUnavailableError:
+        parts.attempts.clear(task.key)  # it is not the image that fails
+        parts.queue.release(task.queue, task.key)
         raise
     except XmiradError as error:
         _log.warning("chunk.failed", extra={"reason": error.reason})
@@ -55,7 +57,7 @@ def assess(parts: Parts, document: dict[str, Any]) -> None:
     """Compute some of the fidelity of an explanation's maps.
 
     Raises:
-        BackendUnavailableError: If a store or the queue fails; the sweeper asks again.
+        BackendUnavailableError: If a store or the queue fails. The attempt does not count.
     """
     task = AssessTask.from_document(document)
     parts.queue.release(QueueName.BACKGROUND, task.key)
@@ -68,6 +70,7 @@ def assess(parts: Parts, document: dict[str, Any]) -> None:
     except ExplanationNotFoundError:
         _log.info("assessment.not_needed")
     except BackendUnavailableError:
+        parts.attempts.clear(task.key)
         raise
     except XmiradError as error:
         _log.warning("assessment.failed", extra={"reason": error.reason})

@@ -1,6 +1,7 @@
 """Runs the Celery worker: a parent that hands out tasks, and processes of one model thread each."""
 
 import json
+import logging
 import os
 import socket
 from typing import Any
@@ -82,6 +83,8 @@ class Worker:
 
     def _set_up_logging(self, **_: object) -> None:
         configure_logging(self._settings.logging)
+        for library in ("celery", "kombu"):  # a line for every task, without what it was about
+            logging.getLogger(library).setLevel(logging.WARNING)
 
     def _begin_process(self, **_: object) -> None:
         os.nice(NICENESS)

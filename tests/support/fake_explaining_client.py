@@ -13,6 +13,7 @@ from xmirad.client.explanation_types import (
     Explanation,
     ExplanationMap,
     ExplanationUpdate,
+    MapAreas,
     MapFidelity,
     OcclusionMethod,
     WarmFigures,
@@ -37,7 +38,7 @@ PREVIEW = ExplanationMap(
     overlay_png=b"preview",
 )
 EXACT = replace(PREVIEW, quality=MapQuality.EXACT, estimated_error=None, preview_errors=(0.4,), overlay_png=b"exact")
-ASSESSED = replace(EXACT, fidelity=MapFidelity(0.3, (0.1, 0.2), Verdict.BETTER_THAN_CHANCE))
+ASSESSED = replace(EXACT, fidelity=MapFidelity(0.3, (0.1, 0.2), Verdict.BETTER_THAN_CHANCE, MapAreas(0.7, 0.4)))
 QUEUED = Explanation(
     name=NAME,
     state=ExplanationState.QUEUED,

@@ -45,6 +45,7 @@ def celery_app(url: str, settings: QueueSettings) -> Celery:
         enable_utc=True,
         result_backend=None,
         task_acks_late=True,
+        task_acks_on_timeout=False,  # a killed process may be noticed only by its time being up
         task_create_missing_queues=False,
         task_default_queue=QueueName.BACKGROUND,
         task_ignore_result=True,

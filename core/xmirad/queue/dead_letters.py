@@ -9,11 +9,13 @@ from typing import Any
 from celery import Celery
 
 from xmirad.explanations.ports import QueueName
+from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import PREFIX, Server, available
+from xmirad.queue.payloads import FILL, FillTask
 
 ATTEMPTS_SECONDS = 3_600
 _ATTEMPTS = f"{PREFIX}attempts:"
-_LETTERS = f"{PREFIX}dead"
+DEAD_LETTERS = f"{PREFIX}dead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class DeadLetters:
         """
         letter = {"task": task, "payload": dict(payload), "reason": reason, "attempts": attempts, "time": time.time()}
         with available():
-            self._server.hset(_LETTERS, key, json.dumps(letter))
+            self._server.hset(DEAD_LETTERS, key, json.dumps(letter))
 
     def list(self) -> list[DeadLetter]:
         """Return all, oldest first.
@@ -90,27 +92,31 @@ class DeadLetters:
             BackendUnavailableError: If the server cannot be reached.
         """
         with available():
-            found = self._server.hgetall(_LETTERS)
+            found = self._server.hgetall(DEAD_LETTERS)
         letters = [DeadLetter(key, **json.loads(text)) for key, text in found.items()]
         return sorted(letters, key=lambda letter: letter.time)
 
     def requeue(self, key: str) -> bool:
         """Try a task again, in the background; False if it is not here.
 
+        Its explanations have failed and wait no more, so a chunk is filled as warming would fill it.
+
         Raises:
             BackendUnavailableError: If the server cannot be reached.
         """
-        for letter in self.list():
-            if letter.key == key:
-                with available():
-                    self._server.delete(_ATTEMPTS + key)
-                    payload = dict(letter.payload)
-                    if "queue" in payload:
-                        payload["queue"] = QueueName.BACKGROUND.value
-                    self._app.send_task(letter.task, kwargs=payload, queue=QueueName.BACKGROUND)
-                    self._server.hdel(_LETTERS, key)
-                return True
-        return False
+        letter = next((letter for letter in self.list() if letter.key == key), None)
+        if letter is None:
+            return False
+        payload = dict(letter.payload)
+        if letter.task == FILL:
+            payload["queue"] = QueueName.BACKGROUND.value
+            location = FillTask.from_document(payload).entry.location
+            RedisBoard(self._server).keep_filling(location, seconds=ATTEMPTS_SECONDS)
+        with available():
+            self._server.delete(_ATTEMPTS + key)
+            self._app.send_task(letter.task, kwargs=payload, queue=QueueName.BACKGROUND)
+            self._server.hdel(DEAD_LETTERS, key)
+        return True
 
     def purge(self, key: str | None = None) -> int:
         """Throw one away, or all, and return how many.
@@ -119,5 +125,5 @@ class DeadLetters:
             BackendUnavailableError: If the server cannot be reached.
         """
         with available():
-            keys = [key] if key is not None else list(self._server.hkeys(_LETTERS))
-            return int(self._server.hdel(_LETTERS, *keys)) if keys else 0
+            keys = [key] if key is not None else list(self._server.hkeys(DEAD_LETTERS))
+            return int(self._server.hdel(DEAD_LETTERS, *keys)) if keys else 0

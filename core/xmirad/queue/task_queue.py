@@ -1,5 +1,6 @@
 """Publishes tasks to Celery, each at most once at a time."""
 
+import time
 from collections.abc import Iterable, Sequence
 
 from celery import Celery
@@ -12,6 +13,8 @@ from xmirad.queue.payloads import ASSESS, FILL, AssessTask, FillTask
 
 WAITING_SECONDS = 600
 """After so long a task counts as lost; the sweeper publishes it again."""
+PUBLISHED = "published"
+"""Header of a message: when it was published, in seconds since 1970."""
 
 
 class RedisTaskQueue:
@@ -38,8 +41,11 @@ class RedisTaskQueue:
             self._check_room(len(tasks))
             new = self._claim(tasks)
             with self._app.producer_or_acquire() as producer:
+                headers = {PUBLISHED: time.time()}
                 for task in new:
-                    self._app.send_task(FILL, kwargs=task.to_document(), queue=queue, producer=producer)
+                    self._app.send_task(
+                        FILL, kwargs=task.to_document(), queue=queue, producer=producer, headers=headers
+                    )
         return len(new)
 
     def assess(self, explanation: str, *, attempt: int) -> None:
@@ -51,7 +57,8 @@ class RedisTaskQueue:
         task = AssessTask(explanation, attempt)
         with available():
             if self._server.set(_waiting_key(QueueName.BACKGROUND, task.key), 1, nx=True, ex=WAITING_SECONDS):
-                self._app.send_task(ASSESS, kwargs=task.to_document(), queue=QueueName.BACKGROUND)
+                headers = {PUBLISHED: time.time()}
+                self._app.send_task(ASSESS, kwargs=task.to_document(), queue=QueueName.BACKGROUND, headers=headers)
 
     def waiting(self) -> int:
         """Return how many tasks wait.

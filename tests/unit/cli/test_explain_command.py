@@ -15,7 +15,7 @@ from xmirad.errors import InvalidImageError
 from xmirad.saliency.geometry import Point
 from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import EncodedImage, ItemAttributes
+from xmirad.types import EncodedImage
 
 ITEM = str(uuid4())
 
@@ -93,7 +93,7 @@ def test_json_describes_the_map_without_its_pixels(client: FakeExplainingClient,
 
 def test_a_rank_names_an_item_of_the_search(client: FakeExplainingClient, query: str) -> None:
     client.create_archive("chest")
-    uploads = [Upload(EncodedImage(bytes([n])), ItemAttributes(), external_id=str(n)) for n in range(2)]
+    uploads = [Upload(EncodedImage(bytes([n])), str(n), external_id=str(n)) for n in range(2)]
     list(client.upload("chest", uploads))
     names = list(client.archives["chest"])
 

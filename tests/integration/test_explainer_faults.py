@@ -1,0 +1,211 @@
+"""Explanations complete whatever is killed, lost or broken on the way; on the real queue, worker and model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_until
+from xmirad.explanations.ports import QueueName
+from xmirad.explanations.scoring import entries_of
+from xmirad.explanations.watching import Snapshot
+from xmirad.types import ExplanationState
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[LiveExplainer]:
+    with live_explainer(tmp_path / "home") as explainer:
+        yield explainer
+
+
+def _succeeded(snapshot: Snapshot) -> bool:
+    assert snapshot.state is not ExplanationState.FAILED, snapshot.error
+    return snapshot.state is ExplanationState.SUCCEEDED
+
+
+def _half_done(snapshot: Snapshot) -> bool:
+    return snapshot.windows_done > 100
+
+
+def test_a_map_sharpens_until_it_is_exact_and_then_gets_its_fidelity(live: LiveExplainer) -> None:
+    live.start_worker()
+    explanation = live.create(live.request(live.image(1), live.image(2)))
+
+    previews = live.wait(explanation, lambda snapshot: bool(snapshot.maps)).maps
+    live.wait(explanation, _succeeded)
+    settled = live.wait(explanation, lambda snapshot: snapshot.is_settled)
+
+    assert not previews[0].saliency.exact
+    assert previews[0].saliency.estimated_error is None  # the first level has nothing before it
+    assert settled.maps[0].saliency.exact
+    assert len(settled.maps[0].saliency.preview_errors) == 2
+    fidelity = settled.maps[0].fidelity
+    assert fidelity is not None
+    assert len(fidelity.controls) == 9
+    kinds = [event.fields["kind"] for event in live.watcher.events(explanation, after="")]
+    assert kinds.index("preview") < kinds.index("state") < kinds.index("fidelity")
+
+
+def test_another_query_about_the_same_image_computes_nothing(live: LiveExplainer) -> None:
+    live.start_worker()
+    first, second, result = live.image(1), live.image(3), live.image(2)
+    live.wait(live.create(live.request(first, result, SMALL)), _succeeded)
+    written = live.parts.board.counters()["cache_bytes_written"]
+    live.stop_worker()
+
+    warm = live.create(live.request(second, result, SMALL))
+
+    assert live.watcher.snapshot(warm).state is ExplanationState.SUCCEEDED
+    assert live.parts.board.counters()["cache_bytes_written"] == written
+    assert live.parts.board.counters()["cache_hits"] == 1
+
+
+def test_a_cold_and_a_warm_map_are_the_same_bytes(live: LiveExplainer) -> None:
+    live.start_worker()
+    request = live.request(live.image(1), live.image(2), SMALL)
+    cold = live.wait(live.create(request), _succeeded).maps[0].pixels()
+    live.store.delete(request.explanation)
+
+    warm = live.watcher.snapshot(live.create(request)).maps[0].pixels()
+
+    assert warm == cold
+
+
+def test_a_killed_process_of_the_worker_costs_nothing_but_time(live: LiveExplainer) -> None:
+    live.start_worker()
+    explanation = live.create(live.request(live.image(1), live.image(2)))
+    live.wait(explanation, _half_done)
+
+    live.worker_processes()[0].kill()
+
+    assert live.wait(explanation, _succeeded).maps[0].saliency.exact
+
+
+def test_a_killed_worker_costs_nothing_but_time(live: LiveExplainer) -> None:
+    live.start_worker()
+    explanation = live.create(live.request(live.image(1), live.image(2)))
+    live.wait(explanation, _half_done)
+    live.kill_worker()
+    entry = entries_of(live.store.asked(explanation).request).popitem()[1]
+    stored = set(range(len(entry.chunks))) - set(live.parts.cache.missing(entry))
+
+    live.start_worker()
+
+    assert stored
+    assert live.wait(explanation, _succeeded).maps[0].saliency.exact
+    size = len(live.blobs.get(f"{entry.location}whole"))
+    assert live.parts.board.counters()["cache_bytes_written"] < size * 1.01  # nothing was stored twice
+
+
+def test_a_queue_that_loses_everything_is_filled_again_by_the_sweeper(live: LiveExplainer) -> None:
+    live.start_worker()
+    explanation = live.create(live.request(live.image(1), live.image(2)))
+    live.wait(explanation, _half_done)
+
+    live.server.flushall()
+
+    assert live.wait(explanation, _succeeded, sweep=True).maps[0].saliency.exact
+
+
+def test_a_queue_that_is_killed_and_started_again_goes_on(live: LiveExplainer) -> None:
+    live.start_worker()
+    explanation = live.create(live.request(live.image(1), live.image(2)))
+    live.wait(explanation, _half_done)
+
+    live.kill_server()
+    live.start_server()
+
+    assert live.wait(explanation, _succeeded, sweep=True).maps[0].saliency.exact
+
+
+def test_an_image_that_kills_its_worker_fails_after_three_attempts_and_the_queue_flows_on(live: LiveExplainer) -> None:
+    live.start_worker(XMIRAD_FAILPOINT="in_fill:1")
+    poisoned = live.create(live.request(live.image(1), live.image(2), SMALL))
+
+    failed = live.wait(poisoned, lambda snapshot: snapshot.state.is_terminal)
+
+    assert failed.state is ExplanationState.FAILED
+    assert failed.error is not None
+    assert failed.error.metadata["attempts"] == "3"
+    letters = live.parts.dead_letters.list()
+    assert {letter.attempts for letter in letters} == {3}
+    live.kill_worker()
+    live.start_worker()
+    live.wait(live.create(live.request(live.image(3), live.image(4), SMALL)), _succeeded)
+    live.parts.dead_letters.requeue(letters[0].key)
+    assert len(live.parts.dead_letters.list()) == len(letters) - 1
+    again = live.create(live.request(live.image(1), live.image(2), SMALL))
+    assert live.wait(again, _succeeded).asked.attempt == 2
+
+
+def test_a_thousand_equal_requests_are_one_job(live: LiveExplainer) -> None:
+    request = live.request(live.image(1), live.image(2), SMALL)
+
+    ids = {live.create(request) for _ in range(1_000)}
+
+    entry = entries_of(request).popitem()[1]
+    assert len(ids) == 1
+    assert live.parts.queue.waiting() == len(entry.chunks)
+
+
+def test_who_waits_comes_before_what_is_computed_ahead(live: LiveExplainer) -> None:
+    behind = live.create(live.request(live.image(1), live.image(2)), QueueName.BACKGROUND)
+    ahead = live.create(live.request(live.image(1), live.image(3), SMALL), QueueName.INTERACTIVE)
+
+    live.start_worker()
+    live.wait(ahead, _succeeded)
+
+    assert not live.watcher.snapshot(behind).state.is_terminal
+    assert live.watcher.snapshot(behind).windows_done < 100
+    live.wait(behind, _succeeded)
+
+
+def test_of_two_explanations_of_an_image_one_can_be_cancelled(live: LiveExplainer) -> None:
+    result = live.image(2)
+    left, gone = (live.create(live.request(live.image(seed), result, SMALL)) for seed in (1, 3))
+    live.parts.completion.cancel(gone)
+
+    live.start_worker()
+
+    live.wait(left, _succeeded)
+    assert live.watcher.snapshot(gone).state is ExplanationState.CANCELLED
+
+
+def test_work_that_nobody_waits_for_any_more_is_dropped(live: LiveExplainer) -> None:
+    request = live.request(live.image(1), live.image(2), SMALL)
+    live.parts.completion.cancel(live.create(request))
+
+    live.start_worker()
+    wait_until(lambda: live.parts.queue.waiting() == 0)
+    live.stop_worker()
+
+    entry = entries_of(request).popitem()[1]
+    assert len(live.parts.cache.missing(entry)) == len(entry.chunks)
+
+
+def test_a_corrupt_chunk_is_found_and_computed_again(live: LiveExplainer) -> None:
+    live.start_worker()
+    request = live.request(live.image(1), live.image(2), SMALL)
+    cold = live.wait(live.create(request), _succeeded).maps[0].pixels()
+    entry = entries_of(request).popitem()[1]
+    key = f"{entry.location}whole"
+    data = bytearray(live.blobs.get(key))
+    data[-1] ^= 0xFF
+    live.blobs.put(key, bytes(data))
+    live.store.delete(request.explanation)
+
+    again = live.wait(live.create(request), _succeeded).maps[0].pixels()
+
+    assert again == cold
+    assert live.parts.board.counters()["cache_corrupt_chunks"] == 1
+
+
+def test_a_worker_ends_within_seconds_when_it_is_told_to(live: LiveExplainer) -> None:
+    live.start_worker()
+    explanation = live.create(live.request(live.image(1), live.image(2)))
+    live.wait(explanation, _half_done)
+
+    assert live.stop_worker() == 0
+    live.start_worker()
+
+    live.wait(explanation, _succeeded)

@@ -1,0 +1,195 @@
+"""The queue and the explainer as processes of their own, on a home with two images, for tests that break them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PIL import Image
+
+from support.models import lite0_artifact, models_dir
+from xmirad.catalog.images import ImageBlobs
+from xmirad.composition import blob_store
+from xmirad.explanations.creating import Creator
+from xmirad.explanations.eviction import Evictor
+from xmirad.explanations.forgetting import Forgetter
+from xmirad.explanations.images import ExplanationImages
+from xmirad.explanations.ports import QueueName
+from xmirad.explanations.records import ExplanationRequest, ImageKind, ImageReference, OcclusionParameters
+from xmirad.explanations.store import ExplanationStore
+from xmirad.explanations.sweeping import Retention, Sweeper
+from xmirad.explanations.watching import Snapshot, Watcher
+from xmirad.home import Home
+from xmirad.imaging.preprocessing import prepare
+from xmirad.models.embedder import load_embedder
+from xmirad.phantoms.drawing import draw_phantom
+from xmirad.queue.app import celery_app
+from xmirad.queue.connection import connect
+from xmirad.queue.valkey import EmbeddedValkey
+from xmirad.settings import QueueSettings, Settings
+from xmirad_explainer.parts import make_parts
+
+QUEUE = QueueSettings(visibility_seconds=6.0, task_seconds=2.9)
+DAY = 86_400.0
+WAIT_SECONDS = 60.0
+COARSE = OcclusionParameters(window=24, stride=9)
+"""729 windows in three levels: some seconds of work."""
+SMALL = OcclusionParameters(window=56, stride=28)
+"""81 windows in four levels and five chunks."""
+
+
+class LiveExplainer:
+    """Valkey, a worker of two processes, and what retrieval would work with."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home=home, models_dir=models_dir(), queue=QUEUE)
+        self.home = Home(home)
+        self.home.prepare()
+        self._valkey = EmbeddedValkey(self.home)
+        self._server: subprocess.Popen[bytes] | None = None
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.command = self._valkey.prepare()
+        self.start_server()
+        url = f"unix://{self._socket}"
+        app = celery_app(url, QUEUE)
+        self.server = connect(url)
+        self.parts = make_parts(self.settings, app, url)
+        self.blobs = blob_store(self.settings)
+        self.store = ExplanationStore(self.blobs)
+        ports: Any = {"board": self.parts.board, "queue": self.parts.queue}
+        cache, completion = self.parts.cache, self.parts.completion
+        self.creator = Creator(self.store, cache, completion, max_windows=10_000, **ports)
+        self.watcher = Watcher(self.store, cache, self.parts.board)
+        images = ExplanationImages(self.blobs)
+        self.sweeper = Sweeper(
+            self.store,
+            images,
+            self.creator,
+            Forgetter(self.store, images, self.parts.board),
+            Evictor(cache, self.parts.board, budget_bytes=1 << 30),
+            retention=Retention(explanations=DAY, queries=DAY, sweep=1.0),
+            holder="test",
+            **ports,
+        )
+
+    @property
+    def _socket(self) -> str:
+        return self.command[self.command.index("--unixsocket") + 1]
+
+    def start_server(self) -> None:
+        self._server = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        wait_until(self._valkey.is_ready)
+
+    def kill_server(self) -> None:
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+
+    def start_worker(self, **environment: str) -> None:
+        self.home.explainer_file.unlink(missing_ok=True)
+        own = {
+            "XMIRAD_HOME": str(self.settings.home),
+            "XMIRAD_MODELS_DIR": str(models_dir()),
+            "XMIRAD_QUEUE__VISIBILITY_SECONDS": str(QUEUE.visibility_seconds),
+            "XMIRAD_QUEUE__TASK_SECONDS": str(QUEUE.task_seconds),
+        }
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("XMIRAD_")}
+        with (self.settings.home / "worker.log").open("ab") as log:
+            self.worker = subprocess.Popen(
+                [sys.executable, "-m", "xmirad_explainer"],
+                env={**clean, **own, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self.home.explainer_file.exists)
+
+    def worker_processes(self) -> list[psutil.Process]:
+        assert self.worker is not None
+        processes: list[psutil.Process] = psutil.Process(self.worker.pid).children()
+        return processes
+
+    def kill_worker(self) -> None:
+        """Kill the parent and its processes at once."""
+        assert self.worker is not None
+        everyone = [psutil.Process(self.worker.pid), *self.worker_processes()]
+        for process in everyone:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.worker.wait()
+
+    def stop_worker(self) -> int:
+        assert self.worker is not None
+        self.worker.send_signal(signal.SIGTERM)
+        return self.worker.wait(timeout=20)
+
+    def image(self, seed: int) -> ImageReference:
+        """Store an image as an item has it, and return it."""
+        artifact = lite0_artifact()
+        picture = Image.fromarray(draw_phantom("nodules", seed=7, number=seed)).convert("RGB")
+        pixels = prepare(picture, artifact.preprocessing)[0]
+        digest = f"{seed:064x}"
+        images = ImageBlobs(self.blobs)
+        images.put_input(digest, artifact.preprocessing.digest, pixels)
+        embedder = load_embedder(artifact, threads=1)
+        images.put_embedding(digest, artifact.digest, embedder.embed(pixels[None])[0])
+        return ImageReference(ImageKind.ITEM, digest, f"item-{seed}")
+
+    def request(
+        self, query: ImageReference, result: ImageReference, occlusion: OcclusionParameters = COARSE
+    ) -> ExplanationRequest:
+        artifact = lite0_artifact()
+        return ExplanationRequest(
+            site="local",
+            archive="chest",
+            model=artifact.digest,
+            preprocessing=artifact.preprocessing.digest,
+            size=artifact.preprocessing.crop_size,
+            query=query,
+            result=result,
+            occlusion=occlusion,
+        )
+
+    def create(self, request: ExplanationRequest, queue: QueueName = QueueName.INTERACTIVE) -> str:
+        return self.creator.create(request, queue=queue).request.explanation
+
+    def wait(self, explanation: str, until: Callable[[Snapshot], bool], *, sweep: bool = False) -> Snapshot:
+        """Wait until something is true of an explanation, sweeping meanwhile as retrieval does."""
+
+        def is_so() -> bool:
+            if sweep:
+                self.sweeper.sweep()
+            return until(self.watcher.snapshot(explanation))
+
+        wait_until(is_so, pause=0.1)
+        return self.watcher.snapshot(explanation)
+
+    def close(self) -> None:
+        if self.worker is not None and self.worker.poll() is None:
+            self.kill_worker()
+        self._valkey.clean_up()
+        if self._server is not None:
+            self._server.wait(timeout=10)
+
+
+@contextmanager
+def live_explainer(home: Path) -> Iterator[LiveExplainer]:
+    """Yield a queue without a worker; everything ends with the block."""
+    explainer = LiveExplainer(home)
+    try:
+        yield explainer
+    finally:
+        explainer.close()
+
+
+def wait_until(is_so: Callable[[], bool], *, pause: float = 0.02) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(pause)
