@@ -95,9 +95,9 @@ class OcclusionCache:
         """Return how many bytes an entry takes, by reading it; slow."""
         return sum(len(self._blobs.get(key)) for key in list(self._blobs.list(location)))
 
-    def count_use(self, *, hit: bool) -> None:
+    def count_use(self, *, is_cached: bool) -> None:
         """Count that a map found its entry complete, or did not."""
-        self._note("cache_hits" if hit else "cache_misses", 1)
+        self._note("cache_hits" if is_cached else "cache_misses", 1)
 
     def _first(self, entry: OcclusionEntry, windows: int) -> CodedDifferences | None:
         whole = self._part(entry, WHOLE, entry.lattice.windows)

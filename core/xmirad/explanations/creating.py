@@ -70,7 +70,7 @@ class Creator:
         asked = self._store.asked(request.explanation)
         entries = entries_of(request).values()
         if entries:
-            self._cache.count_use(hit=not any(map(self._cache.missing, entries)))
+            self._cache.count_use(is_cached=not any(map(self._cache.missing, entries)))
         try:
             self.start(asked, queue=queue)
         except (BackendUnavailableError, QueueFullError):
