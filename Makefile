@@ -73,7 +73,8 @@ check-stubs: $(INSTALLED)
 check-unit: $(INSTALLED)
 	$(BIN)/pytest -q -m 'not slow' tests/unit tests/architecture tests/docs
 
-$(INSTALLED): requirements/client.txt requirements/serving.txt requirements/building.txt requirements/development.txt pyproject.toml
+$(INSTALLED): requirements/client.txt requirements/serving.txt requirements/monitoring.txt requirements/building.txt \
+  requirements/development.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -qq --no-deps --no-compile --disable-pip-version-check $(foreach set,$(filter %.txt,$^),-r $(set))
 	$(BIN)/pip install -qq --no-deps --no-build-isolation --disable-pip-version-check -e .

@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent
 SETS = {
     "client": ("The base install: client, command line, metrics, evaluation.", ""),
     "serving": ("The retrieval service. No torch.", "server"),
+    "monitoring": ("Flower.", "monitoring"),
     "building": ("Model building and training.", "train"),
     "development": ("Checks and tests.", "dev"),
 }

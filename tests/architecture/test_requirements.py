@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 
 from support.project import ROOT, configuration
 
-SETS = ("client", "serving", "building", "development")
+SETS = ("client", "serving", "monitoring", "building", "development")
 PIN = re.compile(r"[a-z0-9][a-z0-9.-]*==[A-Za-z0-9.!+]+")
 
 
@@ -33,6 +33,7 @@ def test_no_package_is_locked_twice() -> None:
         ("", ["client"]),
         ("server", ["client", "serving"]),
         ("dicom", ["client", "serving"]),
+        ("monitoring", ["client", "serving", "monitoring"]),
         ("train", ["client", "serving", "building"]),
         ("dev", list(SETS)),
     ],
