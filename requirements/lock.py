@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 FOLDER = Path(__file__).parent
+OLDEST_PYTHON = {"python_full_version": "3.11.0"}
+"""The sets serve every patch release of 3.11; early ones need packages that later ones do without."""
 SETS = {
     "client": ("The base install: client, command line, metrics, evaluation.", ""),
     "serving": ("The retrieval service. No torch.", "server"),
@@ -47,7 +49,12 @@ def closure(package: str, extras: Iterable[str]) -> set[str]:
 def direct_requirements(name: str, extra: str) -> list[Requirement]:
     """Return what an installed package needs on this platform with one extra, or with none."""
     requirements = [Requirement(line) for line in distribution(name).requires or ()]
-    return [needed for needed in requirements if needed.marker is None or needed.marker.evaluate({"extra": extra})]
+    here, oldest = {"extra": extra}, {"extra": extra, **OLDEST_PYTHON}
+    return [
+        needed
+        for needed in requirements
+        if needed.marker is None or needed.marker.evaluate(here) or needed.marker.evaluate(oldest)
+    ]
 
 
 def pins(names: Iterable[str]) -> list[str]:
