@@ -19,6 +19,9 @@ XmiradError
 ├── ArchiveEmptyError          ARCHIVE_EMPTY
 ├── ArchiveNotEmptyError       ARCHIVE_NOT_EMPTY
 ├── ArchiveNotReadyError       ARCHIVE_NOT_READY
+├── UnauthenticatedError       TOKEN_MISSING
+├── AccessDeniedError          ACCESS_DENIED
+├── QuotaExceededError         QUOTA_EXCEEDED
 ├── OverloadedError            OVERLOADED
 ├── QueueFullError             EXPLANATION_QUEUE_FULL
 ├── BackendUnavailableError    BACKEND_UNAVAILABLE
@@ -41,6 +44,8 @@ class StatusCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     ALREADY_EXISTS = "ALREADY_EXISTS"
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
     UNAVAILABLE = "UNAVAILABLE"
     DATA_LOSS = "DATA_LOSS"
@@ -197,6 +202,27 @@ class ArchiveNotReadyError(XmiradError):
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "ARCHIVE_NOT_READY"
+
+
+class UnauthenticatedError(XmiradError):
+    """The call has no bearer token, or one that is expired or not accepted here."""
+
+    code = StatusCode.UNAUTHENTICATED
+    reason = "TOKEN_MISSING"
+
+
+class AccessDeniedError(XmiradError):
+    """The caller's token has not the scope that the call needs, which `metadata["scope"]` names."""
+
+    code = StatusCode.PERMISSION_DENIED
+    reason = "ACCESS_DENIED"
+
+
+class QuotaExceededError(XmiradError):
+    """The caller makes more calls than one caller may."""
+
+    code = StatusCode.RESOURCE_EXHAUSTED
+    reason = "QUOTA_EXCEEDED"
 
 
 class OverloadedError(XmiradError):

@@ -6,13 +6,12 @@ settings once with `xmirad.settings_sources.load_settings` and hand them on; not
 """
 
 import os
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr, StringConstraints
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,12 +19,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from xmirad.settings_base import MAX_PORT, Address, FilePath, FolderPath, SettingsGroup, absolute
+from xmirad.settings_security import ClientSettings, SecuritySettings
+
 MIB = 1024 * 1024
 CONFIG_VARIABLE = "XMIRAD_CONFIG"
 HOME_VARIABLE = "XMIRAD_HOME"
 DEFAULT_HOME = Path("~/.xmirad")
-ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):(\d{1,5})")
-MAX_PORT = 65_535
 
 
 class StoreKind(StrEnum):
@@ -50,27 +50,6 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
-def _checked_address(address: str) -> str:
-    match = ADDRESS.fullmatch(address)
-    if match is None or int(match[2]) > MAX_PORT:
-        raise ValueError(f"must be host:port with a port of 0 to {MAX_PORT}, such as 127.0.0.1:50051")
-    return address
-
-
-FolderPath = Annotated[Path, AfterValidator(_absolute)]
-Address = Annotated[str, AfterValidator(_checked_address)]
-
-
-class SettingsGroup(BaseModel):
-    """Base of the groups: frozen, and without room for unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ServerSettings(SettingsGroup):
@@ -105,6 +84,10 @@ class StoreSettings(SettingsGroup):
     kind: StoreKind = Field(StoreKind.EDGE, description="`edge`: embedded in the service; `qdrant`: a Qdrant server.")
     url: str = Field("http://127.0.0.1:6334", description="gRPC URL of the Qdrant server.")
     api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
+    api_key_file: FilePath | None = Field(None, description="File of the API key, instead of `store.api_key`.")
+    ca_file: FilePath | None = Field(
+        None, description="Certificates (PEM) that sign the Qdrant server's (https). Default: those of gRPC."
+    )
     timeout_seconds: float = Field(10.0, gt=0, description="How long the store may take to answer.")
 
 
@@ -128,6 +111,10 @@ class QueueSettings(SettingsGroup):
     url: SecretStr | None = Field(
         None, description="URL of the Redis or Valkey server. Empty: the one that `xmirad up` starts, if it runs."
     )
+    password_file: FilePath | None = Field(None, description="File of the server's password, if the URL has none.")
+    ca_file: FilePath | None = Field(
+        None, description="Certificates (PEM) that sign the server's (rediss). Default: those of the system."
+    )
     visibility_seconds: float = Field(
         30.0, ge=5, description="When a task that a worker took and never finished is given to another."
     )
@@ -150,6 +137,16 @@ class ExplanationSettings(SettingsGroup):
     max_batch: int = Field(100, ge=1, description="Most explanations of one request.")
 
 
+class ImportSettings(SettingsGroup):
+    """Imports of folders that indexers reach."""
+
+    folders: Mapping[FolderAlias, FolderPath] = Field(
+        default_factory=dict,
+        description="Folders and manifests that may be imported, by alias. As a variable: a JSON object.",
+    )
+    processes: int = Field(1, ge=1, description="Processes of an indexer, each with decoders and a model of its own.")
+
+
 class LoggingSettings(SettingsGroup):
     """Logs of the deployables."""
 
@@ -165,7 +162,7 @@ class MetricsSettings(SettingsGroup):
 
 def _default_models_dir(values: Mapping[str, Any]) -> Path:
     home = values.get("home")
-    return (home if isinstance(home, Path) else _absolute(DEFAULT_HOME)) / "models"
+    return (home if isinstance(home, Path) else absolute(DEFAULT_HOME)) / "models"
 
 
 class Settings(BaseSettings):
@@ -188,17 +185,20 @@ class Settings(BaseSettings):
         "efficientnet-lite0-imagenet", min_length=1, description="Model that is used where none is named."
     )
     site: str = Field("local", min_length=1, max_length=64, description="Site (tenant) that items belong to.")
-    site_key_file: FolderPath | None = Field(
+    site_key_file: FilePath | None = Field(
         None, description="File of the site key: 32 bytes. Default: `secrets/site.key` in the home folder."
     )
     failpoint: str = Field("", description="For crash tests: the place, such as `after_record:25`, to die at.")
     server: ServerSettings = Field(default_factory=ServerSettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
+    client: ClientSettings = Field(default_factory=ClientSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     blobs: BlobSettings = Field(default_factory=BlobSettings)
     threads: ThreadSettings = Field(default_factory=ThreadSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)
     explanations: ExplanationSettings = Field(default_factory=ExplanationSettings)
+    imports: ImportSettings = Field(default_factory=ImportSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
@@ -229,5 +229,5 @@ def config_file(home: object = None) -> Path:
     """
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
-        return _absolute(Path(named))
-    return _absolute(Path(str(home or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME))) / "config.toml"
+        return absolute(Path(named))
+    return absolute(Path(str(home or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME))) / "config.toml"

@@ -68,6 +68,9 @@ ROWS: Mapping[type[XmiradError], Row] = {
     errors.ArchiveEmptyError: Row(Detail.PRECONDITION, "archive"),
     errors.ArchiveNotEmptyError: Row(Detail.PRECONDITION, "archive"),
     errors.ArchiveNotReadyError: Row(Detail.PRECONDITION, "archive"),
+    errors.UnauthenticatedError: Row(),
+    errors.AccessDeniedError: Row(),
+    errors.QuotaExceededError: Row(),
     errors.OverloadedError: Row(),
     errors.QueueFullError: Row(),
     errors.BackendUnavailableError: Row(),
@@ -78,6 +81,8 @@ BY_REASON: Mapping[str, type[XmiradError]] = {error.reason: error for error in R
 # What an unknown reason of a newer service is taken for.
 BY_CODE: Mapping[str, type[XmiradError]] = {
     "INVALID_ARGUMENT": errors.InvalidRequestError,
+    "UNAUTHENTICATED": errors.UnauthenticatedError,
+    "PERMISSION_DENIED": errors.AccessDeniedError,
     "RESOURCE_EXHAUSTED": errors.OverloadedError,
     "UNAVAILABLE": errors.BackendUnavailableError,
 }

@@ -6,10 +6,12 @@ from concurrent.futures import CancelledError
 import grpc
 
 from xmirad.errors import (
+    AccessDeniedError,
     BackendUnavailableError,
     InternalError,
     OverloadedError,
     PayloadTooLargeError,
+    UnauthenticatedError,
     XmiradError,
 )
 
@@ -30,6 +32,14 @@ def error_of_plain_status(
         return _unavailable(details, address)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return _exhausted(details)
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return UnauthenticatedError(f"{_service(address)} asks for a token that it accepts")
+    if code is grpc.StatusCode.PERMISSION_DENIED:
+        return AccessDeniedError(f"{_service(address)} does not allow this call")
+    return _unexpected(code, details, address)
+
+
+def _unexpected(code: grpc.StatusCode, details: str, address: str) -> InternalError:
     if code is grpc.StatusCode.UNIMPLEMENTED:
         message = f"{_service(address)} does not know this method; it is older than this client or no X-MIRAD service"
         return InternalError(message, metadata={"grpc_code": code.name})
