@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -137,16 +137,6 @@ class ExplanationSettings(SettingsGroup):
     max_batch: int = Field(100, ge=1, description="Most explanations of one request.")
 
 
-class ImportSettings(SettingsGroup):
-    """Imports of folders that indexers reach."""
-
-    folders: Mapping[FolderAlias, FolderPath] = Field(
-        default_factory=dict,
-        description="Folders and manifests that may be imported, by alias. As a variable: a JSON object.",
-    )
-    processes: int = Field(1, ge=1, description="Processes of an indexer, each with decoders and a model of its own.")
-
-
 class LoggingSettings(SettingsGroup):
     """Logs of the deployables."""
 
@@ -198,7 +188,6 @@ class Settings(BaseSettings):
     threads: ThreadSettings = Field(default_factory=ThreadSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)
     explanations: ExplanationSettings = Field(default_factory=ExplanationSettings)
-    imports: ImportSettings = Field(default_factory=ImportSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
