@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from support.fake_maps import FakeMaps
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome, StreamedSearch
 from xmirad.client.types import ArchiveInfo, ModelInfo, ServerInfo, Upload, UploadOutcome, UploadReceipt
@@ -38,6 +39,17 @@ MODEL = ModelInfo(
     license="Apache-2.0",
     card="",
     is_default=True,
+)
+CONTROL = replace(
+    MODEL,
+    name="models/" + "cd" * 32,
+    display_name="untrained",
+    digest="cd" * 32,
+    training_data="random weights",
+    is_default=False,
+)
+OTHER_NETWORK = replace(
+    CONTROL, display_name="other", digest="ef" * 32, name="models/" + "ef" * 32, architecture="some"
 )
 
 
@@ -68,7 +80,7 @@ def embed(image: EncodedImage) -> Float32Array:
 
 
 @dataclass
-class FakeService:
+class FakeService(FakeMaps):
     """Answers as the service does, by brute force, out of order.
 
     Attributes:
@@ -76,6 +88,7 @@ class FakeService:
         overloaded_queries: Correlation ids of searches that fail.
         hidden: Item names that rankings leave out, as a broken service might.
         uploads: How many images were sent.
+        features: What the service says that it can do.
     """
 
     archives: dict[str, dict[str, tuple[Float32Array, str]]] = field(default_factory=dict)
@@ -83,6 +96,7 @@ class FakeService:
     hidden: set[str] = field(default_factory=set)
     uploads: int = 0
     searches: list[StreamedSearch] = field(default_factory=list)
+    features: tuple[str, ...] = ("explanations", "explanation_queue")
 
     def server_info(self) -> ServerInfo:
         return ServerInfo(
@@ -97,15 +111,17 @@ class FakeService:
             transfer_syntaxes=(),
             vector_store="memory",
             intended_use="Research and decision support only.",
+            features=self.features,
         )
 
     def list_models(self) -> list[ModelInfo]:
-        return [replace(MODEL, name="models/other", digest="cd" * 32, is_default=False), MODEL]
+        return [CONTROL, OTHER_NETWORK, MODEL]
 
     def get_model(self, name: str) -> ModelInfo:
-        if name not in (MODEL.display_name, MODEL.digest):
-            raise ModelNotFoundError("no such model")
-        return MODEL
+        for model in self.list_models():
+            if name in (model.display_name, model.digest):
+                return model
+        raise ModelNotFoundError("no such model")
 
     def create_archive(self, archive: str, *, model: str, originals: OriginalsPolicy) -> ArchiveInfo:
         self.archives.setdefault(archive, {})

@@ -12,7 +12,7 @@ from xmirad.errors import ModelNotFoundError
 from xmirad.evaluation.options import EvaluationOptions
 from xmirad.evaluation.picture import Tile, write_picture
 from xmirad.evaluation.report import EvaluationReport
-from xmirad.evaluation.report_table import ReportTable, with_interval
+from xmirad.evaluation.text_table import ReportTable, with_interval
 from xmirad.settings import Settings
 from xmirad.types import EncodedImage
 

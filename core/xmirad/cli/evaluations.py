@@ -6,15 +6,31 @@ from pathlib import Path
 from xmirad.cli.output import Output
 from xmirad.cli.progress import Meter, meter
 from xmirad.datasets.dataset import Dataset
+from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.evaluate import evaluate
-from xmirad.evaluation.options import EvaluationOptions, Stage
+from xmirad.evaluation.options import EvaluationOptions, SaliencyOptions, Stage
 from xmirad.evaluation.report import EvaluationReport
 from xmirad.evaluation.report_html import render_html
 from xmirad.evaluation.report_json import to_json
-from xmirad.evaluation.report_table import ReportTable, report_notes, report_tables
+from xmirad.evaluation.report_table import report_notes, report_tables
 from xmirad.evaluation.service import Service
+from xmirad.evaluation.text_table import ReportTable
 
-TITLES = {Stage.UPLOAD: "Indexing", Stage.SEARCH: "Searching"}
+TITLES = {Stage.UPLOAD: "Indexing", Stage.SEARCH: "Searching", Stage.EXPLAIN: "Explaining"}
+
+
+def saliency_options(*, asked: bool, queries: int | None, every_query: bool, control: str) -> SaliencyOptions | None:
+    """Return how maps are evaluated, or None if nothing asks for it.
+
+    Raises:
+        InvalidRequestError: If both a number of queries and all of them are asked for.
+    """
+    if every_query and queries is not None:
+        raise InvalidRequestError("either draw some queries or take all", field="saliency_queries")
+    if not (asked or every_query or queries is not None or control):
+        return None
+    drawn = None if every_query else queries or SaliencyOptions().queries_per_class
+    return SaliencyOptions(queries_per_class=drawn, control=control)
 
 
 def evaluated(service: Service, dataset: Dataset, options: EvaluationOptions, output: Output) -> EvaluationReport:
@@ -32,7 +48,7 @@ def show_report(report: EvaluationReport, output: Output) -> None:
         return
     for table in report_tables(report):
         show_table(table, output)
-    for failure in report.failures:
+    for failure in report.all_failures:
         output.text(f"failed: {failure.file} ({failure.stage}): {failure.message} [{failure.reason}]")
     for note in report_notes(report):
         output.text(note)

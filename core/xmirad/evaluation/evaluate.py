@@ -1,13 +1,12 @@
 """The evaluation as a whole: fill the archive, replay the queries, sum up."""
 
 import time
-from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from xmirad import __version__
 from xmirad.client.types import ModelInfo
 from xmirad.datasets import Dataset
-from xmirad.datasets.duplicates import duplicates
 from xmirad.errors import InvalidRequestError, ModelNotFoundError
 from xmirad.evaluation.collecting import Collector
 from xmirad.evaluation.examples import choose_examples
@@ -15,16 +14,12 @@ from xmirad.evaluation.figures import FigureSet
 from xmirad.evaluation.grouping import Grouping
 from xmirad.evaluation.options import EvaluationOptions, Progress, Silence, Stage
 from xmirad.evaluation.replay import ranked_results, replay
-from xmirad.evaluation.report import (
-    Counts,
-    DatasetSummary,
-    EvaluationReport,
-    Failure,
-    ModelSummary,
-    Timings,
-)
+from xmirad.evaluation.report import Counts, EvaluationReport, Timings
+from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.run import Run
+from xmirad.evaluation.saliency import control_run, evaluate_saliency
 from xmirad.evaluation.service import Service
+from xmirad.evaluation.summaries import dataset_summary, model_summary
 from xmirad.evaluation.truth import truth_of
 from xmirad.evaluation.uploading import FilledArchive, delete_archive, evaluation_archive, fill_archive
 from xmirad.ids import archive_name
@@ -43,24 +38,33 @@ def evaluate(
     """Upload a data set into an archive of its own, replay every image as a query, and report the figures.
 
     Raises:
-        InvalidRequestError: If no two images could be stored, or no query has a relevant item.
+        InvalidRequestError: If no two images could be stored, no query has a relevant item, or maps are to be evaluated
+            in a way that cannot be.
         ModelNotFoundError: If the service has no such model.
+        BackendUnavailableError: If maps are to be evaluated and the service has no queue for explanations.
         XmiradError: If the service refuses or breaks off. A single image that fails is counted and listed instead.
     """
     run = Run(service, dataset, model=_model(service, options.model), options=options, progress=progress)
+    control = control_run(run)
     try:
-        return _evaluate(run)
+        return _evaluate(run, control)
     finally:
         if not options.keep:
-            delete_archive(service, evaluation_archive(dataset.name, run.model))
+            for each in filter(None, (run, control)):
+                delete_archive(service, evaluation_archive(dataset.name, each.model))
 
 
-def _evaluate(run: Run) -> EvaluationReport:
+def _evaluate(run: Run, control: Run | None) -> EvaluationReport:
     archive = fill_archive(run)
     begin = time.monotonic()
     collector, failures = _replay(run, archive)
     timings = Timings(upload_seconds=archive.seconds, search_seconds=time.monotonic() - begin)
-    return _report(run, archive, collector=collector, failures=(*archive.failures, *failures), timings=timings)
+    report = _report(run, archive, collector=collector, failures=(*archive.failures, *failures), timings=timings)
+    options = run.options.saliency
+    if options is None:
+        return report
+    saliency = evaluate_saliency(run, control, options, archive=archive, collector=collector)
+    return replace(report, saliency=saliency, created=_now())
 
 
 def _model(service: Service, name: str) -> ModelInfo:
@@ -103,11 +107,11 @@ def _report(
         software_version=__version__,
         server_version=info.version,
         vector_store=info.vector_store,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=_now(),
         command=run.options.command,
         archive=archive_name(archive.archive),
-        dataset=_dataset_summary(run.dataset, archive),
-        model=_model_summary(run.model),
+        dataset=dataset_summary(run.dataset, archive),
+        model=model_summary(run.model),
         counts=Counts(
             items=len(items),
             queries=overall.query_count,
@@ -134,26 +138,5 @@ def _nothing_to_measure(failures: tuple[Failure, ...]) -> str:
     return f"no query has another image with its label in the archive, so there is nothing to measure{why}"
 
 
-def _dataset_summary(dataset: Dataset, archive: FilledArchive) -> DatasetSummary:
-    attributes = [item.attributes for item in dataset.items]
-    stored = [dataset.items[index] for index in archive.stored]
-    return DatasetSummary(
-        name=dataset.name,
-        item_count=len(dataset.items),
-        class_counts=dict(sorted(Counter(label for each in attributes for label in each.labels).items())),
-        synthetic=any(each.synthetic for each in attributes),
-        warnings=dataset.warnings,
-        duplicates=tuple(duplicates(stored).lines()),
-    )
-
-
-def _model_summary(model: ModelInfo) -> ModelSummary:
-    return ModelSummary(
-        display_name=model.display_name,
-        digest=model.digest,
-        architecture=model.architecture,
-        embedding_size=model.embedding_size,
-        preprocessing_json=model.preprocessing_json,
-        training_data=model.training_data,
-        license=model.license,
-    )
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

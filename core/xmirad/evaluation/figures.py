@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xmirad.evaluation.report import Group
+from xmirad.evaluation.report_parts import Group
 from xmirad.metrics.average_precision import BoolArray, average_precision, average_precision_trapezoid
 from xmirad.metrics.bootstrap import Estimate
 from xmirad.metrics.cutoffs import precision_at, precision_at_trimmed, recall_at

@@ -7,7 +7,8 @@ import numpy as np
 from xmirad.evaluation.collecting import Collector, QueryFigures
 from xmirad.evaluation.figures import FigureSet, Float64Array
 from xmirad.evaluation.options import EvaluationOptions
-from xmirad.evaluation.report import Group, PatientExclusive, SourceGroup
+from xmirad.evaluation.report import PatientExclusive, SourceGroup
+from xmirad.evaluation.report_parts import Group
 from xmirad.evaluation.truth import UNKNOWN
 from xmirad.metrics.bootstrap import estimates, macro_estimates
 

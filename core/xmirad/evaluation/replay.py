@@ -1,6 +1,6 @@
 """Replaying every image of an archive as a query, leave-one-out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from xmirad.client.search_types import StreamedOutcome, StreamedSearch
 from xmirad.datasets import Dataset
 from xmirad.errors import ArchiveNotReadyError, InternalError, XmiradError
 from xmirad.evaluation.options import Stage
-from xmirad.evaluation.report import Failure
+from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.uploading import FilledArchive, read_image
 from xmirad.types import Float32Array, ItemFilter
@@ -40,11 +40,18 @@ def ranked_results(run: Run, archive: FilledArchive) -> int:
     return others if others < run.options.max_whole_ranking else run.options.cutoff
 
 
-def replay(run: Run, archive: FilledArchive) -> Iterator[RankedQuery | Failure]:
-    """Search with every image, exactly and without its own item, and yield what came of each, in any order.
+def replay(
+    run: Run, archive: FilledArchive, *, queries: Sequence[int] | None = None
+) -> Iterator[RankedQuery | Failure]:
+    """Search with images, exactly and without their own items, and yield what came of each, in any order.
 
     The images are sent again, so that a query goes the whole way that a reader's image goes. A byte-identical copy that
     is another item stays in the ranking.
+
+    Args:
+        run: The evaluation.
+        archive: Its archive.
+        queries: Positions of the images to search with; None: all.
 
     Raises:
         XmiradError: If the service refuses or breaks off the stream.
@@ -52,7 +59,8 @@ def replay(run: Run, archive: FilledArchive) -> Iterator[RankedQuery | Failure]:
     top_k = ranked_results(run, archive)
     positions = {name: position for position, name in enumerate(archive.names)}
     unreadable: list[Failure] = []
-    searches = _searches(run.dataset, archive, top_k=top_k, unreadable=unreadable)
+    asked = range(len(archive.names)) if queries is None else queries
+    searches = _searches(run.dataset, archive, asked, top_k=top_k, unreadable=unreadable)
     for outcome in run.service.stream_search(archive.archive, searches, in_flight=run.options.search_window):
         query = int(outcome.correlation_id)
         answer = _ranking(outcome, query, positions=positions, top_k=top_k)
@@ -62,10 +70,10 @@ def replay(run: Run, archive: FilledArchive) -> Iterator[RankedQuery | Failure]:
 
 
 def _searches(
-    dataset: Dataset, archive: FilledArchive, *, top_k: int, unreadable: list[Failure]
+    dataset: Dataset, archive: FilledArchive, queries: Sequence[int], *, top_k: int, unreadable: list[Failure]
 ) -> Iterator[StreamedSearch]:
-    for query, (index, name) in enumerate(zip(archive.indices, archive.names, strict=True)):
-        image = read_image(dataset.items[index])
+    for query in queries:
+        image = read_image(dataset.items[archive.indices[query]])
         if isinstance(image, Failure):
             unreadable.append(replace(image, stage=Stage.SEARCH))
             continue
@@ -73,7 +81,7 @@ def _searches(
             correlation_id=str(query),
             source=image,
             top_k=top_k,
-            filter=ItemFilter(excluded_items=(name,)),
+            filter=ItemFilter(excluded_items=(archive.names[query],)),
             exact=True,
             view=SearchView.RANKING,
         )

@@ -3,40 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xmirad.evaluation.options import Stage
-from xmirad.metrics.bootstrap import Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An image that could not take part.
-
-    Attributes:
-        file: Name of the file.
-        stage: What failed.
-        reason: The error's stable word.
-        message: A sentence for people.
-    """
-
-    file: str
-    stage: Stage
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Figures over some of the queries.
-
-    Attributes:
-        name: Class, source, or what else the queries have in common.
-        query_count: How many queries.
-        figures: Mean and interval of each figure, by its name (`xmirad.evaluation.figures`).
-    """
-
-    name: str
-    query_count: int
-    figures: Mapping[str, Estimate]
+from xmirad.evaluation.report_parts import Failure, Group, ModelSummary
+from xmirad.evaluation.saliency_report import SaliencyReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +107,6 @@ class DatasetSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSummary:
-    """The model whose embeddings were ranked."""
-
-    display_name: str
-    digest: str
-    architecture: str
-    embedding_size: int
-    preprocessing_json: str
-    training_data: str
-    license: str
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """How many took part.
 
@@ -204,6 +159,7 @@ class EvaluationReport:
         failures: What could not take part.
         examples: The best and the worst queries.
         timings: How long it took.
+        saliency: What the maps of first results are worth; None where that was not asked for.
     """
 
     intended_use: str
@@ -227,3 +183,9 @@ class EvaluationReport:
     failures: tuple[Failure, ...]
     examples: tuple[Example, ...]
     timings: Timings
+    saliency: SaliencyReport | None = None
+
+    @property
+    def all_failures(self) -> tuple[Failure, ...]:
+        """What could not take part, and the maps that could not be had."""
+        return self.failures if self.saliency is None else (*self.failures, *self.saliency.failures)

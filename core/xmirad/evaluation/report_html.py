@@ -8,7 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from xmirad.datasets import Dataset
 from xmirad.evaluation.report import EvaluationReport, Example, ExampleResult
-from xmirad.evaluation.report_table import number, report_notes, report_tables
+from xmirad.evaluation.report_table import report_notes, report_tables
+from xmirad.evaluation.text_table import number
 from xmirad.evaluation.viewing import open_picture
 
 THUMBNAIL = 128

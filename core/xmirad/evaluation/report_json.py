@@ -2,8 +2,9 @@
 
 The document is the dataclasses of `xmirad.evaluation.report`, field by field, plus `schema`. An estimate is an object
 of `value`, `low` and `high` (95 % percentile bootstrap over queries). Figures are keyed by the names of
-`xmirad.evaluation.figures`; all are shares from 0 to 1. What is not known is null. A change that breaks readers gets a
-new schema number; new fields do not.
+`xmirad.evaluation.figures`, all shares from 0 to 1, and those of maps by the names of
+`xmirad.evaluation.saliency_report`. What is not known is null. A change that breaks readers gets a new schema number;
+new fields do not.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ def to_json(report: EvaluationReport) -> str:
 
 
 def from_json(text: str) -> EvaluationReport:
-    """Read a report back. Fields that this version does not know are left out.
+    """Read a report back. Fields that this version does not know are left out; later fields may be missing.
 
     Raises:
         InvalidRequestError: If the text is no report of this schema.
@@ -45,7 +46,8 @@ def from_json(text: str) -> EvaluationReport:
 def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any of the report's types
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        names = (field.name for field in dataclasses.fields(kind))
+        fields = dataclasses.fields(kind)
+        names = [each.name for each in fields if each.name in value or each.default is dataclasses.MISSING]
         return typing.cast("Any", kind)(**{name: _read(hints[name], value[name]) for name in names})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:

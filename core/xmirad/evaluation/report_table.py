@@ -1,39 +1,23 @@
 """The report as tables of text, for terminals and for the page."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from xmirad.evaluation.figures import CUTOFFS, MAP, MAP_XMIR, mean_average_precision
-from xmirad.evaluation.report import EvaluationReport, Group, PatientExclusive
-from xmirad.metrics.bootstrap import Estimate
-
-Row = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportTable:
-    """A table of text.
-
-    Attributes:
-        title: What it shows.
-        columns: Headings; the first column holds names, the others numbers.
-        rows: Cells, as many as there are columns.
-        notes: What must be known to read it.
-    """
-
-    title: str
-    columns: Row
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = ()
+from xmirad.evaluation.report import EvaluationReport, PatientExclusive
+from xmirad.evaluation.report_parts import Group
+from xmirad.evaluation.saliency_table import saliency_tables
+from xmirad.evaluation.text_table import ReportTable, Row, number, with_interval
 
 
 def report_tables(report: EvaluationReport) -> list[ReportTable]:
-    """Return the report's tables: overall, by class, patient-exclusive and by source as far as they are known."""
+    """Return the tables: overall, by class, and as far as they are known patient-exclusive, by source and of maps."""
     tables = [_overall(report), _classes(report)]
     if report.patient_exclusive is not None:
         tables.append(_patients(report.patient_exclusive))
     if report.sources:
         tables.append(_sources(report))
+    if report.saliency is not None:
+        tables += saliency_tables(report.saliency)
     return tables
 
 
@@ -48,6 +32,8 @@ def report_notes(report: EvaluationReport) -> list[str]:
     if counts.failed:
         which = "1 image failed and is" if counts.failed == 1 else f"{counts.failed} images failed and are"
         lines.append(f"{which} listed in the report.")
+    if report.saliency is not None and report.saliency.failures:
+        lines.append(f"Of the maps, {len(report.saliency.failures)} could not be had and are listed in the report.")
     if counts.dropped_queries:
         lines.append(f"{counts.dropped_queries} queries share no label with another image and have no figures.")
     if counts.merged:
@@ -55,16 +41,6 @@ def report_notes(report: EvaluationReport) -> list[str]:
     if dataset.duplicates:
         lines.append(f"Byte-identical images, which flatter the figures: {'; '.join(dataset.duplicates)}.")
     return [*lines, *dataset.warnings, report.intended_use]
-
-
-def number(value: float) -> str:
-    """Return a share with three decimals."""
-    return f"{value:.3f}"
-
-
-def with_interval(estimate: Estimate) -> str:
-    """Return a figure and its interval."""
-    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
 def _overall(report: EvaluationReport) -> ReportTable:

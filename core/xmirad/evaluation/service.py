@@ -3,12 +3,29 @@
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from xmirad.api.vocabulary import ExplanationPriority
+from xmirad.client.explanation_types import Explanation, ExplanationUpdate, Method
 from xmirad.client.search_types import StreamedOutcome, StreamedSearch
 from xmirad.client.types import ArchiveInfo, ModelInfo, ServerInfo, Upload, UploadOutcome
 from xmirad.types import OriginalsPolicy
 
 
-class Service(Protocol):
+class ExplainingService(Protocol):
+    """The part of a running service that explains."""
+
+    def create_explanation(
+        self, source: str, item: str, *, method: Method, published_fidelity: bool, priority: ExplanationPriority
+    ) -> Explanation:
+        """Ask for a map on the item that was found for another one, and return what is there of it."""
+
+    def watch_explanation(self, name: str) -> Iterator[ExplanationUpdate]:
+        """Yield an explanation after every change, until nothing more is to be expected soon."""
+
+    def explanation(self, name: str) -> Explanation:
+        """Return an explanation as it is now."""
+
+
+class Service(ExplainingService, Protocol):
     """A running service, seen through the SDK."""
 
     def server_info(self) -> ServerInfo:

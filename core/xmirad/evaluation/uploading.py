@@ -9,7 +9,7 @@ from xmirad.client.types import ModelInfo, Upload, UploadReceipt
 from xmirad.datasets import DatasetItem
 from xmirad.errors import ArchiveNotFoundError, InvalidRequestError, ItemAlreadyExistsError, ItemDeletedError
 from xmirad.evaluation.options import Stage
-from xmirad.evaluation.report import Failure
+from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.service import Service
 from xmirad.types import EncodedImage, OriginalsPolicy

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from support.fake_evaluation import FakeService, write_pixels
+from support.fake_evaluation import CONTROL, FakeService, write_pixels
 from xmirad.cli.demonstration import comparison
 from xmirad.cli.main import app
+from xmirad.errors import ItemNotFoundError
 from xmirad.evaluation.report_json import from_json
 
 
@@ -17,7 +18,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     service = FakeService()
 
     @contextmanager
-    def connected(*_: object) -> Iterator[FakeService]:
+    def connected(*_: object, **__: object) -> Iterator[FakeService]:
         yield service
 
     monkeypatch.setattr("xmirad.cli.commands.evaluate.connected", connected)
@@ -84,3 +85,44 @@ def test_models_are_compared_side_by_side(data: Path) -> None:
     table = comparison([report, report])
     assert table.columns == ("Figure", "pixels", "pixels")
     assert [row[0] for row in table.rows] == ["mAP", "mP@1", "mP@5", "mP@10"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "drawn", "queries"),
+    [
+        (["--saliency"], 10, 6),
+        (["--saliency-queries", "2"], 2, 4),
+        (["--saliency", "--saliency-queries", "1"], 1, 2),
+        (["--saliency-all"], None, 6),
+        (["--saliency-control", CONTROL.display_name], 10, 6),
+    ],
+)
+def test_every_flag_of_saliency_has_maps_evaluated(
+    data: Path, flags: list[str], drawn: int | None, queries: int
+) -> None:
+    saliency = from_json(_run(str(data), "--json", *flags).stdout).saliency
+    assert saliency is not None
+    assert (saliency.queries_per_class, saliency.evaluated.queries) == (drawn, queries)
+    assert (saliency.control is not None) == ("--saliency-control" in flags)
+
+
+def test_maps_are_printed_with_those_that_failed(data: Path, service: FakeService) -> None:
+    service.refusals = [ItemNotFoundError("it is gone")]
+    result = _run(str(data), "--saliency-queries", "1", "--saliency-control", CONTROL.display_name)
+    assert result.exit_code == 0
+    assert "Maps on the first result: activation" in result.stdout
+    assert "dark, random weights" in result.stdout
+    assert "(explain): occlusion map on " in result.stdout
+    assert "it is gone [ITEM_NOT_FOUND]" in result.stdout
+    assert "Explaining tiny: 2/2" in result.stderr
+
+
+def test_some_and_all_queries_exclude_each_other(data: Path) -> None:
+    result = _run(str(data), "--saliency-all", "--saliency-queries", "3")
+    assert result.exit_code == 2
+    assert "FIELD_INVALID" in result.stderr
+
+
+def test_a_service_without_a_queue_cannot_have_its_maps_evaluated(data: Path, service: FakeService) -> None:
+    service.features = ()
+    assert "xmirad up" in _run(str(data), "--saliency").stderr

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.sample_report import HOSTILE, sample
+from support.sample_report import HOSTILE, SALIENCY, sample
 from xmirad.evaluation.report_html import render_html
 
 VOID = {"meta", "img", "br"}
@@ -96,3 +96,17 @@ def test_an_image_that_cannot_be_shown_leaves_its_text(tmp_path: Path) -> None:
     parse(page)
     assert "<img" not in page
     assert 'role="img" aria-label="Query image-' in page
+
+
+def test_maps_have_a_table_each_and_their_failures_a_line(tmp_path: Path) -> None:
+    page = render_html(*sample(tmp_path, last_label=HOSTILE, saliency=SALIENCY))
+    parse(page)
+    assert HOSTILE not in page
+    for text in (
+        "Maps on the first result: occlusion, window 24, stride 5",
+        "overall, random weights",
+        "attention map on image-",
+        "<td>explain</td>",
+        "maps with untrained 4.5 s",
+    ):
+        assert text in page

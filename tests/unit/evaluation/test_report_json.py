@@ -3,13 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from support.sample_report import sample
+from support.sample_report import SALIENCY, sample
 from xmirad.errors import InvalidRequestError
+from xmirad.evaluation.options import SaliencyOptions
 from xmirad.evaluation.report_json import SCHEMA, from_json, to_json
 
 
-def test_a_report_survives_the_way_to_json_and_back(tmp_path: Path) -> None:
-    report, _ = sample(tmp_path)
+@pytest.mark.parametrize("saliency", [None, SALIENCY])
+def test_a_report_survives_the_way_to_json_and_back(tmp_path: Path, saliency: SaliencyOptions | None) -> None:
+    report, _ = sample(tmp_path, saliency=saliency)
     assert from_json(to_json(report)) == report
 
 
@@ -25,6 +27,13 @@ def test_the_document_says_which_schema_it_follows(tmp_path: Path) -> None:
 def test_fields_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     report, _ = sample(tmp_path)
     document = json.loads(to_json(report)) | {"later": 1}
+    assert from_json(json.dumps(document)) == report
+
+
+def test_a_report_of_an_earlier_version_has_no_saliency(tmp_path: Path) -> None:
+    report, _ = sample(tmp_path)
+    document = json.loads(to_json(report))
+    del document["saliency"]
     assert from_json(json.dumps(document)) == report
 
 
