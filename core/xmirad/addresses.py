@@ -1,13 +1,15 @@
 """Where an address leads."""
 
 import ipaddress
+import re
 
 UNIX = "unix:"
+RESOLVER = re.compile(r"(ipv4|ipv6|dns):/*")
 
 
 def host_of(address: str) -> str:
-    """Return the host of `host:port`, of an IPv6 address without its brackets."""
-    return address.rpartition(":")[0].strip("[]")
+    """Return the host of `host:port`, an IPv6 address without brackets; `dns:` and the like of gRPC may precede."""
+    return RESOLVER.sub("", address, count=1).rpartition(":")[0].strip("[]")
 
 
 def is_loopback(address: str) -> bool:

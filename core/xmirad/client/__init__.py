@@ -6,6 +6,7 @@ both (`calls`) know no transport; `connection`, `exchange`, `watching` and `clie
 
 from xmirad.api.vocabulary import ExplanationPriority, ItemView, SearchView
 from xmirad.client.client import Client
+from xmirad.client.credentials import Credentials
 from xmirad.client.explanation_types import ActivationMethod, AttentionMethod, OcclusionMethod
 from xmirad.client.search_types import StreamedSearch
 from xmirad.client.types import Upload
@@ -14,6 +15,7 @@ __all__ = [
     "ActivationMethod",
     "AttentionMethod",
     "Client",
+    "Credentials",
     "ExplanationPriority",
     "ItemView",
     "OcclusionMethod",

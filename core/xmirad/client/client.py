@@ -8,6 +8,7 @@ from typing import Self
 from xmirad.api.vocabulary import ItemView, SearchView
 from xmirad.client import archive_calls, search_calls
 from xmirad.client.connection import Connection, not_ready
+from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.client.exchange import Exchange
 from xmirad.client.explaining import ExplanationMethods
 from xmirad.client.search_types import SearchResponse, SearchSource, StreamedOutcome, StreamedSearch
@@ -42,15 +43,25 @@ class Client(ExplanationMethods):
     `TimeoutError` where the answer takes too long. Calls are safely repeated where the service was not available.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout_seconds: float = 60.0,
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
         """Prepare a client; the connection is made with the first call.
 
         Args:
             address: Host and port, or `unix:` and a path.
             timeout_seconds: How long a call may take, its repetitions included. In a stream: how long the service may
                 be silent while it owes an answer.
+            credentials: For a service that is locked.
+
+        Raises:
+            InvalidRequestError: If the credentials cannot be used with this address.
         """
-        super().__init__(Connection(address, timeout_seconds=timeout_seconds))
+        super().__init__(Connection(address, timeout_seconds=timeout_seconds, credentials=credentials))
 
     def __enter__(self) -> Self:
         """Return the client."""

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import grpc
 
-from xmirad.api.errors import REQUEST_ID_KEY, error_of
+from xmirad.api.errors import error_of
 from xmirad.client.calls import Call, Page
+from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.client.pages import entries_of_pages
 from xmirad.client.service_config import channel_options
 from xmirad.client.stubs import Stubs, stubs_of
@@ -51,16 +52,27 @@ class StreamCall(Protocol[Received_co]):
 class Connection:
     """A channel that raises the library's errors. Safe to use from several threads."""
 
-    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+    def __init__(self, address: str, *, timeout_seconds: float, credentials: Credentials = NO_CREDENTIALS) -> None:
         """Prepare a connection; it is made with the first call.
 
         Args:
             address: Host and port, or `unix:` and a path.
             timeout_seconds: How long a single call may take, its retries included.
+            credentials: What every call carries.
+
+        Raises:
+            InvalidRequestError: If the credentials cannot be used with this address.
         """
         self.address = address
         self.timeout_seconds = timeout_seconds
-        self._channel = grpc.insecure_channel(address, options=channel_options(address))
+        self._credentials = credentials
+        credentials.check(address)
+        secure, options = credentials.channel(), channel_options(address)
+        self._channel = (
+            grpc.insecure_channel(address, options=options)
+            if secure is None
+            else grpc.secure_channel(address, secure, options=options)
+        )
         self._stubs = stubs_of(self._channel)
 
     def run(
@@ -78,7 +90,7 @@ class Connection:
             response = call.method(self._stubs)(
                 call.request,
                 timeout=timeout_seconds or self.timeout_seconds,
-                metadata=((REQUEST_ID_KEY, request_id),),
+                metadata=self._credentials.metadata(request_id),
                 wait_for_ready=wait_for_ready,
             )
         except grpc.RpcError as error:
@@ -101,7 +113,7 @@ class Connection:
         request_id: str,
     ) -> StreamCall[Response]:
         """Open a stream without a deadline of its own. What it raises is for `error_of`."""
-        return method(self._stubs)(requests, metadata=((REQUEST_ID_KEY, request_id),))
+        return method(self._stubs)(requests, metadata=self._credentials.metadata(request_id))
 
     def watch(
         self,
@@ -111,7 +123,7 @@ class Connection:
         request_id: str,
     ) -> StreamCall[Response]:
         """Open a stream of answers to one request, as `stream` does."""
-        return method(self._stubs)(request, metadata=((REQUEST_ID_KEY, request_id),))
+        return method(self._stubs)(request, metadata=self._credentials.metadata(request_id))
 
     def error_of(self, rpc_error: grpc.RpcError, request_id: str) -> XmiradError | TimeoutError | CancelledError:
         """Return the error that a failed call stands for, with the request id that it was sent under."""

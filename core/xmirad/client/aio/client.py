@@ -13,6 +13,7 @@ from xmirad.client.aio.exchange import AioExchange
 from xmirad.client.aio.explaining import AioExplanationMethods
 from xmirad.client.client import DEFAULT_ADDRESS, NO_FILTER, READY_PAUSE_SECONDS
 from xmirad.client.connection import not_ready
+from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.client.search_types import SearchResponse, SearchSource, StreamedOutcome, StreamedSearch
 from xmirad.client.stream_kinds import Asked, Outcome, StreamKind, searching, uploading
 from xmirad.client.types import (
@@ -41,15 +42,25 @@ class AioClient(AioExplanationMethods):
     `TimeoutError` where the answer takes too long. Calls are safely repeated where the service was not available.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout_seconds: float = 60.0,
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
         """Prepare a client; the connection is made with the first call.
 
         Args:
             address: Host and port, or `unix:` and a path.
             timeout_seconds: How long a call may take, its repetitions included. In a stream: how long the service may
                 be silent while it owes an answer.
+            credentials: For a service that is locked.
+
+        Raises:
+            InvalidRequestError: If the credentials cannot be used with this address.
         """
-        super().__init__(AioConnection(address, timeout_seconds=timeout_seconds))
+        super().__init__(AioConnection(address, timeout_seconds=timeout_seconds, credentials=credentials))
 
     async def __aenter__(self) -> Self:
         """Return the client."""

@@ -8,9 +8,9 @@ from uuid import uuid4
 import grpc
 from google.protobuf.message import Message
 
-from xmirad.api.errors import REQUEST_ID_KEY
 from xmirad.client.calls import Call, Page
 from xmirad.client.connection import called_error
+from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.client.pages import following
 from xmirad.client.service_config import channel_options
 from xmirad.client.stubs import Stubs, stubs_of
@@ -22,16 +22,27 @@ Value = TypeVar("Value")
 class AioConnection:
     """A channel that raises the library's errors. Belongs to the event loop that it is made in."""
 
-    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+    def __init__(self, address: str, *, timeout_seconds: float, credentials: Credentials = NO_CREDENTIALS) -> None:
         """Prepare a connection; it is made with the first call.
 
         Args:
             address: Host and port, or `unix:` and a path.
             timeout_seconds: How long a single call may take, its retries included.
+            credentials: What every call carries.
+
+        Raises:
+            InvalidRequestError: If the credentials cannot be used with this address.
         """
         self.address = address
         self.timeout_seconds = timeout_seconds
-        self._channel = grpc.aio.insecure_channel(address, options=channel_options(address))
+        self._credentials = credentials
+        credentials.check(address)
+        secure, options = credentials.channel(), channel_options(address)
+        self._channel = (
+            grpc.aio.insecure_channel(address, options=options)
+            if secure is None
+            else grpc.aio.secure_channel(address, secure, options=options)
+        )
         self._stubs = stubs_of(self._channel)
 
     async def run(
@@ -48,7 +59,7 @@ class AioConnection:
             response = await call.method(self._stubs)(
                 call.request,
                 timeout=timeout_seconds or self.timeout_seconds,
-                metadata=((REQUEST_ID_KEY, request_id),),
+                metadata=self._credentials.metadata(request_id),
                 wait_for_ready=wait_for_ready,
             )
         except grpc.RpcError as error:
@@ -70,7 +81,7 @@ class AioConnection:
 
     def open(self, method: Callable[[Stubs], Any], sent: Message | AsyncIterator[Message], *, request_id: str) -> Any:  # noqa: ANN401 - gRPC has a class for each kind of stream
         """Open a stream without a deadline of its own. What it raises is for `error_of`."""
-        return method(self._stubs)(sent, metadata=((REQUEST_ID_KEY, request_id),))
+        return method(self._stubs)(sent, metadata=self._credentials.metadata(request_id))
 
     def error_of(self, rpc_error: grpc.RpcError, request_id: str) -> XmiradError | TimeoutError | CancelledError:
         """Return the error that a failed call stands for, with the request id that it was sent under."""
