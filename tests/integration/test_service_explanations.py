@@ -1,5 +1,6 @@
 """Explanations over the wire from the real service with real models, without a queue."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,13 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from PIL import Image
 
 from support.live_service import live_service
 from support.pictures import png
 from support.sample_items import store_samples
 from xmirad.api.vocabulary import MapQuality, SearchView
-from xmirad.client import ActivationMethod, AttentionMethod, Client, OcclusionMethod
+from xmirad.client import ActivationMethod, AttentionMethod, Client, OcclusionMethod, Upload
 from xmirad.client.aio import AioClient
 from xmirad.client.explanation_types import Method
 from xmirad.errors import (
@@ -27,12 +29,19 @@ from xmirad.errors import (
 from xmirad.saliency.attention import AttentionForm
 from xmirad.saliency.geometry import Point
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import EncodedImage, ExplanationState
+from xmirad.types import EncodedImage, ExplanationState, OriginalsPolicy
 
 ARCHIVE = "samples"
 OUTSIDE = 1000
 NOBODY = "00000000-0000-4000-8000-000000000000"
 PNG_MARK = b"\x89PNG"
+
+
+def wide_png(width: int, height: int) -> EncodedImage:
+    noise = np.random.default_rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    return EncodedImage(buffer.getvalue())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,33 @@ def test_maps_without_windows_come_at_once_for_images_and_items(world: World, me
         )
         assert again.name == made.name
         np.testing.assert_array_equal(again.maps[0].values, made.maps[0].values)
+
+
+def test_maps_are_laid_over_the_whole_original(world: World) -> None:
+    wide = wide_png(400, 200)
+    made = world.client.create_explanation(
+        wide,
+        world.items[0],
+        method=ActivationMethod(),
+        explained_image=ExplainedImage.BOTH,
+        include_overlay=True,
+    )
+
+    on_query, on_result = (Image.open(io.BytesIO(each.overlay_png)) for each in made.maps)
+
+    assert (on_query.width, on_result.width) == (400, 64)
+    assert on_query.height > 200
+    never_seen = np.array(on_query)[:200, :100]  # the model sees the middle of it
+    np.testing.assert_array_equal(never_seen, np.array(Image.open(io.BytesIO(wide.data)))[:, :100])
+
+
+def test_without_originals_maps_are_laid_over_what_the_model_saw(world: World) -> None:
+    world.client.create_archive("references", originals=OriginalsPolicy.REFERENCE)
+    item = world.client.create_item("references", Upload(png(777), external_id="one")).item
+
+    made = world.client.create_explanation(png(OUTSIDE), item, method=ActivationMethod(), include_overlay=True)
+
+    assert Image.open(io.BytesIO(made.maps[0].overlay_png)).width == 224
 
 
 def test_signed_activation_adds_up_to_the_score(world: World) -> None:

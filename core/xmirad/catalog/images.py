@@ -61,6 +61,13 @@ class ImageBlobs:
             self._blobs.put(keys.original_use(file, image), b"", if_absent=True)
         self._blobs.put(keys.original(file), data, if_absent=True)
 
+    def original(self, file: str) -> bytes | None:
+        """Return the file that an image came in, or None where it is not kept."""
+        try:
+            return self._blobs.get(keys.original(file))
+        except BlobNotFoundError:
+            return None
+
     def delete(self, image: str, file: str) -> None:
         """Delete everything of an image, and its file unless other frames of it are in use."""
         for prefix in keys.derived_prefixes(image):

@@ -113,7 +113,7 @@ class ExplanationMap:
         maximum_error: How far an exact map can be off by coding, as a fraction of its largest absolute value.
         preview_errors: How far the previews before an exact map were off, coarsest first.
         fidelity: What the map is worth, or None as long as that is not computed.
-        overlay_png: The map laid over what the model saw, as PNG; empty unless asked for.
+        overlay_png: The map laid over the original, as PNG; empty unless asked for.
     """
 
     explained_image: ExplainedImage

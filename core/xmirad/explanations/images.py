@@ -73,7 +73,7 @@ class ExplanationImages:
         self._blobs.put(keys.query_record(digest), json.dumps(asdict(record)).encode(), if_absent=True)
 
     def put_query_pixels(self, digest: str, *, preprocessing: str, pixels: UInt8Array, picture: bytes) -> None:
-        """Keep a query's model input and its picture for display, PNG."""
+        """Keep a query's model input and a picture of all of it for display, PNG, without header."""
         self._blobs.put(keys.query_input(digest, preprocessing), npy_bytes(pixels))
         self._blobs.put(keys.query_picture(digest), picture, if_absent=True)
 

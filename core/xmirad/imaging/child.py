@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -19,9 +21,10 @@ from xmirad.imaging.wire import (
     Failure,
     Request,
     limits_to_text,
+    picture_size_from_bytes,
     reply_from_bytes,
 )
-from xmirad.types import DecodedImage, EncodedImage
+from xmirad.types import DecodedImage, EncodedImage, UInt8Array
 
 START_SECONDS = 30.0
 _KEPT_BYTES = 4 << 20
@@ -92,21 +95,24 @@ class DecoderChild:
         Raises:
             ChildLostError: If it does not answer within `wall_seconds`.
         """
-        length = len(image.data)
-        self._shared[PIXELS_BYTES : PIXELS_BYTES + length] = image.data
-        try:
-            self._channel.send(Request(length, image.media_type, image.frame, recipe).to_bytes())
-        except OSError as error:
-            raise ChildLostError("ended before the request") from error
-        message = self._receive(self._limits.wall_seconds)
-        size = recipe.crop_size
-        pixels = np.frombuffer(self._shared, np.uint8, count=size * size * 3).reshape(size, size, 3).copy()
-        if length > _KEPT_BYTES:
-            self._shared.madvise(mmap.MADV_REMOVE)
-        try:
+        message = self._answer(image, recipe)
+        pixels = self._pixels(recipe.crop_size, recipe.crop_size)
+        self._give_memory_back(image)
+        with _sense():
             return reply_from_bytes(message, pixels)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ChildLostError("answered nonsense") from error
+
+    def ask_for_picture(self, image: EncodedImage) -> UInt8Array | Failure:
+        """Let the child decode an image for people to look at.
+
+        Raises:
+            ChildLostError: If it does not answer within `wall_seconds`.
+        """
+        message = self._answer(image, None)
+        with _sense():
+            size = picture_size_from_bytes(message)
+        picture = size if isinstance(size, Failure) else self._pixels(*size)
+        self._give_memory_back(image)
+        return picture
 
     def end(self) -> None:
         """Kill the process and give everything back. May be repeated."""
@@ -118,6 +124,22 @@ class DecoderChild:
     def kill(self) -> None:
         """Kill the process, from any thread; who waits for its answer then learns that it is lost."""
         self._process.kill()
+
+    def _answer(self, image: EncodedImage, recipe: Preprocessing | None) -> bytes:
+        length = len(image.data)
+        self._shared[PIXELS_BYTES : PIXELS_BYTES + length] = image.data
+        try:
+            self._channel.send(Request(length, image.media_type, image.frame, recipe).to_bytes())
+        except OSError as error:
+            raise ChildLostError("ended before the request") from error
+        return self._receive(self._limits.wall_seconds)
+
+    def _pixels(self, height: int, width: int) -> UInt8Array:
+        return np.frombuffer(self._shared, np.uint8, count=height * width * 3).reshape(height, width, 3).copy()
+
+    def _give_memory_back(self, image: EncodedImage) -> None:
+        if len(image.data) > _KEPT_BYTES:
+            self._shared.madvise(mmap.MADV_REMOVE)
 
     def _receive(self, seconds: float) -> bytes:
         self._channel.settimeout(seconds)
@@ -131,6 +153,14 @@ class DecoderChild:
         if not message:
             raise ChildLostError(f"ended with status {self._process.wait()}")
         return message
+
+
+@contextmanager
+def _sense() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ChildLostError("answered nonsense") from error
 
 
 def _start(channel: int, memory: int, limits: DecodeLimits) -> subprocess.Popen[bytes]:

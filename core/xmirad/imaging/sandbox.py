@@ -8,6 +8,8 @@ answered at once; the next caller waits for the new child if no other is free.
 import logging
 import queue
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from xmirad.errors import BackendUnavailableError, InvalidImageError
 from xmirad.imaging.child import ChildLostError, DecoderChild
@@ -15,11 +17,12 @@ from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.media import field_of
 from xmirad.imaging.preprocessing import Preprocessing
 from xmirad.imaging.wire import MAX_CROP_SIZE, Failure
-from xmirad.types import DecodedImage, EncodedImage
+from xmirad.types import DecodedImage, EncodedImage, UInt8Array
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+Reply = TypeVar("Reply")
 
 
 class DecoderPool:
@@ -65,12 +68,23 @@ class DecoderPool:
         """
         if recipe.crop_size > MAX_CROP_SIZE:
             raise ValueError(f"crop_size must be at most {MAX_CROP_SIZE}")
+        return self._asked(image, lambda child: child.ask(image, recipe))
+
+    def picture(self, image: EncodedImage) -> UInt8Array:
+        """Decode an image for people to look at: uint8 RGB, `[height, width, 3]`, at most 1,024 pixels a side.
+
+        Raises:
+            XmiradError: As `decode` does.
+        """
+        return self._asked(image, lambda child: child.ask_for_picture(image))
+
+    def _asked(self, image: EncodedImage, ask: Callable[[DecoderChild], Reply | Failure]) -> Reply:
         field = field_of(image)
         self._limits.check_length(image.data, field=field)
         child = self._take()
         is_reusable = False
         try:
-            reply = child.ask(image, recipe)
+            reply = ask(child)
             is_reusable = not (isinstance(reply, Failure) and reply.last)
         except ChildLostError as error:
             raise self._lost_error(error, field=field) from error

@@ -13,7 +13,7 @@ from PIL import Image
 
 from xmirad.errors import XmiradError
 from xmirad.imaging.confinement import allow_cpu_seconds, confine
-from xmirad.imaging.decoding import cause_of, decode_image
+from xmirad.imaging.decoding import cause_of, decode_image, decode_picture
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.wire import (
     MAX_MESSAGE_BYTES,
@@ -22,6 +22,7 @@ from xmirad.imaging.wire import (
     Failure,
     Request,
     limits_from_text,
+    picture_to_bytes,
     success_to_bytes,
 )
 from xmirad.types import EncodedImage
@@ -52,6 +53,10 @@ def _answer(request: Request, shared: mmap.mmap, limits: DecodeLimits) -> tuple[
     data = shared[PIXELS_BYTES : PIXELS_BYTES + request.length]
     image = EncodedImage(data, request.media_type, request.frame)
     try:
+        if request.recipe is None:
+            picture = decode_picture(image, limits)
+            shared[: picture.nbytes] = picture.tobytes()
+            return picture_to_bytes(picture), False
         decoded = decode_image(image, request.recipe, limits)
     except XmiradError as error:
         exhausted = isinstance(error.__cause__, MemoryError | RecursionError)

@@ -38,13 +38,13 @@ class Request:
         length: Length of the encoded image in bytes.
         media_type: Declared media type, or an empty string.
         frame: Frame of a DICOM instance, counted from 1, or None.
-        recipe: How to prepare it.
+        recipe: How to prepare it, or None for a picture of all of it.
     """
 
     length: int
     media_type: str
     frame: int | None
-    recipe: Preprocessing
+    recipe: Preprocessing | None
 
     def to_bytes(self) -> bytes:
         """Encode the message."""
@@ -53,7 +53,7 @@ class Request:
                 "length": self.length,
                 "media_type": self.media_type,
                 "frame": self.frame,
-                "recipe": self.recipe.to_json(),
+                "recipe": self.recipe and self.recipe.to_json(),
             }
         )
 
@@ -61,7 +61,8 @@ class Request:
     def from_bytes(cls, message: bytes) -> "Request":
         """Decode the message."""
         data = json.loads(message)
-        return cls(data["length"], data["media_type"], data["frame"], Preprocessing.from_json(data["recipe"]))
+        recipe = data["recipe"] and Preprocessing.from_json(data["recipe"])
+        return cls(data["length"], data["media_type"], data["frame"], recipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,26 @@ def success_to_bytes(decoded: DecodedImage) -> bytes:
     )
 
 
+def picture_to_bytes(picture: UInt8Array) -> bytes:
+    """Encode the height and width of a picture."""
+    return _encode({"picture": picture.shape[:2]})
+
+
+def picture_size_from_bytes(message: bytes) -> tuple[int, int] | Failure:
+    """Decode a child's answer to the request for a picture: its height and width.
+
+    Raises:
+        ValueError, KeyError, TypeError: If it is not one. Then the child is not to be trusted any further.
+    """
+    data = json.loads(message)
+    if "error" in data:
+        return _failure(data)
+    height, width = (int(side) for side in data["picture"])
+    if not (1 <= height <= MAX_CROP_SIZE and 1 <= width <= MAX_CROP_SIZE):
+        raise ValueError("a picture of an impossible size")
+    return height, width
+
+
 def reply_from_bytes(message: bytes, pixels: UInt8Array) -> DecodedImage | Failure:
     """Decode a child's answer.
 
@@ -110,10 +131,7 @@ def reply_from_bytes(message: bytes, pixels: UInt8Array) -> DecodedImage | Failu
     """
     data = json.loads(message)
     if "error" in data:
-        described = data["error"]
-        metadata = {str(key): str(value) for key, value in described["metadata"].items()}
-        error = _ERRORS[described["class"]](str(described["message"]), field=str(described["field"]), metadata=metadata)
-        return Failure(error, str(data["cause"]), bool(data["last"]))
+        return _failure(data)
     return DecodedImage(
         pixels=pixels,
         geometry=ImageGeometry(**{key: int(value) for key, value in data["geometry"].items()}),
@@ -135,6 +153,13 @@ def limits_from_text(text: str) -> DecodeLimits:
 
 def _encode(data: dict[str, Any]) -> bytes:
     return json.dumps(data, separators=(",", ":")).encode()
+
+
+def _failure(data: dict[str, Any]) -> Failure:
+    described = data["error"]
+    metadata = {str(key): str(value) for key, value in described["metadata"].items()}
+    error = _ERRORS[described["class"]](str(described["message"]), field=str(described["field"]), metadata=metadata)
+    return Failure(error, str(data["cause"]), bool(data["last"]))
 
 
 def _header(data: dict[str, Any]) -> DicomHeader:

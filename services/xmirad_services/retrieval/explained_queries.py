@@ -13,7 +13,7 @@ from xmirad.ids import image_digest
 from xmirad.indexing.incoming import image_of
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
-from xmirad.types import DecodedImage, EncodedImage, Float32Array
+from xmirad.types import DecodedImage, EncodedImage, Float32Array, UInt8Array
 from xmirad_services.retrieval.open_archives import OpenArchive
 from xmirad_services.retrieval.queries import digest_of_vector
 
@@ -32,12 +32,12 @@ async def kept_image(
     """
     recipe = opened.require_artifact().preprocessing
 
-    def decode() -> tuple[DecodedImage, str]:
+    def decode() -> tuple[DecodedImage, str, UInt8Array]:
         decoded = tools.decoder.decode(image, recipe)
-        return decoded, image_of(image, decoded.dicom, file=image_digest(image.data))
+        return decoded, image_of(image, decoded.dicom, file=image_digest(image.data)), tools.decoder.picture(image)
 
     try:
-        decoded, digest = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
+        decoded, digest, picture = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
     except XmiradError as error:
         if error.field:  # the decoder knows the image, not where the request holds it
             error.field = f"query.{error.field}"
@@ -46,7 +46,7 @@ async def kept_image(
 
     def keep() -> None:
         file = io.BytesIO()
-        Image.fromarray(decoded.pixels).save(file, "PNG")
+        Image.fromarray(picture).save(file, "PNG")
         images.put_query_pixels(digest, preprocessing=recipe.digest, pixels=decoded.pixels, picture=file.getvalue())
         images.put_query(digest, model=opened.record.model, embedding=rows[0], geometry=decoded.geometry)
 

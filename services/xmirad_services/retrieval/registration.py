@@ -28,6 +28,7 @@ from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.open_archives import OpenArchives
 from xmirad_services.retrieval.overlays import Overlays
+from xmirad_services.retrieval.pictures import Pictures
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.searching import Searcher
 from xmirad_services.retrieval.servicers.archive import ArchiveServicer
@@ -72,7 +73,7 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
         searcher, ItemDetails(tools), parts.metrics, settings.limits, budget=budget, explainer=explainer
     )
     purger = Purger(parts.archives, tools, forget=explainer.forget_items)
-    overlays = Overlays(explainer.parts.images, tools)
+    overlays = Overlays(Pictures(explainer.parts.images, tools), tools)
     explanation = ExplanationServicer(
         explainer, overlays, parts.metrics, max_image_bytes=settings.limits.max_image_bytes
     )

@@ -43,7 +43,7 @@ class AioExplanationMethods:
             contrast_item: Name of an item that was ranked behind, to explain why it was; OCCLUSION only.
             published_fidelity: Compute the maps' fidelity by the published definition too.
             priority: Who waits.
-            include_overlay: Return pictures of the maps laid over what the model saw, if the maps are there already.
+            include_overlay: Return pictures of the maps laid over the originals, if the maps are there already.
         """
         return await self._connection.run(
             explanation_calls.create_explanation(
@@ -104,7 +104,7 @@ class AioExplanationMethods:
         Args:
             name: `explanations/{explanation}`.
             token: That of the last update seen, to go on behind it.
-            include_overlay: Return pictures of the maps laid over what the model saw.
+            include_overlay: Return pictures of the maps laid over the originals.
 
         Raises:
             BackendUnavailableError: If the service was not available for longer than the client's timeout.
