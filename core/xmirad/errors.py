@@ -9,7 +9,8 @@ XmiradError
 │   ├── ArchiveNotFoundError   ARCHIVE_NOT_FOUND
 │   ├── ItemNotFoundError      ITEM_NOT_FOUND
 │   ├── ModelNotFoundError     MODEL_NOT_FOUND
-│   └── ExplanationNotFoundError  EXPLANATION_NOT_FOUND
+│   ├── ExplanationNotFoundError  EXPLANATION_NOT_FOUND
+│   └── ImportNotFoundError    IMPORT_NOT_FOUND
 ├── ArchiveAlreadyExistsError  ARCHIVE_EXISTS
 ├── ItemAlreadyExistsError     ITEM_EXISTS
 ├── ItemDeletedError           ITEM_DELETED
@@ -19,6 +20,7 @@ XmiradError
 ├── ArchiveEmptyError          ARCHIVE_EMPTY
 ├── ArchiveNotEmptyError       ARCHIVE_NOT_EMPTY
 ├── ArchiveNotReadyError       ARCHIVE_NOT_READY
+├── ConcurrentImportError      IMPORT_RUNNING
 ├── UnauthenticatedError       TOKEN_MISSING
 ├── AccessDeniedError          ACCESS_DENIED
 ├── QuotaExceededError         QUOTA_EXCEEDED
@@ -44,6 +46,7 @@ class StatusCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     ALREADY_EXISTS = "ALREADY_EXISTS"
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    ABORTED = "ABORTED"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     PERMISSION_DENIED = "PERMISSION_DENIED"
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
@@ -141,6 +144,12 @@ class ExplanationNotFoundError(NotFoundError):
     reason = "EXPLANATION_NOT_FOUND"
 
 
+class ImportNotFoundError(NotFoundError):
+    """There is no such import."""
+
+    reason = "IMPORT_NOT_FOUND"
+
+
 class ArchiveAlreadyExistsError(XmiradError):
     """An archive of that name exists with other settings."""
 
@@ -202,6 +211,13 @@ class ArchiveNotReadyError(XmiradError):
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "ARCHIVE_NOT_READY"
+
+
+class ConcurrentImportError(XmiradError):
+    """An import fills the archive already."""
+
+    code = StatusCode.ABORTED
+    reason = "IMPORT_RUNNING"
 
 
 class UnauthenticatedError(XmiradError):

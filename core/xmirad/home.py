@@ -75,6 +75,10 @@ class Home:
         """Where a running explainer announces itself."""
         return self.run / "explainer.json"
 
+    def heartbeat(self, worker: str) -> Path:
+        """Where a worker gives signs of life; `worker` is `explainer` or `indexer`."""
+        return self.run / f"{worker}.heartbeat"
+
     def prepare(self) -> None:
         """Create the folders that are missing, closed to other users (0700).
 

@@ -17,6 +17,7 @@ from xmirad.types import Patient
 
 ITEM_NAMESPACE = UUID("6a1f0f3e-64a5-5d0c-9d0d-0b6f5a3c2f11")
 ARCHIVE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+IMPORT_NUMBER = re.compile(r"[0-9]{6}")
 EXPLANATION_ID = re.compile(r"[0-9a-f]{64}")
 KEY_BYTES = 16
 
@@ -129,6 +130,25 @@ def parse_explanation_name(name: str, *, field: str) -> str:
         message = f"{field} must be `explanations/` and 64 of the characters 0-9 and a-f"
         raise InvalidRequestError(message, field=field)
     return explanation
+
+
+def import_name(archive: str, number: int) -> str:
+    """Return the resource name of an import: the archive's id and which import into it, from 1."""
+    return f"imports/{archive}-{number:06d}"
+
+
+def parse_import_name(name: str, *, field: str) -> tuple[str, int]:
+    """Return the archive's id and which import into it.
+
+    Raises:
+        InvalidRequestError: If the name is not of the form `imports/{archive}-{number}`.
+    """
+    prefix, _, rest = name.partition("/")
+    archive, _, number = rest.rpartition("-")
+    if prefix != "imports" or not ARCHIVE_ID.fullmatch(archive) or not IMPORT_NUMBER.fullmatch(number):
+        message = f"{field} must be `imports/` with an archive's id, a hyphen and six digits"
+        raise InvalidRequestError(message, field=field)
+    return archive, int(number)
 
 
 def upload_key(*, external_id: str, digest: str) -> str:

@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from xmirad.settings_base import MAX_PORT, Address, FilePath, FolderPath, SettingsGroup, absolute
+from xmirad.settings_base import MAX_PORT, Address, FilePath, FolderAlias, FolderPath, SettingsGroup, absolute
 from xmirad.settings_security import ClientSettings, SecuritySettings
 
 MIB = 1024 * 1024
@@ -137,6 +137,16 @@ class ExplanationSettings(SettingsGroup):
     max_batch: int = Field(100, ge=1, description="Most explanations of one request.")
 
 
+class ImportSettings(SettingsGroup):
+    """Imports of folders that indexers reach."""
+
+    folders: Mapping[FolderAlias, FolderPath] = Field(
+        default_factory=dict,
+        description="Folders and manifests that may be imported, by alias. As a variable: a JSON object.",
+    )
+    processes: int = Field(1, ge=1, description="Processes of an indexer, each with decoders and a model of its own.")
+
+
 class LoggingSettings(SettingsGroup):
     """Logs of the deployables."""
 
@@ -203,6 +213,7 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
+    imports: ImportSettings = Field(default_factory=ImportSettings)
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: arguments, environment, TOML file."""

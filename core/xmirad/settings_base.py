@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):(\d{1,5})")
 MAX_PORT = 65_535
@@ -24,6 +24,7 @@ def _checked_address(address: str) -> str:
 
 FolderPath = Annotated[Path, AfterValidator(absolute)]
 FilePath = Annotated[Path, AfterValidator(absolute)]
+FolderAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Address = Annotated[str, AfterValidator(_checked_address)]
 
 

@@ -1,6 +1,7 @@
 """Reads the settings, names the key of every mistake, and tells where each value comes from."""
 
 import difflib
+import json
 import os
 import re
 import tomllib
@@ -127,6 +128,8 @@ def _plain(value: object) -> str | int | float | bool | None:
         return MASK
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, Mapping):
+        return json.dumps({str(name): str(each) for name, each in value.items()})
     return CREDENTIALS.sub(f"://{MASK}@", str(value))
 
 

@@ -73,6 +73,21 @@ class ExplanationState(StrEnum):
         return self in (ExplanationState.SUCCEEDED, ExplanationState.FAILED, ExplanationState.CANCELLED)
 
 
+class ImportState(StrEnum):
+    """How far an import is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether this state is the last one."""
+        return self in (ImportState.SUCCEEDED, ImportState.FAILED, ImportState.CANCELLED)
+
+
 @dataclass(frozen=True, slots=True)
 class Patient:
     """A patient as a request names them. Never stored, never logged: only its keyed hash is."""

@@ -13,7 +13,7 @@ from xmirad.saliency.codec import Codec
 from xmirad.saliency.fidelity import Verdict
 from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import ExplanationState, OriginalsPolicy, PatientPolicy, SamePatient, Sex, UploadState
+from xmirad.types import ExplanationState, ImportState, OriginalsPolicy, PatientPolicy, SamePatient, Sex, UploadState
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -81,6 +81,7 @@ class EnumTable(Generic[Member]):
 SEX = EnumTable(resources_pb2.Sex, Sex)
 ITEM_VIEW = EnumTable(resources_pb2.ItemView, ItemView, unspecified=ItemView.BASIC)
 ORIGINALS_POLICY = EnumTable(archive_service_pb2.OriginalsPolicy, OriginalsPolicy, unspecified=OriginalsPolicy.COPY)
+IMPORT_STATE = EnumTable(archive_service_pb2.ImportState, ImportState)
 UPLOAD_STATE = EnumTable(archive_service_pb2.UploadState, UploadState)
 PATIENT_POLICY = EnumTable(retrieval_service_pb2.PatientPolicy, PatientPolicy, unspecified=PatientPolicy.INCLUDE)
 SEARCH_VIEW = EnumTable(retrieval_service_pb2.SearchView, SearchView, unspecified=SearchView.BASIC)

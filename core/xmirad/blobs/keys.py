@@ -77,6 +77,16 @@ def attempt(explanation_id: str, number: int) -> str:
     return f"{explanation(explanation_id)}{number:04d}/"
 
 
+def imports(archive_id: str) -> str:
+    """Return the prefix of everything of the imports into an archive."""
+    return f"imports/{archive_id}/"
+
+
+def import_of(archive_id: str, number: int) -> str:
+    """Return the prefix of everything of one import, counted from 1."""
+    return f"{imports(archive_id)}{number:06d}/"
+
+
 def archive(archive_id: str) -> str:
     """Return the key of an archive's record."""
     return f"archives/{archive_id}.json"

@@ -11,6 +11,7 @@ from xmirad.client.connection import Connection, not_ready
 from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.client.exchange import Exchange
 from xmirad.client.explaining import ExplanationMethods
+from xmirad.client.importing import ImportMethods
 from xmirad.client.search_types import SearchResponse, SearchSource, StreamedOutcome, StreamedSearch
 from xmirad.client.stream_kinds import Asked, Outcome, StreamKind, searching, uploading
 from xmirad.client.types import (
@@ -33,7 +34,7 @@ READY_PAUSE_SECONDS = 0.05
 NO_FILTER = ItemFilter()
 
 
-class Client(ExplanationMethods):
+class Client(ExplanationMethods, ImportMethods):
     """A connection to a service. A context manager, and safe to use from several threads.
 
     Archives are named by their short id (`covidx`), items by their resource name as results carry it

@@ -7,7 +7,7 @@ from xmirad.client import archive_calls, explanation_calls
 from xmirad.client.connection import Connection
 from xmirad.client.explanation_types import Explanation, ExplanationUpdate, Method, OcclusionMethod, WarmFigures
 from xmirad.client.search_types import SearchSource
-from xmirad.client.watching import Watch, updates
+from xmirad.client.watching import ExplanationWatch, updates
 from xmirad.saliency.method import ExplainedImage
 from xmirad.types import ItemFilter
 
@@ -111,7 +111,10 @@ class ExplanationMethods:
             BackendUnavailableError: If the service was not available for longer than the client's timeout.
         """
         timeout = self._connection.timeout_seconds
-        return updates(self._connection, Watch(name, token, include_overlay=include_overlay, timeout_seconds=timeout))
+        return updates(
+            self._connection,
+            ExplanationWatch(name, token, include_overlay=include_overlay, timeout_seconds=timeout),
+        )
 
     def explain(
         self,

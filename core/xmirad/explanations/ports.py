@@ -9,10 +9,15 @@ from xmirad.explanations.entries import OcclusionEntry
 
 
 class QueueName(StrEnum):
-    """Where tasks wait; workers empty the first, in the order of the names, before they look at the second."""
+    """Where tasks wait. An explainer empties the first, in the order of the names, before it looks at the second."""
 
     INTERACTIVE = "explain.0.interactive"
     BACKGROUND = "explain.1.background"
+    INDEX = "index"
+    """Imports, for indexers alone."""
+
+
+EXPLANATION_QUEUES = (QueueName.INTERACTIVE, QueueName.BACKGROUND)
 
 
 @dataclass(frozen=True, slots=True)

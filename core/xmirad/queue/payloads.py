@@ -9,6 +9,7 @@ from xmirad.explanations.ports import QueueName
 
 FILL = "xmirad.fill"
 ASSESS = "xmirad.assess"
+INDEX = "xmirad.index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,37 @@ class AssessTask:
             KeyError: If a field is missing.
         """
         return cls(str(document["explanation"]), int(document["attempt"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTask:
+    """Go on with an import.
+
+    Attributes:
+        archive: Id of the archive.
+        number: Which import into it.
+        segment: Which of its segments; None means to look into the folder first.
+    """
+
+    archive: str
+    number: int
+    segment: int | None
+
+    @property
+    def key(self) -> str:
+        """What makes two tasks the same work."""
+        return f"import/{self.archive}/{self.number}/{'plan' if self.segment is None else self.segment}"
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the task as JSON values."""
+        return {"archive": self.archive, "number": self.number, "segment": self.segment}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "ImportTask":
+        """Read what `to_document` returned.
+
+        Raises:
+            KeyError: If a field is missing.
+        """
+        segment = document["segment"]
+        return cls(str(document["archive"]), int(document["number"]), None if segment is None else int(segment))

@@ -23,6 +23,15 @@ class UploadState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UPLOAD_STATE_CREATED: _ClassVar[UploadState]
     UPLOAD_STATE_UPDATED: _ClassVar[UploadState]
     UPLOAD_STATE_UNCHANGED: _ClassVar[UploadState]
+
+class ImportState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    IMPORT_STATE_UNSPECIFIED: _ClassVar[ImportState]
+    IMPORT_STATE_QUEUED: _ClassVar[ImportState]
+    IMPORT_STATE_RUNNING: _ClassVar[ImportState]
+    IMPORT_STATE_SUCCEEDED: _ClassVar[ImportState]
+    IMPORT_STATE_FAILED: _ClassVar[ImportState]
+    IMPORT_STATE_CANCELLED: _ClassVar[ImportState]
 ORIGINALS_POLICY_UNSPECIFIED: OriginalsPolicy
 ORIGINALS_POLICY_COPY: OriginalsPolicy
 ORIGINALS_POLICY_REFERENCE: OriginalsPolicy
@@ -30,6 +39,12 @@ UPLOAD_STATE_UNSPECIFIED: UploadState
 UPLOAD_STATE_CREATED: UploadState
 UPLOAD_STATE_UPDATED: UploadState
 UPLOAD_STATE_UNCHANGED: UploadState
+IMPORT_STATE_UNSPECIFIED: ImportState
+IMPORT_STATE_QUEUED: ImportState
+IMPORT_STATE_RUNNING: ImportState
+IMPORT_STATE_SUCCEEDED: ImportState
+IMPORT_STATE_FAILED: ImportState
+IMPORT_STATE_CANCELLED: ImportState
 
 class Archive(_message.Message):
     __slots__ = ("name", "model", "originals", "item_count", "create_time")
@@ -318,3 +333,111 @@ class WarmArchiveResponse(_message.Message):
     budget_bytes: int
     queued_tasks: int
     def __init__(self, selected_items: _Optional[int] = ..., complete_items: _Optional[int] = ..., missing_windows: _Optional[int] = ..., estimated_seconds: _Optional[float] = ..., estimated_bytes: _Optional[int] = ..., budget_bytes: _Optional[int] = ..., queued_tasks: _Optional[int] = ...) -> None: ...
+
+class ImportFailure(_message.Message):
+    __slots__ = ("path", "error")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    error: _resources_pb2.Error
+    def __init__(self, path: _Optional[str] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ...) -> None: ...
+
+class Import(_message.Message):
+    __slots__ = ("name", "archive", "folder", "split", "state", "total_images", "created_items", "updated_items", "unchanged_items", "failed_images", "failures", "warnings", "error", "create_time", "finish_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    FOLDER_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    CREATED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    FINISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    archive: str
+    folder: str
+    split: str
+    state: ImportState
+    total_images: int
+    created_items: int
+    updated_items: int
+    unchanged_items: int
+    failed_images: int
+    failures: _containers.RepeatedCompositeFieldContainer[ImportFailure]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    error: _resources_pb2.Error
+    create_time: _timestamp_pb2.Timestamp
+    finish_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., state: _Optional[_Union[ImportState, str]] = ..., total_images: _Optional[int] = ..., created_items: _Optional[int] = ..., updated_items: _Optional[int] = ..., unchanged_items: _Optional[int] = ..., failed_images: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[ImportFailure, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CreateImportRequest(_message.Message):
+    __slots__ = ("archive", "folder", "split")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    FOLDER_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    folder: str
+    split: str
+    def __init__(self, archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
+
+class CreateImportResponse(_message.Message):
+    __slots__ = ()
+    IMPORT_FIELD_NUMBER: _ClassVar[int]
+    def __init__(self, **kwargs) -> None: ...
+
+class GetImportRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetImportResponse(_message.Message):
+    __slots__ = ()
+    IMPORT_FIELD_NUMBER: _ClassVar[int]
+    def __init__(self, **kwargs) -> None: ...
+
+class ListImportsRequest(_message.Message):
+    __slots__ = ("archive", "page_size", "page_token")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    page_size: int
+    page_token: str
+    def __init__(self, archive: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListImportsResponse(_message.Message):
+    __slots__ = ("imports", "next_page_token")
+    IMPORTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    imports: _containers.RepeatedCompositeFieldContainer[Import]
+    next_page_token: str
+    def __init__(self, imports: _Optional[_Iterable[_Union[Import, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WatchImportRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class WatchImportResponse(_message.Message):
+    __slots__ = ()
+    IMPORT_FIELD_NUMBER: _ClassVar[int]
+    def __init__(self, **kwargs) -> None: ...
+
+class CancelImportRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class CancelImportResponse(_message.Message):
+    __slots__ = ()
+    IMPORT_FIELD_NUMBER: _ClassVar[int]
+    def __init__(self, **kwargs) -> None: ...

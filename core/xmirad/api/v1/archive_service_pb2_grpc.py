@@ -105,6 +105,31 @@ class ArchiveServiceStub:
                 request_serializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveRequest.SerializeToString,
                 response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveResponse.FromString,
                 _registered_method=True)
+        self.CreateImport = channel.unary_unary(
+                '/xmirad.v1.ArchiveService/CreateImport',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.CreateImportRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.CreateImportResponse.FromString,
+                _registered_method=True)
+        self.GetImport = channel.unary_unary(
+                '/xmirad.v1.ArchiveService/GetImport',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.GetImportRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.GetImportResponse.FromString,
+                _registered_method=True)
+        self.ListImports = channel.unary_unary(
+                '/xmirad.v1.ArchiveService/ListImports',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.ListImportsRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.ListImportsResponse.FromString,
+                _registered_method=True)
+        self.WatchImport = channel.unary_stream(
+                '/xmirad.v1.ArchiveService/WatchImport',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.WatchImportRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.WatchImportResponse.FromString,
+                _registered_method=True)
+        self.CancelImport = channel.unary_unary(
+                '/xmirad.v1.ArchiveService/CancelImport',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.CancelImportRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.CancelImportResponse.FromString,
+                _registered_method=True)
 
 
 class ArchiveServiceServicer:
@@ -214,6 +239,44 @@ class ArchiveServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateImport(self, request, context):
+        """Begins to store the images of a folder that the service's indexers reach. Images that are there just so are found
+        unchanged, so beginning again goes on where an import was cut short. While another import into the archive is not
+        finished it fails with IMPORT_RUNNING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImport(self, request, context):
+        """Returns an import as it is now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImports(self, request, context):
+        """Lists imports in the order of their names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchImport(self, request, context):
+        """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
+        by calling again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelImport(self, request, context):
+        """Stops an import within seconds. What it has stored stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArchiveServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -286,6 +349,31 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.WarmArchive,
                     request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveRequest.FromString,
                     response_serializer=xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveResponse.SerializeToString,
+            ),
+            'CreateImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateImport,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.CreateImportRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.CreateImportResponse.SerializeToString,
+            ),
+            'GetImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImport,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.GetImportRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.GetImportResponse.SerializeToString,
+            ),
+            'ListImports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImports,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.ListImportsRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.ListImportsResponse.SerializeToString,
+            ),
+            'WatchImport': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchImport,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.WatchImportRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.WatchImportResponse.SerializeToString,
+            ),
+            'CancelImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelImport,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.CancelImportRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.CancelImportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -667,6 +755,141 @@ class ArchiveService:
             '/xmirad.v1.ArchiveService/WarmArchive',
             xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveRequest.SerializeToString,
             xmirad_dot_v1_dot_archive__service__pb2.WarmArchiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/CreateImport',
+            xmirad_dot_v1_dot_archive__service__pb2.CreateImportRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.CreateImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/GetImport',
+            xmirad_dot_v1_dot_archive__service__pb2.GetImportRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.GetImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/ListImports',
+            xmirad_dot_v1_dot_archive__service__pb2.ListImportsRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.ListImportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/WatchImport',
+            xmirad_dot_v1_dot_archive__service__pb2.WatchImportRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.WatchImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/CancelImport',
+            xmirad_dot_v1_dot_archive__service__pb2.CancelImportRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.CancelImportResponse.FromString,
             options,
             channel_credentials,
             insecure,

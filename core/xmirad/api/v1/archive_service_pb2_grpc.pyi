@@ -70,6 +70,21 @@ class ArchiveServiceStub:
     """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
     will take; asking again goes on where it stands.
     """
+    CreateImport: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.CreateImportRequest, _archive_service_pb2.CreateImportResponse]
+    """Begins to store the images of a folder that the service's indexers reach. Images that are there just so are found
+    unchanged, so beginning again goes on where an import was cut short. While another import into the archive is not
+    finished it fails with IMPORT_RUNNING.
+    """
+    GetImport: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.GetImportRequest, _archive_service_pb2.GetImportResponse]
+    """Returns an import as it is now."""
+    ListImports: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.ListImportsRequest, _archive_service_pb2.ListImportsResponse]
+    """Lists imports in the order of their names."""
+    WatchImport: _grpc.UnaryStreamMultiCallable[_archive_service_pb2.WatchImportRequest, _archive_service_pb2.WatchImportResponse]
+    """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
+    by calling again.
+    """
+    CancelImport: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.CancelImportRequest, _archive_service_pb2.CancelImportResponse]
+    """Stops an import within seconds. What it has stored stays."""
 
 @_typing.type_check_only
 class ArchiveServiceAsyncStub(ArchiveServiceStub):
@@ -113,6 +128,21 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
     will take; asking again goes on where it stands.
     """
+    CreateImport: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.CreateImportRequest, _archive_service_pb2.CreateImportResponse]  # type: ignore[assignment]
+    """Begins to store the images of a folder that the service's indexers reach. Images that are there just so are found
+    unchanged, so beginning again goes on where an import was cut short. While another import into the archive is not
+    finished it fails with IMPORT_RUNNING.
+    """
+    GetImport: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.GetImportRequest, _archive_service_pb2.GetImportResponse]  # type: ignore[assignment]
+    """Returns an import as it is now."""
+    ListImports: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.ListImportsRequest, _archive_service_pb2.ListImportsResponse]  # type: ignore[assignment]
+    """Lists imports in the order of their names."""
+    WatchImport: _aio.UnaryStreamMultiCallable[_archive_service_pb2.WatchImportRequest, _archive_service_pb2.WatchImportResponse]  # type: ignore[assignment]
+    """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
+    by calling again.
+    """
+    CancelImport: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.CancelImportRequest, _archive_service_pb2.CancelImportResponse]  # type: ignore[assignment]
+    """Stops an import within seconds. What it has stored stays."""
 
 class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
     """Creates, fills and maintains archives."""
@@ -237,5 +267,50 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
         will take; asking again goes on where it stands.
         """
+
+    @_abc_1.abstractmethod
+    def CreateImport(
+        self,
+        request: _archive_service_pb2.CreateImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_service_pb2.CreateImportResponse, _abc.Awaitable[_archive_service_pb2.CreateImportResponse]]:
+        """Begins to store the images of a folder that the service's indexers reach. Images that are there just so are found
+        unchanged, so beginning again goes on where an import was cut short. While another import into the archive is not
+        finished it fails with IMPORT_RUNNING.
+        """
+
+    @_abc_1.abstractmethod
+    def GetImport(
+        self,
+        request: _archive_service_pb2.GetImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_service_pb2.GetImportResponse, _abc.Awaitable[_archive_service_pb2.GetImportResponse]]:
+        """Returns an import as it is now."""
+
+    @_abc_1.abstractmethod
+    def ListImports(
+        self,
+        request: _archive_service_pb2.ListImportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_service_pb2.ListImportsResponse, _abc.Awaitable[_archive_service_pb2.ListImportsResponse]]:
+        """Lists imports in the order of their names."""
+
+    @_abc_1.abstractmethod
+    def WatchImport(
+        self,
+        request: _archive_service_pb2.WatchImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_archive_service_pb2.WatchImportResponse], _abc.AsyncIterator[_archive_service_pb2.WatchImportResponse]]:
+        """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
+        by calling again.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelImport(
+        self,
+        request: _archive_service_pb2.CancelImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_service_pb2.CancelImportResponse, _abc.Awaitable[_archive_service_pb2.CancelImportResponse]]:
+        """Stops an import within seconds. What it has stored stays."""
 
 def add_ArchiveServiceServicer_to_server(servicer: ArchiveServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

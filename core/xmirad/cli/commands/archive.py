@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xmirad.cli import filters, options, warming
-from xmirad.cli.commands import archive_offline
+from xmirad.cli.commands import archive_imports, archive_offline
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
 from xmirad.types import OriginalsPolicy, Patient
@@ -155,5 +155,8 @@ def _short(model: str) -> str:
     return model.removeprefix("models/")[:12]
 
 
+app.command("import", epilog=archive_imports.EXAMPLES)(archive_imports.import_folder)
+app.command("imports")(archive_imports.list_imports)
+app.command("cancel-import")(archive_imports.cancel_import)
 app.command("verify", epilog=archive_offline.EXAMPLES)(archive_offline.verify)
 app.command("rebuild", epilog=archive_offline.EXAMPLES)(archive_offline.rebuild)

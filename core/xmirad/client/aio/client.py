@@ -11,6 +11,7 @@ from xmirad.client import archive_calls, search_calls
 from xmirad.client.aio.connection import AioConnection
 from xmirad.client.aio.exchange import AioExchange
 from xmirad.client.aio.explaining import AioExplanationMethods
+from xmirad.client.aio.importing import AioImportMethods
 from xmirad.client.client import DEFAULT_ADDRESS, NO_FILTER, READY_PAUSE_SECONDS
 from xmirad.client.connection import not_ready
 from xmirad.client.credentials import NO_CREDENTIALS, Credentials
@@ -32,7 +33,7 @@ from xmirad.errors import BackendUnavailableError
 from xmirad.types import EncodedImage, ItemFilter, OriginalsPolicy, Patient, PatientPolicy
 
 
-class AioClient(AioExplanationMethods):
+class AioClient(AioExplanationMethods, AioImportMethods):
     """A connection to a service. An asynchronous context manager; belongs to the event loop that it is made in.
 
     Archives are named by their short id (`covidx`), items by their resource name as results carry it

@@ -9,7 +9,7 @@ from xmirad.client.aio.watching import updates
 from xmirad.client.explaining import NO_FILTER, OCCLUSION
 from xmirad.client.explanation_types import Explanation, ExplanationUpdate, Method, WarmFigures
 from xmirad.client.search_types import SearchSource
-from xmirad.client.watching import Watch
+from xmirad.client.watching import ExplanationWatch
 from xmirad.saliency.method import ExplainedImage
 from xmirad.types import ItemFilter
 
@@ -110,7 +110,10 @@ class AioExplanationMethods:
             BackendUnavailableError: If the service was not available for longer than the client's timeout.
         """
         timeout = self._connection.timeout_seconds
-        return updates(self._connection, Watch(name, token, include_overlay=include_overlay, timeout_seconds=timeout))
+        return updates(
+            self._connection,
+            ExplanationWatch(name, token, include_overlay=include_overlay, timeout_seconds=timeout),
+        )
 
     async def explain(
         self,

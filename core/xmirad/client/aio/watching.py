@@ -1,4 +1,4 @@
-"""Watching an explanation over an asynchronous channel; see `xmirad.client.watching`."""
+"""Watching over an asynchronous channel; see `xmirad.client.watching`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,12 +7,11 @@ from uuid import uuid4
 import grpc
 
 from xmirad.client.aio.connection import AioConnection
-from xmirad.client.explanation_types import ExplanationUpdate
-from xmirad.client.watching import Watch
+from xmirad.client.watching import Update, Watch
 
 
-async def updates(connection: AioConnection, watch: Watch) -> AsyncIterator[ExplanationUpdate]:
-    """Yield an explanation after every change, until nothing more will change; streams that break are taken up again.
+async def updates(connection: AioConnection, watch: Watch[Update]) -> AsyncIterator[Update]:
+    """Yield what changes until nothing more will change; streams that break are taken up again.
 
     Closing the iterator ends the stream.
 
@@ -21,9 +20,7 @@ async def updates(connection: AioConnection, watch: Watch) -> AsyncIterator[Expl
     """
     while True:
         request_id, pause = uuid4().hex, 0.0
-        stream = connection.open(
-            lambda stubs: stubs.explanations.WatchExplanation, watch.request(), request_id=request_id
-        )
+        stream = connection.open(watch.method, watch.request(), request_id=request_id)
         try:
             while (message := await stream.read()) is not grpc.aio.EOF:
                 yield watch.received(message)

@@ -1,0 +1,54 @@
+"""`xmirad health`: whether a process of this machine does its work; for the health checks of containers."""
+
+import typer
+
+from xmirad.cli import options
+from xmirad.cli.output import Output
+from xmirad.cli.session import settings_of
+
+CHECK_SECONDS = 1.5
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where to look for what listens everywhere
+
+app = typer.Typer(help="Check a process: exit code 0 if it does its work.", no_args_is_help=True)
+
+
+@app.command("retrieval")
+def retrieval(context: typer.Context, as_json: options.Json = False) -> None:
+    """Ask the retrieval service, by the standard health protocol, whether it serves."""
+    from xmirad.client.credentials import Credentials
+    from xmirad.client.health import check_serving
+
+    settings = settings_of(context)
+    client = settings.client
+    credentials = Credentials(
+        ca_file=client.ca_file, certificate_file=client.certificate_file, key_file=client.key_file
+    )
+    host, _, port = settings.server.address.rpartition(":")
+    address = f"{LOOPBACK.get(host, host)}:{port}"
+    check_serving(address, credentials, timeout_seconds=CHECK_SECONDS)
+    _tell(Output(as_json), "retrieval", f"serves at {address}")
+
+
+@app.command("explainer")
+def explainer(context: typer.Context, as_json: options.Json = False) -> None:
+    """Look whether the explainer of this home has given a sign of life within 15 s."""
+    _check_worker(context, "explainer", Output(as_json))
+
+
+@app.command("indexer")
+def indexer(context: typer.Context, as_json: options.Json = False) -> None:
+    """Look whether the indexer of this home has given a sign of life within 15 s."""
+    _check_worker(context, "indexer", Output(as_json))
+
+
+def _check_worker(context: typer.Context, worker: str, output: Output) -> None:
+    from xmirad.heartbeat import check_heartbeat
+    from xmirad.home import Home
+
+    pid = check_heartbeat(Home(settings_of(context).home).heartbeat(worker), worker=worker)
+    _tell(output, worker, f"takes tasks (process {pid})")
+
+
+def _tell(output: Output, process: str, state: str) -> None:
+    output.json({"process": process, "healthy": True, "state": state})
+    output.text(f"{process} {state}")

@@ -1,0 +1,52 @@
+"""The values that the SDK returns of imports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from xmirad.errors import XmiradError
+from xmirad.types import ImportState
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The images of a folder on their way into an archive.
+
+    Attributes:
+        name: `imports/{import}`.
+        archive: The archive's id.
+        folder: Alias of the folder.
+        split: The split that is read, or an empty string.
+        state: How far it is; None where a newer service says what is not known here.
+        total: How many images there are; 0 while QUEUED.
+        created: How many images are new items.
+        updated: How many were there with other attributes.
+        unchanged: How many were there just so.
+        failed: How many were not stored.
+        failures: Why the first of those were not, by their paths relative to the folder.
+        warnings: What the reader of the folder noticed.
+        error: Why the import failed, or None.
+        create_time: When it was created, in UTC.
+        finish_time: When it ended, in UTC, or None.
+    """
+
+    name: str
+    archive: str
+    folder: str
+    split: str
+    state: ImportState | None
+    total: int
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    failures: Mapping[str, XmiradError]
+    warnings: tuple[str, ...]
+    error: XmiradError | None
+    create_time: datetime
+    finish_time: datetime | None
+
+    @property
+    def done(self) -> int:
+        """How many images are settled."""
+        return self.created + self.updated + self.unchanged + self.failed

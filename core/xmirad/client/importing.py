@@ -1,0 +1,43 @@
+"""The methods of the synchronous client that import folders."""
+
+from collections.abc import Iterator
+
+from xmirad.client import import_calls
+from xmirad.client.connection import Connection
+from xmirad.client.import_types import Import
+from xmirad.client.watching import ImportWatch, updates
+
+
+class ImportMethods:
+    """Imports over a connection."""
+
+    _connection: Connection
+
+    def create_import(self, archive: str, folder: str, *, split: str = "") -> Import:
+        """Begin to store the images of a folder that the service knows; those that are there are found unchanged.
+
+        Args:
+            archive: The archive's id; it must be there.
+            folder: Alias of the folder, by the service's setting `imports.folders`.
+            split: Split of the data set, or `all`; empty for what its reader takes without one.
+
+        Raises:
+            ConcurrentImportError: If another import into the archive is not finished.
+        """
+        return self._connection.run(import_calls.create_import(archive, folder, split=split))
+
+    def get_import(self, name: str) -> Import:
+        """Return an import as it is now."""
+        return self._connection.run(import_calls.get_import(name))
+
+    def list_imports(self, *, archive: str = "") -> Iterator[Import]:
+        """Yield the imports into an archive, or all, in the order of their names."""
+        return self._connection.entries(lambda token: import_calls.list_imports(archive, token))
+
+    def watch_import(self, name: str) -> Iterator[Import]:
+        """Yield an import as it is now and after every change, until it has ended; see `watch_explanation`."""
+        return updates(self._connection, ImportWatch(name, timeout_seconds=self._connection.timeout_seconds))
+
+    def cancel_import(self, name: str) -> Import:
+        """Stop an import and return it; what it has stored stays, and one that has ended stays as it is."""
+        return self._connection.run(import_calls.cancel_import(name))

@@ -1,0 +1,127 @@
+"""Creates, cancels and looks after imports; the work is done by whoever takes their tasks."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from xmirad.errors import ConcurrentImportError, ImportNotFoundError, InvalidRequestError
+from xmirad.ids import import_name
+from xmirad.imports.ports import ImportQueue
+from xmirad.imports.records import ImportSnapshot
+from xmirad.imports.store import ImportStore
+from xmirad.types import ImportState
+
+
+class Importing:
+    """The imports of a site. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        store: ImportStore,
+        queue: ImportQueue,
+        *,
+        site: str,
+        folders: Iterable[str],
+        step_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Import from the folders of these aliases; a step of a worker is over after `step_seconds`."""
+        self._store = store
+        self._queue = queue
+        self._site = site
+        self._folders = frozenset(folders)
+        self._step_seconds = step_seconds
+        self._clock = clock
+
+    def create(self, archive: str, *, folder: str, split: str) -> ImportSnapshot:
+        """Begin an import into an archive that is there.
+
+        Raises:
+            InvalidRequestError: If no folder has this alias.
+            ConcurrentImportError: If another import into the archive is not finished.
+            BackendUnavailableError: If blob store or queue fail. If the request was stored, it is carried out later.
+        """
+        if folder not in self._folders:
+            known = ", ".join(sorted(self._folders)) or "none; they are named in the setting imports.folders"
+            message = f"no folder of the service has this alias; known are: {known}"
+            raise InvalidRequestError(message, field="folder", metadata={"value": folder, "allowed": known})
+        latest = self._store.latest(archive)
+        if latest is not None and not latest.state.is_terminal:
+            raise _running(latest.request.name)
+        number = latest.request.number + 1 if latest is not None else 1
+        request = self._store.begin(archive, number, site=self._site, folder=folder, split=split)
+        if request is None:
+            raise _running(import_name(archive, number))
+        self._queue.publish(archive, number, None)
+        return ImportSnapshot(request)
+
+    def snapshot(self, archive: str, number: int) -> ImportSnapshot:
+        """Return an import as it is now.
+
+        Raises:
+            ImportNotFoundError: If this site has none of that name.
+        """
+        found = self._store.snapshot(archive, number)
+        if found.request.site != self._site:
+            name = found.request.name
+            raise ImportNotFoundError(f"there is no {name}", field="name", metadata={"import": name})
+        return found
+
+    def page(self, archives: Sequence[str], *, after: str, limit: int) -> list[ImportSnapshot]:
+        """Return at most `limit` imports into some archives, in the order of their names, behind the name `after`."""
+        named = {
+            import_name(archive, number): (archive, number) for archive in archives for number in self._numbers(archive)
+        }
+        return [self.snapshot(*named[name]) for name in sorted(named) if name > after][:limit]
+
+    def cancel(self, archive: str, number: int) -> ImportSnapshot:
+        """Stop an import and return it; images stored stay, and one that has ended stays as it is.
+
+        Raises:
+            ImportNotFoundError: If this site has none of that name.
+        """
+        found = self.snapshot(archive, number)
+        if not found.state.is_terminal:
+            self._store.finish(found.request, ImportState.CANCELLED)
+        return self.snapshot(archive, number)
+
+    def require_idle(self, archive: str) -> None:
+        """Refuse what must not happen while an import fills an archive.
+
+        Raises:
+            ConcurrentImportError: If one does, or was stopped so lately that a worker may still store an image.
+        """
+        latest = self._store.latest(archive)
+        if latest is None or latest.state is ImportState.SUCCEEDED:
+            return
+        if latest.outcome is None:
+            raise _running(latest.request.name)
+        left = latest.outcome.finish_time + self._step_seconds - self._clock()
+        if left > 0:
+            raise _running(latest.request.name, seconds=left)
+
+    def forget(self, archive: str) -> None:
+        """Delete the records of the imports into an archive that is gone."""
+        self._store.forget(archive)
+
+    def sweep(self, archives: Iterable[str]) -> int:
+        """Publish again what is neither done nor waiting, and return how many imports are not finished."""
+        unfinished = 0
+        for archive in archives:
+            latest = self._store.latest(archive)
+            if latest is None or latest.state.is_terminal or latest.request.site != self._site:
+                continue
+            unfinished += 1
+            segments: Mapping[int | None, None] = dict.fromkeys(latest.unfinished())
+            for segment in segments or [None]:
+                self._queue.publish(archive, latest.request.number, segment)
+        return unfinished
+
+    def _numbers(self, archive: str) -> list[int]:
+        return self._store.numbers(archive)
+
+
+def _running(name: str, *, seconds: float | None = None) -> ConcurrentImportError:
+    message = f"{name} is not finished; wait for it or cancel it"
+    if seconds is not None:
+        message = f"{name} is being stopped; try again in {seconds:.0f} s"
+    return ConcurrentImportError(message, metadata={"import": name}, retry_delay_seconds=seconds)

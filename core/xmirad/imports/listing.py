@@ -1,0 +1,67 @@
+"""What is in a folder, in a stable order, read once by every process that works on an import."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xmirad.datasets.dataset import DatasetItem
+from xmirad.datasets.reading import read_dataset
+from xmirad.errors import InvalidRequestError
+from xmirad.ids import canonical_digest
+from xmirad.imports.records import ImportRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The images of a folder.
+
+    Attributes:
+        folder: What the images' paths are relative to.
+        items: The images.
+        digest: Digest of which they are, in their order.
+        warnings: What the reader noticed and went on.
+    """
+
+    folder: Path
+    items: tuple[DatasetItem, ...]
+    digest: str
+    warnings: tuple[str, ...]
+
+    def path(self, number: int) -> str:
+        """Return the path of an image relative to the folder."""
+        return self.items[number].path.relative_to(self.folder).as_posix()
+
+
+class Listings:
+    """Keeps the listing used last. Belongs to one process and import after import."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        """Read folders by their aliases."""
+        self._folders = folders
+        self._last: tuple[str, Listing] | None = None
+
+    def of(self, request: ImportRequest) -> Listing:
+        """Return what an import is to store.
+
+        Raises:
+            InvalidRequestError: If the folder is not known here, or cannot be read as a data set.
+        """
+        if self._last is None or self._last[0] != request.name:
+            self._last = (request.name, self._read(request))
+        return self._last[1]
+
+    def _read(self, request: ImportRequest) -> Listing:
+        path = self._folders.get(request.folder)
+        if path is None:
+            message = f"this indexer knows no folder {request.folder}; name it in the setting imports.folders"
+            raise InvalidRequestError(message, field="folder", metadata={"value": request.folder})
+        try:
+            dataset = read_dataset(path, split=request.split or None)
+        except InvalidRequestError as error:
+            # A client is told the alias, never where that is.
+            message = error.message.replace(str(path), request.folder)
+            field = "split" if error.field == "split" else "folder"
+            raise InvalidRequestError(message, field=field, metadata={"folder": request.folder}) from error
+        folder = path if path.is_dir() else path.parent
+        named = [(str(item.path.relative_to(folder)), item.external_id, item.frame or 0) for item in dataset.items]
+        return Listing(folder, dataset.items, canonical_digest(named), dataset.warnings)

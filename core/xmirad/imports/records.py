@@ -1,0 +1,186 @@
+"""What is kept of an import, and how far it is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from xmirad.errors import XmiradError
+from xmirad.ids import import_name
+from xmirad.types import ImportState, UploadState
+
+MOST_FAILURES = 20
+"""Failures beyond this many are counted only."""
+MOST_SEGMENTS = 16
+SEGMENT_IMAGES = 64
+"""Fewer images than this are not worth another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What was asked for.
+
+    Attributes:
+        archive: Id of the archive to fill.
+        number: Which import into the archive it is, from 1.
+        site: The site of the archive.
+        folder: Alias of the folder.
+        split: Split of the data set, or an empty string.
+        create_time: In seconds since 1970.
+    """
+
+    archive: str
+    number: int
+    site: str
+    folder: str
+    split: str
+    create_time: float
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return import_name(self.archive, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What was found in the folder.
+
+    Attributes:
+        total: Number of images.
+        segments: How many workers may share the work.
+        listing: Digest of which images they are, in their order.
+        warnings: What the reader noticed and went on.
+    """
+
+    total: int
+    segments: int
+    listing: str
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, total: int, *, listing: str, warnings: Iterable[str]) -> "ImportPlan":
+        """Return a plan for so many images."""
+        segments = min(MOST_SEGMENTS, max(1, total // SEGMENT_IMAGES))
+        return cls(total, segments, listing, tuple(warnings))
+
+    def bounds(self, segment: int) -> tuple[int, int]:
+        """Return the first image of a segment and the one behind its last."""
+        return self.total * segment // self.segments, self.total * (segment + 1) // self.segments
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFailure:
+    """An image that was not stored.
+
+    Attributes:
+        path: The file, relative to the folder.
+        error: Why it was not.
+    """
+
+    path: str
+    error: XmiradError
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPart:
+    """What became of some images in a row.
+
+    Attributes:
+        segment: Their segment.
+        first: Number of the first.
+        end: Number behind the last.
+        created: How many are new.
+        updated: How many were there with other attributes.
+        unchanged: How many were there just so.
+        failed: How many were not stored.
+        failures: The first of those.
+    """
+
+    segment: int
+    first: int
+    end: int
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    failures: tuple[ImportFailure, ...] = ()
+
+    @classmethod
+    def of(cls, segment: int, first: int, outcomes: Sequence["UploadState | ImportFailure"]) -> "ImportPart":
+        """Count the outcomes of images in a row."""
+        failures = tuple(outcome for outcome in outcomes if isinstance(outcome, ImportFailure))
+        return cls(
+            segment,
+            first,
+            first + len(outcomes),
+            created=sum(outcome is UploadState.CREATED for outcome in outcomes),
+            updated=sum(outcome is UploadState.UPDATED for outcome in outcomes),
+            unchanged=sum(outcome is UploadState.UNCHANGED for outcome in outcomes),
+            failed=len(failures),
+            failures=failures[:MOST_FAILURES],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOutcome:
+    """How an import ended.
+
+    Attributes:
+        state: A terminal state.
+        finish_time: In seconds since 1970.
+        error: Why it failed, or None.
+    """
+
+    state: ImportState
+    finish_time: float
+    error: XmiradError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSnapshot:
+    """An import at one moment.
+
+    Attributes:
+        request: What was asked for.
+        plan: What is in the folder, or None if nobody has looked yet.
+        parts: What was done, in order, without gaps within a segment.
+        outcome: How it ended, or None.
+    """
+
+    request: ImportRequest
+    plan: ImportPlan | None = None
+    parts: tuple[ImportPart, ...] = ()
+    outcome: ImportOutcome | None = None
+    failures: tuple[ImportFailure, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gather the first failures."""
+        failures = [failure for part in self.parts for failure in part.failures]
+        object.__setattr__(self, "failures", tuple(failures[:MOST_FAILURES]))
+
+    @property
+    def state(self) -> ImportState:
+        """How far it is."""
+        if self.outcome is not None:
+            return self.outcome.state
+        return ImportState.QUEUED if self.plan is None else ImportState.RUNNING
+
+    @property
+    def done(self) -> int:
+        """How many images are settled."""
+        return sum(part.end - part.first for part in self.parts)
+
+    def position(self, segment: int) -> int:
+        """Return the number of the first image of a segment that is not settled.
+
+        Raises:
+            ValueError: If there is no plan yet.
+        """
+        if self.plan is None:
+            raise ValueError("an import without a plan has no segments")
+        return max([self.plan.bounds(segment)[0], *(part.end for part in self.parts if part.segment == segment)])
+
+    def unfinished(self) -> list[int]:
+        """Return the segments with images that are not settled."""
+        if self.plan is None:
+            return []
+        return [n for n in range(self.plan.segments) if self.position(n) < self.plan.bounds(n)[1]]

@@ -1,0 +1,159 @@
+"""What a worker does with a task of an import: a bounded number of images, then it lets others have their turn."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from xmirad.datasets.dataset import DatasetItem
+from xmirad.errors import (
+    BackendUnavailableError,
+    InvalidImageError,
+    InvalidRequestError,
+    ItemAlreadyExistsError,
+    ItemDeletedError,
+    OverloadedError,
+    PayloadTooLargeError,
+    UnsupportedImageError,
+    XmiradError,
+)
+from xmirad.imports.listing import Listing, Listings
+from xmirad.imports.records import ImportFailure, ImportPart, ImportPlan, ImportRequest, ImportSnapshot
+from xmirad.imports.store import ImportStore
+from xmirad.indexing.incoming import IncomingItem
+from xmirad.types import EncodedImage, ImportState, UploadState
+
+IN_FLIGHT = 8
+LOOK_SECONDS = 1.0
+TEMPORARY = (BackendUnavailableError, OverloadedError)
+OF_THE_IMAGE = (
+    InvalidImageError,
+    UnsupportedImageError,
+    PayloadTooLargeError,
+    InvalidRequestError,
+    ItemAlreadyExistsError,
+    ItemDeletedError,
+)
+Put = Callable[[IncomingItem], Awaitable[UploadState]]
+Opener = Callable[[str], Awaitable[Put]]
+
+
+@dataclass(slots=True)
+class _Step:
+    """What became of the images of one step, by number, and what else went wrong."""
+
+    request: ImportRequest
+    numbers: Iterator[int]
+    outcomes: dict[int, UploadState | ImportFailure] = field(default_factory=dict)
+    error: XmiradError | None = None
+    is_stopped: bool = False
+    looked: float = field(default_factory=time.monotonic)
+
+
+class ImportSteps:
+    """Does steps of imports. Belongs to one event loop and does one step at a time."""
+
+    def __init__(
+        self,
+        store: ImportStore,
+        listings: Listings,
+        open_archive: Opener,
+        *,
+        step_seconds: float,
+        max_image_bytes: int,
+    ) -> None:
+        """Begin no image after `step_seconds`; `open_archive` returns what stores an image in an archive."""
+        self._store = store
+        self._listings = listings
+        self._open_archive = open_archive
+        self._step_seconds = step_seconds
+        self._max_image_bytes = max_image_bytes
+
+    async def run(self, archive: str, number: int, segment: int | None) -> Sequence[int]:
+        """Look into the folder, or go on with a segment; return with which segments to go on after it.
+
+        Raises:
+            ImportNotFoundError: If there is no such import any more.
+            BackendUnavailableError: If a store fails; what is done is kept.
+        """
+        before = self._store.snapshot(archive, number)
+        if before.state.is_terminal:
+            return ()
+        try:
+            after = await self._advance(before, segment)
+        except TEMPORARY:
+            raise
+        except XmiradError as error:
+            self._store.finish(before.request, ImportState.FAILED, error)
+            return ()
+        unfinished = after.unfinished()
+        if not unfinished:
+            self._store.finish(after.request, ImportState.SUCCEEDED)
+        return unfinished if segment is None else [each for each in unfinished if each == segment]
+
+    async def _advance(self, before: ImportSnapshot, segment: int | None) -> ImportSnapshot:
+        request, listing = before.request, self._listings.of(before.request)
+        plan = before.plan
+        if plan is None:
+            found = ImportPlan.of(len(listing.items), listing=listing.digest, warnings=listing.warnings)
+            plan = self._store.put_plan(request, found)
+        if plan.listing != listing.digest:
+            message = "the files in the folder are others than when the import began; import it again"
+            raise InvalidRequestError(message, field="folder", metadata={"folder": request.folder})
+        if segment is not None and before.plan is not None:
+            step = await self._stored(before, listing, segment)
+            done = list(_in_a_row(step, before.position(segment)))
+            if done:
+                self._store.put_part(request, ImportPart.of(segment, before.position(segment), done))
+            if step.error is not None:
+                raise step.error
+        return self._store.snapshot(request.archive, request.number)
+
+    async def _stored(self, before: ImportSnapshot, listing: Listing, segment: int) -> _Step:
+        put = await self._open_archive(before.request.archive)
+        end = before.plan.bounds(segment)[1] if before.plan else 0
+        step = _Step(before.request, iter(range(before.position(segment), end)))
+        try:
+            async with asyncio.timeout(self._step_seconds):
+                await asyncio.gather(*(self._work(step, listing, put) for _ in range(IN_FLIGHT)))
+        except TimeoutError:
+            pass  # the images that were under way come first in the next step
+        return step
+
+    async def _work(self, step: _Step, listing: Listing, put: Put) -> None:
+        for number in step.numbers:
+            try:
+                incoming = await asyncio.to_thread(self._incoming, listing.items[number])
+                step.outcomes[number] = await put(incoming)
+            except OF_THE_IMAGE as error:
+                step.outcomes[number] = ImportFailure(listing.path(number), error)
+            except XmiradError as error:
+                step.error = error
+            if step.error is not None or self._is_stopped(step):
+                return
+
+    def _is_stopped(self, step: _Step) -> bool:
+        """Look now and then whether the import was cancelled or has failed in another segment."""
+        if time.monotonic() - step.looked > LOOK_SECONDS:
+            step.looked = time.monotonic()
+            step.is_stopped = self._store.is_finished(step.request)
+        return step.is_stopped
+
+    def _incoming(self, item: DatasetItem) -> IncomingItem:
+        try:
+            size = item.path.stat().st_size
+            if size > self._max_image_bytes:
+                message = f"the file has {size} bytes; {self._max_image_bytes} are allowed"
+                metadata = {"limit": str(self._max_image_bytes), "size": str(size)}
+                raise PayloadTooLargeError(message, metadata=metadata)
+            data = item.path.read_bytes()
+        except OSError as error:
+            raise InvalidImageError(f"the file cannot be read: {error.strerror}") from error
+        image = EncodedImage(data, frame=item.frame)
+        return IncomingItem(image, item.external_id, item.attributes, item.patient)
+
+
+def _in_a_row(step: _Step, first: int) -> Iterator[UploadState | ImportFailure]:
+    while (outcome := step.outcomes.get(first)) is not None:
+        yield outcome
+        first += 1
