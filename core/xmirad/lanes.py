@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -82,11 +83,15 @@ class Lane:
             thread.start()
 
     async def run(self, priority: Priority, call: Callable[..., T], *args: object) -> T:
-        """Call a function on the lane and await its result; cancelling drops it if it has not begun."""
+        """Call a function on the lane and await its result; cancelling drops it if it has not begun.
+
+        The function sees the caller's context variables: request id and trace go with it.
+        """
+        context = copy_context()
         if priority is Priority.INTERACTIVE or self._turns is None:
-            return await asyncio.wrap_future(self.submit(priority, lambda: call(*args)))
+            return await asyncio.wrap_future(self.submit(priority, lambda: context.run(call, *args)))
         async with self._turns.one():
-            return await asyncio.wrap_future(self.submit(priority, lambda: call(*args)))
+            return await asyncio.wrap_future(self.submit(priority, lambda: context.run(call, *args)))
 
     def submit(self, priority: Priority, call: Callable[[], T]) -> Future[T]:
         """Queue a call.

@@ -157,7 +157,22 @@ class LoggingSettings(SettingsGroup):
 class MetricsSettings(SettingsGroup):
     """Prometheus metrics."""
 
-    port: int = Field(0, ge=0, le=MAX_PORT, description="Port of the metrics page on the loopback interface; 0: none.")
+    port: int = Field(0, ge=0, le=MAX_PORT, description="Port of the metrics page; 0: none.")
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Interface of the metrics page, which asks for no credentials."
+    )
+
+
+class TracingSettings(SettingsGroup):
+    """Traces (OpenTelemetry)."""
+
+    endpoint: str = Field(
+        "",
+        pattern=r"^$|^https?://\S+$",
+        description="OTLP gRPC URL of the collector, such as http://127.0.0.1:4317. Empty: no traces.",
+    )
+    service_name: str = Field("xmirad", min_length=1, description="Name of the system; `-retrieval` and so on follow.")
+    share: float = Field(1.0, ge=0, le=1, description="Share of the requests to trace, unless the caller decides.")
 
 
 def _default_models_dir(values: Mapping[str, Any]) -> Path:
@@ -199,7 +214,9 @@ class Settings(BaseSettings):
     queue: QueueSettings = Field(default_factory=QueueSettings)
     explanations: ExplanationSettings = Field(default_factory=ExplanationSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
+    imports: ImportSettings = Field(default_factory=ImportSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
 
     @property
     def blobs_url(self) -> str:
@@ -213,7 +230,6 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-    imports: ImportSettings = Field(default_factory=ImportSettings)
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: arguments, environment, TOML file."""

@@ -18,6 +18,7 @@ from xmirad.models.embedder import BackboneEmbedder, load_embedder
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import connect
 from xmirad.queue.dead_letters import Attempts, DeadLetters
+from xmirad.queue.task_figures import TaskFigures
 from xmirad.queue.task_queue import RedisTaskQueue
 from xmirad.settings import Settings
 
@@ -36,6 +37,7 @@ class Parts:
     queue: RedisTaskQueue
     attempts: Attempts
     dead_letters: DeadLetters
+    figures: TaskFigures
     failpoint: Failpoint
     most_attempts: int
 
@@ -59,6 +61,7 @@ def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
         queue=queue,
         attempts=Attempts(server),
         dead_letters=DeadLetters(server, app),
+        figures=TaskFigures(server),
         failpoint=Failpoint(settings.failpoint),
         most_attempts=settings.queue.attempts,
     )

@@ -1,6 +1,7 @@
 """What a worker does with a task. Every task may come twice, and any may take its worker with it."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -9,13 +10,22 @@ from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, Int
 from xmirad.explanations.ports import QueueName
 from xmirad.failpoints import FailpointName
 from xmirad.queue.payloads import FILL, AssessTask, FillTask
+from xmirad.queue.task_figures import TaskOutcome
 from xmirad_explainer.parts import Parts
 
 LOST = "WORKER_LOST"
 _log = logging.getLogger(__name__)
 
 
-def fill(parts: Parts, document: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a task ended, and which attempt at its work it was."""
+
+    outcome: TaskOutcome
+    attempt: int = 1
+
+
+def fill(parts: Parts, document: dict[str, Any]) -> Ended:
     """Compute a chunk unless it is there or nobody wants it, and bring forward whatever waits for it.
 
     An attempt is counted before the work and taken back after it: what remains are those that ended the process.
@@ -28,11 +38,12 @@ def fill(parts: Parts, document: dict[str, Any]) -> None:
         parts.queue.release(task.queue, task.key)
         # Who came in between was told that the task waits already.
         if not parts.board.is_wanted(task.entry.location):
-            return
+            return Ended(TaskOutcome.NOT_WANTED)
     attempt = parts.attempts.begin(task.key)
     if attempt > parts.most_attempts:
         _give_up(parts, task, document, attempt - 1)
-        return
+        return Ended(TaskOutcome.GIVEN_UP, attempt)
+    outcome = TaskOutcome.DONE
     try:
         parts.failpoint.reach(FailpointName.IN_FILL)
         parts.filler.fill(task.entry, task.chunk)
@@ -41,7 +52,7 @@ def fill(parts: Parts, document: dict[str, Any]) -> None:
         _log.warning("chunk.out_of_time")
         parts.queue.release(task.queue, task.key)
         parts.queue.fill(task.entry, [task.chunk], queue=task.queue)
-        return
+        return Ended(TaskOutcome.OUT_OF_TIME, attempt)
     except BackendUnavailableError:
         parts.attempts.clear(task.key)  # it is not the image that fails
         parts.queue.release(task.queue, task.key)
@@ -49,11 +60,13 @@ def fill(parts: Parts, document: dict[str, Any]) -> None:
     except XmiradError as error:
         _log.warning("chunk.failed", extra={"reason": error.reason})
         parts.completion.fail_entry(task.entry, error)
+        outcome = TaskOutcome.FAILED
     parts.attempts.clear(task.key)
     parts.queue.release(task.queue, task.key)
+    return Ended(outcome, attempt)
 
 
-def assess(parts: Parts, document: dict[str, Any]) -> None:
+def assess(parts: Parts, document: dict[str, Any]) -> Ended:
     """Compute some of the fidelity of an explanation's maps.
 
     Raises:
@@ -64,18 +77,21 @@ def assess(parts: Parts, document: dict[str, Any]) -> None:
     attempt = parts.attempts.begin(task.key)
     if attempt > parts.most_attempts:
         _log.warning("assessment.given_up")
-        return
+        return Ended(TaskOutcome.GIVEN_UP, attempt)
+    outcome = TaskOutcome.DONE
     try:
         parts.completion.assess(task.explanation, attempt=task.attempt)
     except ExplanationNotFoundError:
         _log.info("assessment.not_needed")
+        outcome = TaskOutcome.NOT_WANTED
     except BackendUnavailableError:
         parts.attempts.clear(task.key)
         raise
     except XmiradError as error:
         _log.warning("assessment.failed", extra={"reason": error.reason})
-        return
+        return Ended(TaskOutcome.FAILED, attempt)
     parts.attempts.clear(task.key)
+    return Ended(outcome, attempt)
 
 
 def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], attempts: int) -> None:

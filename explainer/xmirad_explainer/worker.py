@@ -4,20 +4,28 @@ import json
 import logging
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
 
+from xmirad import __version__
 from xmirad.errors import BackendUnavailableError
+from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
 from xmirad.home import PRIVATE_FILE, Home
 from xmirad.observability.logs import configure_logging
+from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
+from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import ASSESS, FILL
 from xmirad.settings import Settings
 from xmirad_explainer import tasks
+from xmirad_explainer.monitoring import PROCESS, Heartbeat, monitored
 from xmirad_explainer.parts import Parts, make_parts
+from xmirad_explainer.running import run_task
+from xmirad_explainer.tasks import Ended
 
 NICENESS = 10
 """A search never waits for an explanation."""
@@ -28,7 +36,7 @@ def run_worker(settings: Settings) -> None:
     """Work until SIGTERM.
 
     Raises:
-        BackendUnavailableError: If no queue is known.
+        BackendUnavailableError: If no queue is known, or the metrics page cannot be served.
         InvalidRequestError: If the queue's time limits do not fit each other.
     """
     url = queue_url(settings)
@@ -40,17 +48,20 @@ def run_worker(settings: Settings) -> None:
     worker = Worker(settings, app, url)
     worker.add_tasks()
     worker.connect_signals()
-    app.worker_main(
-        [
-            "worker",
-            "--pool=prefork",
-            f"--concurrency={settings.explanations.processes}",
-            f"--hostname=explainer-{os.getpid()}@{socket.gethostname()}",
-            "--without-gossip",
-            "--without-mingle",
-            "--loglevel=WARNING",
-        ]
-    )
+    name = f"{PROCESS}-{os.getpid()}@{socket.gethostname()}"
+    Heartbeat(name, url).connect_signals()
+    command = [
+        "worker",
+        "--pool=prefork",
+        f"--concurrency={settings.explanations.processes}",
+        f"--queues={','.join(EXPLANATION_QUEUES)}",
+        f"--hostname={name}",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=WARNING",
+    ]
+    with monitored(settings):
+        app.worker_main(command)
 
 
 class Worker:
@@ -66,19 +77,21 @@ class Worker:
     def add_tasks(self) -> None:
         """Give the names of the queue's tasks a body."""
 
-        def fill(**document: Any) -> None:  # noqa: ANN401 - JSON
-            tasks.fill(self._made_parts(), document)
+        def fill(task: Any, **document: Any) -> None:  # noqa: ANN401 - Celery's own class, JSON
+            queue = QueueName(document["queue"])
+            self._run(FILL, queue, lambda: tasks.fill(self._made_parts(), document), task)
 
-        def assess(**document: Any) -> None:  # noqa: ANN401 - JSON
-            tasks.assess(self._made_parts(), document)
+        def assess(task: Any, **document: Any) -> None:  # noqa: ANN401 - Celery's own class, JSON
+            self._run(ASSESS, QueueName.BACKGROUND, lambda: tasks.assess(self._made_parts(), document), task)
 
-        self._app.task(name=FILL)(fill)
-        self._app.task(name=ASSESS)(assess)
+        self._app.task(name=FILL, bind=True)(fill)
+        self._app.task(name=ASSESS, bind=True)(assess)
 
     def connect_signals(self) -> None:
         """Have the processes set up as they start."""
         setup_logging.connect(self._set_up_logging, weak=False)
         worker_process_init.connect(self._begin_process, weak=False)
+        worker_process_shutdown.connect(self._end_process, weak=False)
         worker_ready.connect(self._announce, weak=False)
 
     def _set_up_logging(self, **_: object) -> None:
@@ -88,7 +101,14 @@ class Worker:
 
     def _begin_process(self, **_: object) -> None:
         os.nice(NICENESS)
+        start_tracing(self._settings.tracing, process=PROCESS, version=__version__)
         self._parts = make_parts(self._settings, self._app, self._url)
+
+    def _end_process(self, **_: object) -> None:
+        stop_tracing()
+
+    def _run(self, name: str, queue: QueueName, work: Callable[[], Ended], task: Any) -> None:  # noqa: ANN401
+        run_task(name, queue, work, delivery=Delivery.of(task.request), figures=self._made_parts().figures)
 
     def _announce(self, **_: object) -> None:
         file = Home(self._settings.home).explainer_file

@@ -9,6 +9,7 @@ from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.records import ExplanationRequest, ImageKind, ImageReference, MethodName
 from xmirad.explanations.results import KeptMap
 from xmirad.models.embedder import BackboneEmbedder
+from xmirad.observability.tracing import SpanName, span
 from xmirad.saliency.activation import Activation
 from xmirad.saliency.attention import Attention
 from xmirad.saliency.geometry import Point, to_map
@@ -88,6 +89,10 @@ class MapScorer:
             ModelNotFoundError: If the model is needed and not here.
             EmbeddingCorruptError: If what is stored cannot be used.
         """
+        with span(SpanName.SCORE, windows=sum(windows.values())):
+            return self._maps(request, windows)
+
+    def _maps(self, request: ExplanationRequest, windows: Windows) -> tuple[KeptMap, ...] | None:
         entries = entries_of(request)
         maps = []
         for side in request.explained_image.sides:

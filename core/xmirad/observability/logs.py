@@ -13,6 +13,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor
 
 from xmirad.observability.fields import EventDict, describe_exception, only_allowed_fields
+from xmirad.observability.tracing import trace_id
 from xmirad.settings import LogFormat, LoggingSettings
 
 REQUEST_ID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
@@ -58,6 +59,11 @@ def request_context(offered: str = "") -> Iterator[str]:
         yield request_id
 
 
+def current_request_id() -> str:
+    """Return the request id of the block that this runs in, or an empty string."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
 def _renderer(log_format: LogFormat, stream: TextIO) -> Processor:
     terminal = stream.isatty()
     if log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and terminal):
@@ -83,4 +89,6 @@ def _add_origin(_logger: Any, _method: str, event: EventDict) -> EventDict:  # n
     record: logging.LogRecord = event["_record"]
     event["logger"] = record.name
     event["level"] = record.levelname.lower()
+    if trace := trace_id():
+        event["trace_id"] = trace
     return event

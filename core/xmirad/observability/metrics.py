@@ -3,14 +3,13 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-
-from xmirad.errors import BackendUnavailableError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 FAST_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 REQUEST_SECONDS = (*FAST_SECONDS, 10.0, 30.0, 60.0)
 MAX_ARCHIVES = 100
 OTHER = "other"
+ALL = "all"
 
 
 class RetrievalMetrics:
@@ -20,6 +19,7 @@ class RetrievalMetrics:
         decode_seconds: Time of decoding and preprocessing an image.
         embed_seconds: Time of computing embeddings.
         search_seconds: Time of the vector store's queries.
+        index_seconds: Time from an upload's arrival to its receipt.
     """
 
     def __init__(self, registry: CollectorRegistry, *, methods: Collection[str]) -> None:
@@ -35,15 +35,19 @@ class RetrievalMetrics:
             "xmirad_request_seconds", "Time of a request.", ["method"], registry=registry, buckets=REQUEST_SECONDS
         )
         self._in_flight = Gauge("xmirad_requests_in_flight", "Requests being answered.", ["method"], registry=registry)
+        self._serving = Gauge("xmirad_serving", "Whether a service is served; 1 or 0.", ["service"], registry=registry)
+        self._uploads = Gauge(
+            "xmirad_uploads_in_flight", "Images that have arrived and are not stored yet.", registry=registry
+        )
         self._items = Counter("xmirad_items_indexed", "Uploads by what they came to.", ["outcome"], registry=registry)
         self._archive = Gauge("xmirad_archive_items", "Items of an archive.", ["archive"], registry=registry)
         self._model = Gauge("xmirad_model_info", "Models in use; always 1.", ["model", "digest"], registry=registry)
         self._explanations = Counter(
             "xmirad_explanations_created", "Creates of explanations by state.", ["state"], registry=registry
         )
-        self._explaining = Gauge(
-            "xmirad_explanation_counts", "Counters that all processes share.", ["counter"], registry=registry
-        )
+        self._cache_bytes = Gauge("xmirad_cache_bytes", "Size of the occlusion cache.", registry=registry)
+        self._cache_entries = Gauge("xmirad_cache_entries", "Images in the occlusion cache.", registry=registry)
+        self._cache_budget = Gauge("xmirad_cache_budget_bytes", "Most that the cache may hold.", registry=registry)
         self.decode_seconds = Histogram(
             "xmirad_decode_seconds", "Time of decoding an image.", registry=registry, buckets=FAST_SECONDS
         )
@@ -53,11 +57,25 @@ class RetrievalMetrics:
         self.search_seconds = Histogram(
             "xmirad_search_seconds", "Time of a query of the vector store.", registry=registry, buckets=FAST_SECONDS
         )
+        self.index_seconds = Histogram(
+            "xmirad_index_seconds", "Time of storing an image.", registry=registry, buckets=REQUEST_SECONDS
+        )
 
-    def set_explanation_counters(self, counters: Mapping[str, int]) -> None:
-        """Show the counters that all processes of explanations share."""
-        for name, value in counters.items():
-            self._explaining.labels(name).set(value)
+    def set_cache(self, sizes: Collection[int], *, budget: int) -> None:
+        """Show the occlusion cache: the bytes of its entries, and how many it may hold."""
+        self._cache_bytes.set(sum(sizes))
+        self._cache_entries.set(len(sizes))
+        self._cache_budget.set(budget)
+
+    def set_serving(self, service: str, *, is_served: bool) -> None:
+        """Show whether a service is served; an empty name stands for all."""
+        self._serving.labels(service or ALL).set(int(is_served))
+
+    @contextmanager
+    def uploading(self) -> Iterator[None]:
+        """Count and time an image that is being stored for the length of the block."""
+        with self._uploads.track_inprogress(), self.index_seconds.time():
+            yield
 
     def explanation_created(self, state: str) -> None:
         """Count a create by the state of what is there then."""
@@ -104,26 +122,3 @@ class RetrievalMetrics:
 
     def _label(self, method: str) -> str:
         return method if method in self._methods else OTHER
-
-
-@contextmanager
-def metrics_page(registry: CollectorRegistry, port: int) -> Iterator[None]:
-    """Serve the metrics page on the loopback interface for the length of the block; not at all for port 0.
-
-    Raises:
-        BackendUnavailableError: If the port cannot be used.
-    """
-    if port == 0:
-        yield
-        return
-    try:
-        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
-    except OSError as error:
-        message = f"the metrics page cannot listen on port {port}: {error.strerror}"
-        raise BackendUnavailableError(message, field="metrics.port", metadata={"backend": "network"}) from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

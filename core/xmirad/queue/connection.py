@@ -6,13 +6,16 @@ from typing import Any
 
 import redis
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from xmirad.errors import BackendUnavailableError
 
 PREFIX = "xmirad:"
 SECONDS = 5.0
 RETRY_SECONDS = 2.0
+IMPATIENT_SECONDS = 0.5
 
 Server = Any  # redis types every answer as one that may have to be awaited
 
@@ -20,6 +23,12 @@ Server = Any  # redis types every answer as one that may have to be awaited
 def connect(url: str) -> Server:
     """Return a connection pool; nothing is connected yet."""
     return redis.Redis.from_url(url, decode_responses=True, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+
+
+def connect_impatiently(url: str) -> Server:
+    """Return a connection pool for those who rather hear at once that the server does not answer."""
+    patience = {"socket_timeout": IMPATIENT_SECONDS, "socket_connect_timeout": IMPATIENT_SECONDS}
+    return redis.Redis.from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 0), **patience)
 
 
 @contextmanager

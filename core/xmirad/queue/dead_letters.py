@@ -11,6 +11,7 @@ from celery import Celery
 from xmirad.explanations.ports import QueueName
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import PREFIX, Server, available
+from xmirad.queue.messages import publish
 from xmirad.queue.payloads import FILL, FillTask
 
 ATTEMPTS_SECONDS = 3_600
@@ -114,7 +115,7 @@ class DeadLetters:
             RedisBoard(self._server).keep_filling(location, seconds=ATTEMPTS_SECONDS)
         with available():
             self._server.delete(_ATTEMPTS + key)
-            self._app.send_task(letter.task, kwargs=payload, queue=QueueName.BACKGROUND)
+            publish(self._app, letter.task, payload, queue=QueueName.BACKGROUND)
             self._server.hdel(DEAD_LETTERS, key)
         return True
 

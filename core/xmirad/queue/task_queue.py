@@ -1,6 +1,5 @@
 """Publishes tasks to Celery, each at most once at a time."""
 
-import time
 from collections.abc import Iterable, Sequence
 
 from celery import Celery
@@ -8,13 +7,15 @@ from celery import Celery
 from xmirad.errors import QueueFullError
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
+from xmirad.observability.tracing import SpanName, span
 from xmirad.queue.connection import PREFIX, RETRY_SECONDS, Server, available
+from xmirad.queue.messages import PUBLISHED as PUBLISHED
+from xmirad.queue.messages import publish
 from xmirad.queue.payloads import ASSESS, FILL, AssessTask, FillTask
+from xmirad.queue.task_figures import TaskFigures, queue_label
 
 WAITING_SECONDS = 600
 """After so long a task counts as lost; the sweeper publishes it again."""
-PUBLISHED = "published"
-"""Header of a message: when it was published, in seconds since 1970."""
 
 
 class RedisTaskQueue:
@@ -24,6 +25,7 @@ class RedisTaskQueue:
         """Publish with an application; `server` holds the same queues."""
         self._app = app
         self._server = server
+        self._figures = TaskFigures(server)
         self._max_waiting = max_waiting
 
     def fill(self, entry: OcclusionEntry, chunks: Iterable[int], *, queue: QueueName) -> int:
@@ -37,15 +39,13 @@ class RedisTaskQueue:
             BackendUnavailableError: If the queue cannot be reached.
         """
         tasks = [FillTask(entry, chunk, queue) for chunk in chunks]
-        with available():
+        with available(), span(SpanName.PUBLISH, queue=queue_label(queue), tasks=len(tasks)):
             self._check_room(len(tasks))
             new = self._claim(tasks)
             with self._app.producer_or_acquire() as producer:
-                headers = {PUBLISHED: time.time()}
                 for task in new:
-                    self._app.send_task(
-                        FILL, kwargs=task.to_document(), queue=queue, producer=producer, headers=headers
-                    )
+                    publish(self._app, FILL, task.to_document(), queue=queue, producer=producer)
+            self._figures.add_published(queue, published=len(new), deduplicated=len(tasks) - len(new))
         return len(new)
 
     def assess(self, explanation: str, *, attempt: int) -> None:
@@ -54,11 +54,12 @@ class RedisTaskQueue:
         Raises:
             BackendUnavailableError: If the queue cannot be reached.
         """
-        task = AssessTask(explanation, attempt)
+        task, queue = AssessTask(explanation, attempt), QueueName.BACKGROUND
         with available():
-            if self._server.set(_waiting_key(QueueName.BACKGROUND, task.key), 1, nx=True, ex=WAITING_SECONDS):
-                headers = {PUBLISHED: time.time()}
-                self._app.send_task(ASSESS, kwargs=task.to_document(), queue=QueueName.BACKGROUND, headers=headers)
+            is_new = bool(self._server.set(_waiting_key(queue, task.key), 1, nx=True, ex=WAITING_SECONDS))
+            if is_new:
+                publish(self._app, ASSESS, task.to_document(), queue=queue)
+            self._figures.add_published(queue, published=int(is_new), deduplicated=int(not is_new))
 
     def waiting(self) -> int:
         """Return how many tasks wait.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from xmirad.errors import XmiradError
 from xmirad.home import Home
 from xmirad.settings import Settings
+from xmirad.settings_base import MAX_PORT
 from xmirad.supervisor.announcement import find_service
 
 ANSWER_SECONDS = 2.0
@@ -108,8 +109,14 @@ def _explainer(settings: Settings, address: str) -> Program:
         name="explainer",
         command=(sys.executable, "-m", "xmirad_explainer"),
         is_ready=is_ready,
-        environment=_environment(settings, address),
+        environment=_environment(settings, address) | {"XMIRAD_METRICS__PORT": str(explainer_metrics_port(settings))},
     )
+
+
+def explainer_metrics_port(settings: Settings) -> int:
+    """Return the port of the explainer's metrics page on a machine that it shares with retrieval: the next one."""
+    port = settings.metrics.port
+    return port + 1 if 0 < port < MAX_PORT else 0
 
 
 def _environment(settings: Settings, address: str) -> dict[str, str]:

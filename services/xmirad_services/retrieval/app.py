@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from prometheus_client import CollectorRegistry
 
 from xmirad import __version__
 from xmirad.catalog.catalog import Catalog
@@ -28,7 +27,7 @@ from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import Lanes, Tools
 from xmirad.lanes import Lane, Priority, Turns
 from xmirad.observability.logs import configure_logging
-from xmirad.observability.metrics import RetrievalMetrics, metrics_page
+from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import Settings, StoreKind
 from xmirad.site_key import load_site_key
 from xmirad.supervisor.announcement import Announcement, announce, withdraw
@@ -38,8 +37,10 @@ from xmirad_services.retrieval.explanation_upkeep import keep_up
 from xmirad_services.retrieval.health import HealthReporter
 from xmirad_services.retrieval.interceptors import CallInterceptor
 from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.monitoring import monitored
 from xmirad_services.retrieval.open_archives import OpenArchives
 from xmirad_services.retrieval.registration import METHODS, Servicers, register
+from xmirad_services.retrieval.tracing import tracing_interceptors
 
 QDRANT_CONNECTIONS = 4
 _log = structlog.get_logger(__name__)
@@ -82,10 +83,8 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    registry = CollectorRegistry()
-    metrics = RetrievalMetrics(registry, methods=METHODS)
     boot_id = uuid4().hex
-    with metrics_page(registry, settings.metrics.port), _lanes(settings) as lanes:
+    with monitored(settings, methods=METHODS) as metrics, _lanes(settings) as lanes:
         tools = _tools(settings, decoder, lanes)
         models = LoadedModels(
             model_registry(settings), default=settings.default_model, threads=settings.threads.model, metrics=metrics
@@ -100,7 +99,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             await _load_default_model(models, lanes)
             announce(home, Announcement(address, os.getpid(), boot_id, __version__))
             _log.info("service.started", address=address, version=__version__, boot_id=boot_id)
-            watching = asyncio.create_task(health.watch(archives, lanes, metrics))
+            watching = asyncio.create_task(health.watch(archives, lanes))
             upkeep = asyncio.create_task(keep_up(explainer, lanes, metrics, health))
             await stopping.wait()
             watching.cancel()
@@ -120,7 +119,7 @@ async def _serving(
     server_settings = settings.server
     interceptor = CallInterceptor(metrics, max_concurrent_requests=server_settings.max_concurrent_requests)
     server = grpc.aio.server(
-        interceptors=[interceptor],
+        interceptors=[*tracing_interceptors(), interceptor],
         options=[
             ("grpc.max_receive_message_length", server_settings.max_message_bytes),
             ("grpc.max_send_message_length", server_settings.max_message_bytes),

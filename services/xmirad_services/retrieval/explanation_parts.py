@@ -43,6 +43,7 @@ class ExplanationParts:
         has_queue: Whether a queue is configured.
         max_batch: Most explanations of one request.
         sweep_seconds: How often the sweeper is due.
+        cache_bytes: Most bytes of the occlusion cache.
     """
 
     images: ExplanationImages
@@ -57,6 +58,7 @@ class ExplanationParts:
     has_queue: bool
     max_batch: int
     sweep_seconds: float
+    cache_bytes: int
 
 
 def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str) -> ExplanationParts:
@@ -98,6 +100,7 @@ def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str)
         has_queue=url is not None,
         max_batch=wanted.max_batch,
         sweep_seconds=wanted.sweep_seconds,
+        cache_bytes=wanted.cache_bytes,
     )
 
 

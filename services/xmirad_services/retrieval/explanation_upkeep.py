@@ -20,7 +20,8 @@ async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics,
     parts, swept = explainer.parts, float("-inf")
     while parts.has_queue:
         try:
-            metrics.set_explanation_counters(await lanes.blobs.run(Priority.BACKGROUND, parts.board.counters))
+            entries = await lanes.blobs.run(Priority.BACKGROUND, parts.board.least_recently_used)
+            metrics.set_cache([size for _, size in entries], budget=parts.cache_bytes)
         except Exception as error:  # noqa: BLE001 - whatever keeps the queue from answering
             await health.report_explanations(healthy=False, reason=as_domain_error(error).reason)
         else:

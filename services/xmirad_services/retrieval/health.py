@@ -23,8 +23,9 @@ _log = structlog.get_logger(__name__)
 class HealthReporter:
     """Serves `grpc.health.v1`, for the server as a whole and for each service."""
 
-    def __init__(self, server: grpc.aio.Server, services: Sequence[str]) -> None:
+    def __init__(self, server: grpc.aio.Server, services: Sequence[str], metrics: RetrievalMetrics) -> None:
         """Register the health service; until `enter` everything is NOT_SERVING."""
+        self._metrics = metrics
         self._health = aio.HealthServicer()
         self._services = (OVERALL_HEALTH, *services)
         self._healthy: bool | None = None
@@ -38,8 +39,10 @@ class HealthReporter:
     async def leave(self) -> None:
         """Say that nothing is served any more, for good."""
         await self._health.enter_graceful_shutdown()
+        for service in self._services:
+            self._metrics.set_serving(service, is_served=False)
 
-    async def watch(self, archives: OpenArchives, lanes: Lanes, metrics: RetrievalMetrics) -> None:
+    async def watch(self, archives: OpenArchives, lanes: Lanes) -> None:
         """Follow the vector store until cancelled: NOT_SERVING while it does not answer, SERVING when it does again."""
         while True:
             try:
@@ -48,7 +51,7 @@ class HealthReporter:
                 await self._report(healthy=False, reason=as_domain_error(error).reason)
             else:
                 await self._report(healthy=True)
-                await self._count(archives, metrics)
+                await self._count(archives)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def report_explanations(self, *, healthy: bool, reason: str = "") -> None:
@@ -62,10 +65,11 @@ class HealthReporter:
 
     async def _set(self, service: str, *, serving: bool) -> None:
         await self._health.set(service, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
+        self._metrics.set_serving(service, is_served=serving)
 
-    async def _count(self, archives: OpenArchives, metrics: RetrievalMetrics) -> None:
+    async def _count(self, archives: OpenArchives) -> None:
         try:
-            metrics.set_archive_items(await archives.sizes())
+            self._metrics.set_archive_items(await archives.sizes())
         except Exception as error:  # noqa: BLE001 - sizes that are missing must not end the watch
             as_domain_error(error)  # logs it
 

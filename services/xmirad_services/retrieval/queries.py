@@ -11,6 +11,7 @@ from xmirad.imaging.preprocessing import Preprocessing
 from xmirad.indexing.incoming import image_of, patient_key
 from xmirad.indexing.runner import Embed, Tools
 from xmirad.lanes import Priority
+from xmirad.observability.tracing import SpanName, span
 from xmirad.types import DecodedImage, EncodedImage, Float32Array, Patient
 
 
@@ -53,9 +54,11 @@ async def query_of_image(
         return decoded, image_of(image, decoded.dicom, file=image_digest(image.data))
 
     began = time.perf_counter()
-    decoded, digest = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
+    with span(SpanName.DECODE):
+        decoded, digest = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
     decoded_at = time.perf_counter()
-    rows = await tools.lanes.model.run(Priority.INTERACTIVE, embed, decoded.pixels[None])
+    with span(SpanName.EMBED):
+        rows = await tools.lanes.model.run(Priority.INTERACTIVE, embed, decoded.pixels[None])
     embedded_at = time.perf_counter()
     key, known = _patient_of_image(patient, decoded, tools.site_key)
     return Query(

@@ -91,4 +91,4 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     if settings.server.reflection:
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], server)
-    return HealthReporter(server, names)
+    return HealthReporter(server, names, parts.metrics)

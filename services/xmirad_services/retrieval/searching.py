@@ -7,6 +7,7 @@ from xmirad.archive.filters import unknown_values
 from xmirad.archive.search import SearchOutcome, SearchQuery, search_archive
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
+from xmirad.observability.tracing import SpanName, span
 from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
@@ -77,7 +78,8 @@ class Searcher:
             opened.require_model(wanted.digest)
         store, site_key = self._tools.lanes.store, self._tools.site_key
         if isinstance(task.source, str):
-            return await store.run(Priority.INTERACTIVE, self._search_by_item, opened, task, task.source)
+            with span(SpanName.SEARCH, top_k=task.top_k):
+                return await store.run(Priority.INTERACTIVE, self._search_by_item, opened, task, task.source)
         if isinstance(task.source, EncodedImage):
             recipe = opened.require_artifact().preprocessing
             query = await query_of_image(
@@ -85,7 +87,8 @@ class Searcher:
             )
         else:
             query = query_of_embedding(task.source, task.patient, site_key=site_key)
-        return await store.run(Priority.INTERACTIVE, self._search, opened, task, query)
+        with span(SpanName.SEARCH, top_k=task.top_k):
+            return await store.run(Priority.INTERACTIVE, self._search, opened, task, query)
 
     async def embed(self, image: EncodedImage, *, model: str) -> tuple[Query, str]:
         """Return an image's embedding and the digest of the model, the default one where none is named.

@@ -57,19 +57,33 @@ def test_every_name_begins_with_xmirad(metrics: RetrievalMetrics, registry: Coll
     metrics.item_indexed("CREATED")
     metrics.model_in_use("lite0", "ab" * 32)
     names = {family.name for family in registry.collect()}
-    assert len(names) == 11
+    assert len(names) == 16
     assert all(name.startswith("xmirad_") for name in names)
     assert registry.get_sample_value("xmirad_items_indexed_total", {"outcome": "created"}) == 1
 
 
-def test_explanations_are_counted_by_state_and_shared_counters_are_shown(
-    metrics: RetrievalMetrics, registry: CollectorRegistry
-) -> None:
+def test_explanations_are_counted_by_state(metrics: RetrievalMetrics, registry: CollectorRegistry) -> None:
     metrics.explanation_created("succeeded")
-    metrics.set_explanation_counters({"cache_hits": 2})
-    metrics.set_explanation_counters({"cache_hits": 3})
     assert registry.get_sample_value("xmirad_explanations_created_total", {"state": "succeeded"}) == 1
-    assert registry.get_sample_value("xmirad_explanation_counts", {"counter": "cache_hits"}) == 3
+
+
+def test_an_image_that_fails_is_no_longer_being_stored(metrics: RetrievalMetrics, registry: CollectorRegistry) -> None:
+    with pytest.raises(RuntimeError), metrics.uploading():
+        assert registry.get_sample_value("xmirad_uploads_in_flight") == 1
+        raise RuntimeError
+    assert registry.get_sample_value("xmirad_uploads_in_flight") == 0
+    assert registry.get_sample_value("xmirad_index_seconds_count") == 1
+
+
+def test_the_cache_is_shown_beside_its_budget(metrics: RetrievalMetrics, registry: CollectorRegistry) -> None:
+    metrics.set_cache([100, 50], budget=1_000)
+    shown = [registry.get_sample_value(f"xmirad_cache_{name}") for name in ("bytes", "entries", "budget_bytes")]
+    assert shown == [150, 2, 1_000]
+
+
+def test_a_service_that_is_not_served_is_shown(metrics: RetrievalMetrics, registry: CollectorRegistry) -> None:
+    metrics.set_serving("", is_served=False)
+    assert registry.get_sample_value("xmirad_serving", {"service": "all"}) == 0
 
 
 def test_two_services_of_one_process_do_not_share_numbers() -> None:

@@ -31,9 +31,9 @@ async def test_the_watch_goes_on_after_a_count_that_failed(tmp_path: Path, monke
     monkeypatch.setattr(health, "WATCH_SECONDS", 0.01)
     archives = Archives()
     metrics = RetrievalMetrics(CollectorRegistry(), methods=())
-    reporter = health.HealthReporter(grpc.aio.server(), ["xmirad.v1.RetrievalService"])
+    reporter = health.HealthReporter(grpc.aio.server(), ["xmirad.v1.RetrievalService"], metrics)
     with workshop(tmp_path) as shop:
-        watching = asyncio.create_task(reporter.watch(cast("OpenArchives", archives), shop.tools.lanes, metrics))
+        watching = asyncio.create_task(reporter.watch(cast("OpenArchives", archives), shop.tools.lanes))
         await asyncio.wait({watching}, timeout=0.3)
         assert not watching.done()
         watching.cancel()

@@ -133,7 +133,8 @@ class ArchiveServicer(ItemMethods):
         opened = await self._named(archive, field="archive")
         incoming = incoming_item(item, max_image_bytes=self._limits.max_image_bytes)
         try:
-            stored = await opened.require_runner().store(incoming)
+            with self._metrics.uploading():
+                stored = await opened.require_runner().store(incoming)
         except XmiradError as error:
             self._metrics.item_indexed(error.reason)
             if error.field:  # the runner knows the image, not where the request holds it

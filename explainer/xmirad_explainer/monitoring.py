@@ -1,0 +1,85 @@
+"""Opens a worker to those who watch over it: a metrics page in the parent, and a heartbeat on the queue's server."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from celery.signals import heartbeat_sent, worker_shutting_down
+from celery.worker import state
+from prometheus_client import CollectorRegistry, Gauge
+
+from xmirad.errors import BackendUnavailableError
+from xmirad.observability.process_metrics import metrics_page, show_process
+from xmirad.queue.connection import connect_impatiently
+from xmirad.queue.workers import WorkerRoll
+from xmirad.settings import Settings
+
+PROCESS = "explainer"
+PAGE_BYTES = 4096
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def monitored(settings: Settings) -> Iterator[None]:
+    """Serve the metrics page of the parent for the length of the block.
+
+    What its processes measure is added up on the queue's server, and shown by the retrieval service.
+
+    Raises:
+        BackendUnavailableError: If the metrics page cannot be served.
+    """
+    registry = CollectorRegistry()
+    show_process(registry, process=PROCESS, home=settings.home)
+    show_worker(registry)
+    with metrics_page(registry, settings.metrics):
+        yield
+
+
+def show_worker(registry: CollectorRegistry) -> None:
+    """Register the processes of this worker, their memory, and what they are at."""
+    processes = Gauge("xmirad_worker_processes", "Processes of this worker that carry out tasks.", registry=registry)
+    processes.set_function(lambda: len(_children()))
+    memory = Gauge("xmirad_worker_processes_bytes", "Resident memory of those processes.", registry=registry)
+    memory.set_function(lambda: sum(map(_resident_bytes, _children())))
+    active = Gauge("xmirad_worker_active_tasks", "Tasks that this worker is at.", registry=registry)
+    active.set_function(lambda: len(state.active_requests))
+
+
+class Heartbeat:
+    """Says every two seconds that a worker lives, from the loop that hands out its tasks: when that hangs, it stops."""
+
+    def __init__(self, name: str, url: str) -> None:
+        """Speak for the worker of a name, on the server at a URL."""
+        self._name = name
+        self._roll = WorkerRoll(connect_impatiently(url))
+
+    def connect_signals(self) -> None:
+        """Have Celery call it."""
+        heartbeat_sent.connect(self._beat, weak=False)
+        worker_shutting_down.connect(self._leave, weak=False)
+
+    def _beat(self, **_: object) -> None:
+        try:
+            self._roll.beat(self._name)
+        except BackendUnavailableError as error:
+            _log.warning("worker.not_announced", extra={"reason": error.reason})
+
+    def _leave(self, **_: object) -> None:
+        try:
+            self._roll.leave(self._name)
+        except BackendUnavailableError as error:  # it is forgotten within seconds anyway
+            _log.warning("worker.not_announced", extra={"reason": error.reason})
+
+
+def _children() -> list[str]:
+    """Return the ids of the processes that this one has started, by any of its threads."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [child for task in tasks for child in task.read_text("ascii").split()]
+
+
+def _resident_bytes(pid: str) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * PAGE_BYTES
+    except OSError:  # it has just ended
+        return 0
