@@ -48,7 +48,7 @@ def service(run: Run, name: str, *, explains: bool = False) -> Iterator[Service]
     settings = home_settings(run, run.folder / name)
     with (
         private_service(settings, notify=tell, explains=explains) as connection,
-        Client(connection.address) as client,
+        Client(connection.address, credentials=connection.credentials) as client,
     ):
         announcement = find_service(Home(settings.home))
         if announcement is None:

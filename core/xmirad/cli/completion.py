@@ -15,10 +15,10 @@ def archive_names(context: typer.Context, incomplete: str) -> list[str]:
     from xmirad.supervisor.connection import running_service
 
     try:
-        address = running_service(load_settings(_flags(context).as_settings()))
-        if address is None:
+        found = running_service(load_settings(_flags(context).as_settings()))
+        if found is None:
             return []
-        with Client(address, timeout_seconds=ANSWER_SECONDS) as client:
+        with Client(found.address, timeout_seconds=ANSWER_SECONDS, credentials=found.credentials) as client:
             return [info.archive for info in client.list_archives() if info.archive.startswith(incomplete)]
     except (XmiradError, TimeoutError):
         return []

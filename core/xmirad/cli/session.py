@@ -69,7 +69,9 @@ def connected(context: typer.Context, output: Output, *, explains: bool = False)
 
     settings = settings_of(context)
     if flags_of(context).address is not None:
-        with Client(settings.server.address) as client:
+        from xmirad.supervisor.programs import credentials_of
+
+        with Client(settings.server.address, credentials=credentials_of(settings.client)) as client:
             client.server_info()
             yield client
         return
@@ -77,6 +79,6 @@ def connected(context: typer.Context, output: Output, *, explains: bool = False)
 
     with (
         private_service(settings, notify=output.note, explains=explains) as connection,
-        Client(connection.address) as client,
+        Client(connection.address, credentials=connection.credentials) as client,
     ):
         yield client

@@ -16,12 +16,19 @@ class Announcement:
         pid: Its process id.
         boot_id: Identifies this start of the process; `GetServerInfo` returns the same.
         version: Version of the software.
+        local_address: Where the home's owner reaches it without token and TLS, if not at `address`: a Unix socket.
     """
 
     address: str
     pid: int
     boot_id: str
     version: str
+    local_address: str = ""
+
+    @property
+    def reachable_at(self) -> str:
+        """Where processes of the home's owner call."""
+        return self.local_address or self.address
 
 
 def announce(home: Home, announcement: Announcement) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
 from xmirad.home import PRIVATE_FILE, Home, exclusive
 from xmirad.settings import DEFAULT_HOME, ServerSettings, Settings
 from xmirad.supervisor.announcement import find_service
-from xmirad.supervisor.programs import answers, embedded_system
+from xmirad.supervisor.programs import answers, credentials_of, embedded_system
 from xmirad.supervisor.supervisor import Supervisor
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]"})  # noqa: S104 - compared, not bound
@@ -28,10 +29,12 @@ class Connection:
     Attributes:
         address: Its address.
         private: True if it was started for this command and stops with it.
+        credentials: What it asks for: nothing, if it is the home's own.
     """
 
     address: str
     private: bool
+    credentials: Credentials
 
 
 @contextmanager
@@ -51,34 +54,40 @@ def private_service(
         yield _connect(settings, stack, notify, explains=explains)
 
 
-def running_service(settings: Settings) -> str | None:
-    """Return the address of the service that answers for these settings, or None.
+def running_service(settings: Settings) -> Connection | None:
+    """Return the service that answers for these settings, or None.
 
     The home's announcement counts first, then the configured address. The default address is asked only for the default
     home: elsewhere it may well belong to the service of another home.
+
+    Raises:
+        UnauthenticatedError: If the service at the configured address asks for another token.
+        AccessDeniedError: If the token may not read.
+        InvalidRequestError: If the client's settings cannot be used.
     """
     announced = find_service(Home(settings.home))
-    if announced is not None and answers(announced.address) == announced.boot_id:
-        return announced.address
+    if announced is not None and answers(announced.reachable_at) == announced.boot_id:
+        return Connection(announced.reachable_at, private=False, credentials=NO_CREDENTIALS)
     usual = settings.server.address == ServerSettings().address
     if usual and settings.home != DEFAULT_HOME.expanduser().absolute():
         return None
-    return settings.server.address if answers(settings.server.address) else None
+    if not answers(settings.server.address, settings.client):
+        return None
+    return Connection(settings.server.address, private=False, credentials=credentials_of(settings.client))
 
 
 def _connect(settings: Settings, stack: ExitStack, notify: Callable[[str], None], *, explains: bool) -> Connection:
     home = Home(settings.home)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        address = running_service(settings)
-        if address is not None and _join_users(home, stack):
-            return Connection(address, private=False)
-        if address is None:
+        running = running_service(settings)
+        if running is not None and _join_users(home, stack):
+            return running
+        if running is None:
             _check_local(settings.server.address)
             try:
-                return Connection(
-                    stack.enter_context(_own_service(settings, home, notify, explains=explains)), private=True
-                )
+                address = stack.enter_context(_own_service(settings, home, notify, explains=explains))
+                return Connection(address, private=True, credentials=NO_CREDENTIALS)
             except ArchiveNotReadyError:
                 if time.monotonic() > deadline:
                     raise
@@ -106,7 +115,8 @@ def _own_service(settings: Settings, home: Home, notify: Callable[[str], None], 
         try:
             supervisor.wait_until_ready()
             try:
-                yield address
+                service = find_service(home)
+                yield address if service is None else service.reachable_at
             finally:
                 _wait_for_users(users, notify)
         except BackendUnavailableError as error:

@@ -5,12 +5,18 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from xmirad.errors import XmiradError
+from xmirad.addresses import UNIX
+from xmirad.errors import AccessDeniedError, InvalidRequestError, UnauthenticatedError, XmiradError
 from xmirad.home import Home
 from xmirad.settings import Settings
 from xmirad.settings_base import MAX_PORT
+from xmirad.settings_security import ClientSettings
 from xmirad.supervisor.announcement import find_service
+
+if TYPE_CHECKING:
+    from xmirad.client.credentials import Credentials
 
 ANSWER_SECONDS = 2.0
 KILL_GRACE_SECONDS = 5.0
@@ -50,23 +56,54 @@ def embedded_system(settings: Settings, *, address: str, explains: bool = False)
     return (retrieval, explainer) if settings.queue.url is not None else (_valkey(settings), retrieval, explainer)
 
 
-def answers(address: str) -> str | None:
-    """Return the boot id of the service at an address, or None if none answers."""
+def answers(address: str, settings: ClientSettings | None = None) -> str | None:
+    """Return the boot id of the service at an address, or None if none answers.
+
+    Args:
+        address: Where to ask.
+        settings: How to show who one is, where the service may ask for it.
+
+    Raises:
+        UnauthenticatedError: If it asks for a token, and the settings have none that it accepts.
+        AccessDeniedError: If the token may not read.
+        InvalidRequestError: If the settings cannot be used.
+    """
     from xmirad.client.client import Client
+    from xmirad.client.credentials import NO_CREDENTIALS
 
     if not _listens(address):
         return None
+    credentials = NO_CREDENTIALS if settings is None else credentials_of(settings)
     try:
-        with Client(address, timeout_seconds=ANSWER_SECONDS) as client:
+        with Client(address, timeout_seconds=ANSWER_SECONDS, credentials=credentials) as client:
             return client.server_info().boot_id
+    except (UnauthenticatedError, AccessDeniedError, InvalidRequestError):
+        raise
     except (XmiradError, TimeoutError):
         return None
 
 
+def credentials_of(settings: ClientSettings) -> "Credentials":
+    """Return how the settings show who calls."""
+    from xmirad.client.credentials import Credentials
+
+    return Credentials(
+        token_file=settings.token_file,
+        ca_file=settings.ca_file,
+        certificate_file=settings.certificate_file,
+        key_file=settings.key_file,
+        insecure=settings.insecure,
+    )
+
+
 def _listens(address: str) -> bool:
     """Look before the client does, which tries again and again before it says that nobody is there."""
-    host, _, port = address.rpartition(":")
     try:
+        if address.startswith(UNIX):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(address.removeprefix(UNIX))
+                return True
+        host, _, port = address.rpartition(":")
         with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS):
             return True
     except OSError:
@@ -78,7 +115,7 @@ def _retrieval(settings: Settings, address: str) -> Program:
 
     def is_ready(pid: int) -> bool:
         service = find_service(home)
-        return service is not None and service.pid == pid and answers(service.address) == service.boot_id
+        return service is not None and service.pid == pid and answers(service.reachable_at) == service.boot_id
 
     return Program(
         name="retrieval",

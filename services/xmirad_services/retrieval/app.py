@@ -15,10 +15,11 @@ import grpc
 import structlog
 
 from xmirad import __version__
+from xmirad.access.checking import check_security
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.composition import archive_store, blob_store, model_registry
-from xmirad.errors import BackendUnavailableError, ModelNotFoundError
+from xmirad.errors import ModelNotFoundError
 from xmirad.failpoints import Failpoint
 from xmirad.home import Home, exclusive
 from xmirad.imaging.limits import DecodeLimits
@@ -31,6 +32,7 @@ from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import Settings, StoreKind
 from xmirad.site_key import load_site_key
 from xmirad.supervisor.announcement import Announcement, announce, withdraw
+from xmirad_services.retrieval.door import door_of
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.explanation_parts import explanation_parts
 from xmirad_services.retrieval.explanation_upkeep import keep_up
@@ -39,6 +41,7 @@ from xmirad_services.retrieval.interceptors import CallInterceptor
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.monitoring import monitored
 from xmirad_services.retrieval.open_archives import OpenArchives
+from xmirad_services.retrieval.ports import Ports, open_ports
 from xmirad_services.retrieval.registration import METHODS, Servicers, register
 from xmirad_services.retrieval.tracing import tracing_interceptors
 
@@ -53,7 +56,9 @@ def serve(settings: Settings) -> None:
         ArchiveNotReadyError: If another process holds the home.
         SiteKeyMismatchError: If the site key is missing.
         BackendUnavailableError: If the address cannot be bound.
+        InvalidRequestError: If strangers could come in, or the settings of the door do not fit each other.
     """
+    check_security(settings)
     configure_logging(settings.logging)
     home = Home(settings.home)
     home.prepare()
@@ -89,16 +94,16 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
         models = LoadedModels(
             model_registry(settings), default=settings.default_model, threads=settings.threads.model, metrics=metrics
         )
-        archives = OpenArchives(archive_store(settings), models, tools, site=settings.site)
+        archives = OpenArchives(archive_store(settings), models, tools)
         parts = explanation_parts(settings, models, boot_id=boot_id)
-        explainer = Explainer(archives, parts, tools, site=settings.site)
+        explainer = Explainer(archives, parts, tools)
         servicers = Servicers(
             archives=archives, models=models, explainer=explainer, tools=tools, metrics=metrics, boot_id=boot_id
         )
-        async with _serving(settings, servicers, metrics) as (address, health):
+        async with _serving(settings, servicers, metrics, home) as (ports, health):
             await _load_default_model(models, lanes)
-            announce(home, Announcement(address, os.getpid(), boot_id, __version__))
-            _log.info("service.started", address=address, version=__version__, boot_id=boot_id)
+            announce(home, Announcement(ports.address, os.getpid(), boot_id, __version__, ports.local_address))
+            _log.info("service.started", address=ports.address, version=__version__, boot_id=boot_id)
             watching = asyncio.create_task(health.watch(archives, lanes))
             upkeep = asyncio.create_task(keep_up(explainer, lanes, metrics, health))
             await stopping.wait()
@@ -114,10 +119,12 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, servicers: Servicers, metrics: RetrievalMetrics
-) -> AsyncIterator[tuple[str, HealthReporter]]:
+    settings: Settings, servicers: Servicers, metrics: RetrievalMetrics, home: Home
+) -> AsyncIterator[tuple[Ports, HealthReporter]]:
     server_settings = settings.server
-    interceptor = CallInterceptor(metrics, max_concurrent_requests=server_settings.max_concurrent_requests)
+    interceptor = CallInterceptor(
+        metrics, door_of(settings), max_concurrent_requests=server_settings.max_concurrent_requests
+    )
     server = grpc.aio.server(
         interceptors=[*tracing_interceptors(), interceptor],
         options=[
@@ -130,18 +137,13 @@ async def _serving(
         ],
     )
     health = register(server, servicers, settings)
-    host = server_settings.address.rpartition(":")[0]
-    try:
-        port = server.add_insecure_port(server_settings.address)
-    except RuntimeError as error:
-        message = f"cannot listen on {server_settings.address}; is another service running there?"
-        raise BackendUnavailableError(message, metadata={"backend": "network"}) from error
-    await server.start()
-    await health.enter()
-    try:
-        yield f"{host}:{port}", health
-    finally:
-        await server.stop(server_settings.drain_seconds)
+    with open_ports(server, settings, home) as ports:
+        await server.start()
+        await health.enter()
+        try:
+            yield ports, health
+        finally:
+            await server.stop(server_settings.drain_seconds)
 
 
 @contextmanager

@@ -38,13 +38,12 @@ class Explainer:
         leaving: Set when the service is about to stop.
     """
 
-    def __init__(self, archives: OpenArchives, parts: ExplanationParts, tools: Tools, *, site: str) -> None:
-        """Explain the archives of a site."""
+    def __init__(self, archives: OpenArchives, parts: ExplanationParts, tools: Tools) -> None:
+        """Explain what archives answer; each site sees its own explanations only."""
         self.parts = parts
         self.leaving = asyncio.Event()
         self._archives = archives
         self._tools = tools
-        self._site = site
 
     async def create(self, task: ExplanationTask) -> list[Asked]:
         """Create the explanations of a task, all or none.
@@ -53,7 +52,7 @@ class Explainer:
             XmiradError: As named in the error index; the field at fault is named.
         """
         self._tools.lanes.turns.reader_is_here()
-        opened = await self._archives.get(task.archive)
+        opened = await self._archives.get(task.archive, site=task.site)
         common = await self._common(opened, task)
         names = zip(task.items, task.fields, strict=True)
         results = [await self._item(task.archive, item, field) for item, field in names]
@@ -67,18 +66,18 @@ class Explainer:
         lane = blobs if task.method is MethodName.OCCLUSION else self._tools.lanes.model
         return await lane.run(Priority.INTERACTIVE, lambda: creator.create_all(requests, queue=queue))
 
-    async def snapshot(self, explanation: str, *, with_maps: bool = True) -> Snapshot:
-        """Return what is known of an explanation of the site.
+    async def snapshot(self, explanation: str, *, site: str, with_maps: bool = True) -> Snapshot:
+        """Return what is known of an explanation of a site.
 
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
         """
-        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: self._read(explanation, with_maps))
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: self._read(explanation, site, with_maps))
 
-    async def page(self, *, after: str, archive: str, limit: int) -> list[Snapshot]:
-        """Return explanations behind an id, in order, without maps; those of one archive, or of all."""
+    async def page(self, *, site: str, after: str, archive: str, limit: int) -> list[Snapshot]:
+        """Return a site's explanations behind an id, in order, without maps; those of one archive, or of all."""
         return await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: list(islice(self._listed(after, archive), limit))
+            Priority.INTERACTIVE, lambda: list(islice(self._listed(site, after, archive), limit))
         )
 
     async def events(self, explanation: str, *, after: str) -> Sequence[BoardEvent]:
@@ -86,23 +85,23 @@ class Explainer:
         watcher = self.parts.watcher
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: watcher.events(explanation, after=after))
 
-    async def cancel(self, explanation: str) -> Snapshot:
+    async def cancel(self, explanation: str, *, site: str) -> Snapshot:
         """Cancel an explanation and return what is known of it, without maps.
 
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
         """
-        await self.snapshot(explanation, with_maps=False)
+        await self.snapshot(explanation, site=site, with_maps=False)
         await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.parts.completion.cancel, explanation)
-        return await self.snapshot(explanation, with_maps=False)
+        return await self.snapshot(explanation, site=site, with_maps=False)
 
-    async def delete(self, explanation: str) -> None:
+    async def delete(self, explanation: str, *, site: str) -> None:
         """Delete an explanation.
 
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
         """
-        await self.snapshot(explanation, with_maps=False)
+        await self.snapshot(explanation, site=site, with_maps=False)
         await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.parts.forgetter.delete, explanation)
 
     async def forget_items(self, archive: str, items: Sequence[str]) -> None:
@@ -110,19 +109,19 @@ class Explainer:
         forget = self.parts.forgetter.delete_of_items
         await self._tools.lanes.blobs.run(Priority.BACKGROUND, forget, archive, frozenset(items))
 
-    def _read(self, explanation: str, with_maps: bool) -> Snapshot:
+    def _read(self, explanation: str, site: str, with_maps: bool) -> Snapshot:
         snapshot = self.parts.watcher.snapshot(explanation, with_maps=with_maps)
-        if snapshot.asked.request.site != self._site:
+        if snapshot.asked.request.site != site:
             message = "there is no such explanation"
             raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
         return snapshot
 
-    def _listed(self, after: str, archive: str) -> Iterator[Snapshot]:
+    def _listed(self, site: str, after: str, archive: str) -> Iterator[Snapshot]:
         for explanation in self.parts.store.explanations():
             if explanation <= after:
                 continue
             with suppress(ExplanationNotFoundError):  # deleted meanwhile, or another site's
-                snapshot = self._read(explanation, False)
+                snapshot = self._read(explanation, site, False)
                 if archive in ("", snapshot.asked.request.archive):
                     yield snapshot
 
@@ -131,7 +130,7 @@ class Explainer:
         recipe = opened.require_artifact().preprocessing
         contrast = [task.contrast] if task.contrast else []
         return ExplanationRequest(
-            site=self._site,
+            site=task.site,
             archive=task.archive,
             model=opened.record.model,
             preprocessing=recipe.digest,

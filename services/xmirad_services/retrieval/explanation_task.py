@@ -17,6 +17,7 @@ class ExplanationTask:
     """Pairs to explain whose fields are checked; items are ids of the archive.
 
     Attributes:
+        site: The caller's site.
         archive: The archive's id.
         source: An image, an item's id, or a vector.
         items: The results.
@@ -33,6 +34,7 @@ class ExplanationTask:
         priority: Who waits.
     """
 
+    site: str
     archive: str
     source: EncodedImage | str | Float32Array
     items: tuple[str, ...]

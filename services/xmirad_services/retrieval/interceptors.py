@@ -1,4 +1,4 @@
-"""What every call passes: request id, overload guard, metrics, and errors turned into statuses."""
+"""What every call passes: request id, overload guard, the door, metrics, and errors turned into statuses."""
 
 import asyncio
 import time
@@ -15,6 +15,8 @@ from xmirad.api.errors import REQUEST_ID_KEY, status_of
 from xmirad.errors import InternalError, InvalidRequestError, OverloadedError, XmiradError
 from xmirad.observability.logs import request_context
 from xmirad.observability.metrics import RetrievalMetrics
+from xmirad_services.retrieval.door import Door, check_request
+from xmirad_services.retrieval.scopes import is_open
 
 OVERLOAD_RETRY_SECONDS = 1.0
 OWN_PACKAGE = "xmirad."
@@ -37,9 +39,10 @@ def as_domain_error(error: Exception) -> XmiradError:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Surrounds every call of the server."""
 
-    def __init__(self, metrics: RetrievalMetrics, *, max_concurrent_requests: int) -> None:
+    def __init__(self, metrics: RetrievalMetrics, door: Door, *, max_concurrent_requests: int) -> None:
         """Count calls, and refuse those beyond a number of concurrent ones; a stream is one call."""
         self._metrics = metrics
+        self._door = door
         self._limit = max_concurrent_requests
         self._running = 0
 
@@ -47,8 +50,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Wrap the handler of a call; see `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method.removeprefix("/")
-        if handler is None or not method.startswith(OWN_PACKAGE):
+        if handler is None or is_open(method):
             return handler
+        if not method.startswith(OWN_PACKAGE):
+            return self._foreign(method, handler)
         # Requests are read within the call, because gRPC answers unreadable ones with the name of a Python class.
         read, write = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary:
@@ -60,10 +65,25 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         stream = self._stream(method, handler.stream_stream, read)
         return grpc.stream_stream_rpc_method_handler(stream, response_serializer=write)
 
+    def _foreign(self, method: str, handler: Any) -> Any:  # noqa: ANN401 - gRPC's own classes have no names
+        """Guard a stream of another package (reflection), which is neither measured nor has our details in errors."""
+
+        async def call(received: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            try:
+                with self._door.admitted(method, context):
+                    async for answer in handler.stream_stream(received, context):
+                        yield answer
+            except XmiradError as error:
+                status = status_of(error, _offered_request_id(context))
+                await context.abort(status.code, status.details, status.trailing_metadata)
+
+        read, write = handler.request_deserializer, handler.response_serializer
+        return grpc.stream_stream_rpc_method_handler(call, request_deserializer=read, response_serializer=write)
+
     def _unary(self, method: str, behavior: Callable[..., Any], read: Read) -> Callable[..., Any]:
         async def call(data: bytes, context: Context) -> Any:  # noqa: ANN401
             async with self._surrounded(method, context):
-                return await behavior(_message(read, data), context)
+                return await behavior(_checked(read, data), context)
 
         return call
 
@@ -81,7 +101,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def call(data: bytes, context: Context) -> AsyncIterator[Any]:
             async with (
                 self._surrounded(method, context),
-                aclosing(behavior(_message(read, data), context)) as answers,
+                aclosing(behavior(_checked(read, data), context)) as answers,
             ):
                 async for answer in answers:
                     yield answer
@@ -97,7 +117,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._running += 1
             try:
                 self._refuse_overload()
-                yield
+                with self._door.admitted(method, context):
+                    yield
             except (asyncio.CancelledError, GeneratorExit):  # gRPC drops a stream that waits to be read
                 code = _code_of_cancellation(context)
                 raise
@@ -121,6 +142,12 @@ def _message(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has 
         return read(data)
     except DecodeError as error:
         raise InvalidRequestError("the bytes are no message of this method, or its texts are not UTF-8") from error
+
+
+def _checked(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has its own class
+    message = _message(read, data)
+    check_request(message)
+    return message
 
 
 def _code_of_cancellation(context: Context) -> str:

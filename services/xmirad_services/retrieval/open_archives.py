@@ -82,12 +82,11 @@ class OpenArchive:
 class OpenArchives:
     """Opens archives when they are first needed. Belongs to one event loop."""
 
-    def __init__(self, store: ArchiveStore, models: LoadedModels, tools: Tools, *, site: str) -> None:
-        """Serve the archives of a site."""
+    def __init__(self, store: ArchiveStore, models: LoadedModels, tools: Tools) -> None:
+        """Serve the archives of all sites, each to its own."""
         self._store = store
         self._models = models
         self._tools = tools
-        self._site = site
         self._open: dict[str, OpenArchive] = {}
         self._handles: dict[str, Archive] = {}
 
@@ -96,8 +95,8 @@ class OpenArchives:
         """The records behind the archives."""
         return self._tools.catalog
 
-    async def get(self, archive: str) -> OpenArchive:
-        """Return an archive.
+    async def get(self, archive: str, *, site: str) -> OpenArchive:
+        """Return an archive of a site.
 
         Raises:
             ArchiveNotFoundError: If there is none, or it belongs to another site.
@@ -105,12 +104,14 @@ class OpenArchives:
             SiteKeyMismatchError: If it was built with another site key.
         """
         if (present := self._open.get(archive)) is not None and present.artifact is not None:
-            return present
+            return _of_site(present, site)
         async with self._tools.locks.holding(f"archive/{archive}"):
-            return await self._open_once(archive)
+            return _of_site(await self._open_once(archive, site=site), site)
 
-    async def create(self, archive: str, *, model: str, originals: OriginalsPolicy) -> OpenArchive:
-        """Create an archive, or return the one that is there with the same settings.
+    async def create(self, archive: str, *, site: str, model: str, originals: OriginalsPolicy) -> OpenArchive:
+        """Create an archive of a site, or return the one that is there with the same settings.
+
+        Ids are unique among all sites.
 
         Raises:
             ArchiveAlreadyExistsError: If it is there with other settings.
@@ -119,7 +120,7 @@ class OpenArchives:
         artifact = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, model)
         record = ArchiveRecord(
             archive=archive,
-            site=self._site,
+            site=site,
             model=artifact.digest,
             embedding_size=artifact.embedding_size,
             preprocessing=artifact.preprocessing.digest,
@@ -130,12 +131,15 @@ class OpenArchives:
         # One that is being deleted goes first, instead of being found there and then gone.
         async with self._tools.locks.holding(f"archive/{archive}"):
             await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.create_archive, record)
-            return await self._open_once(archive)
+            return await self._open_once(archive, site=site)
 
-    async def records(self) -> list[ArchiveRecord]:
-        """Return the records of the site's archives, by id."""
-        records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archives)
-        return [record for record in records if record.site == self._site]
+    async def records(self, *, site: str) -> list[ArchiveRecord]:
+        """Return the records of a site's archives, by id."""
+        return [record for record in await self.all_records() if record.site == site]
+
+    async def all_records(self) -> list[ArchiveRecord]:
+        """Return the records of all sites' archives, by id; for upkeep, never for an answer."""
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archives)
 
     async def _require_empty(self, opened: OpenArchive, *, force: bool) -> None:
         count = await self._tools.lanes.store.run(Priority.INTERACTIVE, opened.archive.count)
@@ -217,10 +221,11 @@ class OpenArchives:
                 self._handles[record.archive] = opened
             return self._handles[record.archive]
 
-    async def _open_once(self, archive: str) -> OpenArchive:
-        """Return an archive, opening it if it is not open; under its lock."""
+    async def _open_once(self, archive: str, *, site: str) -> OpenArchive:
+        """Return an archive, opening it if it is not open and the site's; under its lock."""
         if (present := self._open.get(archive)) is None:
             record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, archive)
+            _check_site(record, site)
             present = self._open[archive] = await self._opened(record)
         elif present.artifact is None and await self._artifact(present.record) is not None:
             present = self._open[archive] = await self._opened(present.record)
@@ -233,9 +238,6 @@ class OpenArchives:
             return None
 
     async def _opened(self, record: ArchiveRecord) -> OpenArchive:
-        if record.site != self._site:
-            message = f"there is no archive {record.archive}"
-            raise ArchiveNotFoundError(message, metadata={"archive": record.archive})
         if record.site_key_fingerprint != self._tools.site_key.fingerprint:
             message = "the archive was built with another site key; provide that key"
             metadata = {"archive": record.archive, "archive_site_key": record.site_key_fingerprint}
@@ -259,3 +261,15 @@ class OpenArchives:
         archive = binding.archive
         message = f"the vector store has lost archive {archive}; run `xmirad archive rebuild {archive}`"
         raise ArchiveNotReadyError(message, metadata={"archive": archive})
+
+
+def _of_site(opened: OpenArchive, site: str) -> OpenArchive:
+    _check_site(opened.record, site)
+    return opened
+
+
+def _check_site(record: ArchiveRecord, site: str) -> None:
+    """Answer for another site's archive as if there were none."""
+    if record.site != site:
+        message = f"there is no archive {record.archive}"
+        raise ArchiveNotFoundError(message, metadata={"archive": record.archive})

@@ -65,9 +65,9 @@ class Servicers:
 
 def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> HealthReporter:
     """Add every service, health, and reflection unless it is switched off."""
-    tools, site = parts.tools, settings.site
+    tools = parts.tools
     budget = ByteBudget(settings.server.max_stream_bytes)
-    searcher = Searcher(parts.archives, parts.models, tools, site=site)
+    searcher = Searcher(parts.archives, parts.models, tools)
     explainer = parts.explainer
     retrieval = RetrievalServicer(
         searcher, ItemDetails(tools), parts.metrics, settings.limits, budget=budget, explainer=explainer
@@ -79,7 +79,7 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     )
     explanation_service_pb2_grpc.add_ExplanationServiceServicer_to_server(explanation, server)
     archive = ArchiveServicer(
-        parts.archives, purger, tools, parts.metrics, settings.limits, site=site, budget=budget, explainer=explainer
+        parts.archives, purger, tools, parts.metrics, settings.limits, budget=budget, explainer=explainer
     )
     retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server(retrieval, server)
     archive_service_pb2_grpc.add_ArchiveServiceServicer_to_server(archive, server)

@@ -30,6 +30,7 @@ class SearchTask:
         exact: Compare with every item.
         model: The model that the caller expects, or an empty string.
         with_payload: Fetch what is known of the results, not only ids and scores.
+        site: The caller's site.
     """
 
     archive: str
@@ -43,6 +44,7 @@ class SearchTask:
     exact: bool
     model: str
     with_payload: bool
+    site: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,11 @@ class SearchAnswer:
 class Searcher:
     """Runs searches on the lanes that indexing uses too, before any indexing that waits."""
 
-    def __init__(self, archives: OpenArchives, models: LoadedModels, tools: Tools, *, site: str) -> None:
-        """Search the archives of a site."""
+    def __init__(self, archives: OpenArchives, models: LoadedModels, tools: Tools) -> None:
+        """Search archives."""
         self._archives = archives
         self._models = models
         self._tools = tools
-        self._site = site
 
     async def search(self, task: SearchTask) -> SearchAnswer:
         """Return the nearest items.
@@ -72,7 +73,7 @@ class Searcher:
             XmiradError: As named in the error index; the field at fault is named.
         """
         self._tools.lanes.turns.reader_is_here()
-        opened = await self._archives.get(task.archive)
+        opened = await self._archives.get(task.archive, site=task.site)
         if task.model:
             wanted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, task.model)
             opened.require_model(wanted.digest)
@@ -107,21 +108,21 @@ class Searcher:
 
     def _search_by_item(self, opened: OpenArchive, task: SearchTask, item: str) -> SearchAnswer:
         site_key = self._tools.site_key
-        query = query_of_item(opened.archive, item, task.patient, site=self._site, site_key=site_key)
+        query = query_of_item(opened.archive, item, task.patient, site=task.site, site_key=site_key)
         return self._search(opened, task, query)
 
     def _search(self, opened: OpenArchive, task: SearchTask, query: Query) -> SearchAnswer:
         exclusion = QueryItemExclusion.NONE
         if task.exclude_query_item:
             exclusion = QueryItemExclusion.NAME if query.item else QueryItemExclusion.CONTENT
-        unknown_values(opened.archive, task.filter, site=self._site)
+        unknown_values(opened.archive, task.filter, site=task.site)
         outcome = search_archive(
             opened.archive,
             SearchQuery(
                 embedding=query.embedding,
                 top_k=task.top_k,
                 filter=task.filter,
-                site=self._site,
+                site=task.site,
                 patient=query.patient,
                 patient_known=query.patient_known,
                 policy=task.patient_policy,

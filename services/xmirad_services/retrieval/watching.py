@@ -17,12 +17,15 @@ BEGINNING = "0-0"
 _TOKEN = re.compile(r"\d{1,20}-\d{1,20}")
 
 
-async def watched(explainer: Explainer, explanation: str, *, token: str) -> AsyncIterator[tuple[Snapshot, str]]:
+async def watched(
+    explainer: Explainer, explanation: str, *, site: str, token: str
+) -> AsyncIterator[tuple[Snapshot, str]]:
     """Yield an explanation as it is now and after every change, each with the token to go on behind it.
 
     Args:
         explainer: Reads it.
         explanation: Its id.
+        site: Whose it must be.
         token: That of the last change seen, or an empty string.
 
     Raises:
@@ -37,7 +40,7 @@ async def watched(explainer: Explainer, explanation: str, *, token: str) -> Asyn
     while True:
         news = await explainer.events(explanation, after=token)
         token = news[-1].token if news else token
-        snapshot = await explainer.snapshot(explanation)
+        snapshot = await explainer.snapshot(explanation, site=site)
         yield snapshot, token
         if _is_over(snapshot, explainer):
             return
@@ -48,12 +51,12 @@ async def watched(explainer: Explainer, explanation: str, *, token: str) -> Asyn
 
 async def _changed(explainer: Explainer, seen: Snapshot, token: str) -> bool:
     """Wait until something was announced behind a token, or changed without a word; False after a while."""
-    explanation, until = seen.asked.request.explanation, time.monotonic() + LOOK_SECONDS
+    asked, until = seen.asked.request, time.monotonic() + LOOK_SECONDS
     while time.monotonic() < until:
         await _pause(explainer)
-        if await explainer.events(explanation, after=token):
+        if await explainer.events(asked.explanation, after=token):
             return True
-    return (await explainer.snapshot(explanation)).mark != seen.mark
+    return (await explainer.snapshot(asked.explanation, site=asked.site)).mark != seen.mark
 
 
 async def _pause(explainer: Explainer) -> None:

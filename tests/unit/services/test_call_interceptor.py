@@ -11,6 +11,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from support.doors import open_door
 from xmirad.api.v1 import retrieval_service_pb2 as pb
 from xmirad.errors import InternalError, InvalidRequestError
 from xmirad.observability.metrics import RetrievalMetrics
@@ -93,7 +94,7 @@ async def messages(*data: bytes) -> AsyncIterator[bytes]:
 def desk() -> Desk:
     registry = CollectorRegistry()
     metrics = RetrievalMetrics(registry, methods=[METHOD])
-    return Desk(registry, CallInterceptor(metrics, max_concurrent_requests=2))
+    return Desk(registry, CallInterceptor(metrics, open_door(), max_concurrent_requests=2))
 
 
 @pytest.mark.parametrize(("offered", "kept"), [(UUID, True), ("erika-mustermann", False), ("", False)])

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
+from support.doors import open_door
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad_services.retrieval.interceptors import CallInterceptor
 
@@ -32,7 +33,7 @@ class Call:
 )
 async def test_a_deadline_is_told_from_a_caller_that_went_away(remaining: float | None, code: str) -> None:
     registry = CollectorRegistry()
-    interceptor = CallInterceptor(RetrievalMetrics(registry, methods=[METHOD]), max_concurrent_requests=1)
+    interceptor = CallInterceptor(RetrievalMetrics(registry, methods=[METHOD]), open_door(), max_concurrent_requests=1)
 
     async def cut_short(request: object, context: object) -> None:
         raise asyncio.CancelledError

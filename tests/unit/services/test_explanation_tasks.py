@@ -31,7 +31,7 @@ def request(**fields: object) -> pb.CreateExplanationRequest:
 
 
 def test_a_request_that_leaves_everything_open_has_the_defaults() -> None:
-    task = task_of_one(request(), max_image_bytes=10)
+    task = task_of_one(request(), site="local", max_image_bytes=10)
 
     assert (task.archive, task.items, task.source) == ("chest", (UUIDS[0],), UUIDS[1])
     assert (task.method, task.occlusion) == (MethodName.OCCLUSION, OcclusionParameters())
@@ -41,7 +41,7 @@ def test_a_request_that_leaves_everything_open_has_the_defaults() -> None:
 def test_a_stride_of_zero_is_not_taken_for_the_default() -> None:
     options = pb.ExplanationOptions(occlusion=pb.OcclusionMethod(stride=0))
 
-    assert task_of_one(request(options=options), max_image_bytes=10).occlusion.stride == 0
+    assert task_of_one(request(options=options), site="local", max_image_bytes=10).occlusion.stride == 0
 
 
 @pytest.mark.parametrize(
@@ -67,26 +67,26 @@ def test_a_stride_of_zero_is_not_taken_for_the_default() -> None:
 )
 def test_a_bad_field_is_named_by_its_path(fields: dict[str, object], path: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        task_of_one(request(**fields), max_image_bytes=10)
+        task_of_one(request(**fields), site="local", max_image_bytes=10)
     assert caught.value.field == path
 
 
 def test_an_image_that_is_too_long_is_refused_before_it_is_decoded() -> None:
     query = pb.ExplanationQuery(image=resources_pb2.Image(data=b"x" * 11))
     with pytest.raises(PayloadTooLargeError) as caught:
-        task_of_one(request(query=query), max_image_bytes=10)
+        task_of_one(request(query=query), site="local", max_image_bytes=10)
     assert caught.value.field == "query.image.data"
 
 
 def test_items_of_a_batch_are_of_one_archive_and_not_too_many() -> None:
     batch = pb.BatchCreateExplanationsRequest(query=pb.ExplanationQuery(item=ITEMS[1]), items=ITEMS)
 
-    assert task_of_many(batch, max_image_bytes=10, max_batch=3).items == tuple(UUIDS)
+    assert task_of_many(batch, site="local", max_image_bytes=10, max_batch=3).items == tuple(UUIDS)
     with pytest.raises(InvalidRequestError, match="at most 2"):
-        task_of_many(batch, max_image_bytes=10, max_batch=2)
+        task_of_many(batch, site="local", max_image_bytes=10, max_batch=2)
     batch.items[2] = "archives/other/items/" + UUIDS[2]
     with pytest.raises(InvalidRequestError) as caught:
-        task_of_many(batch, max_image_bytes=10, max_batch=3)
+        task_of_many(batch, site="local", max_image_bytes=10, max_batch=3)
     assert caught.value.field == "items[2]"
 
 

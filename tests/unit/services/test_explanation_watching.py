@@ -34,7 +34,7 @@ class ScriptedExplainer:
         self._announces = announces
         self._events = 0
 
-    async def snapshot(self, explanation: str) -> Snapshot:
+    async def snapshot(self, explanation: str, *, site: str) -> Snapshot:
         return self._snapshots.pop(0) if len(self._snapshots) > 1 else self._snapshots[0]
 
     async def events(self, explanation: str, *, after: str) -> Sequence[BoardEvent]:
@@ -45,7 +45,7 @@ class ScriptedExplainer:
 
 
 async def seen(explainer: ScriptedExplainer, token: str = "") -> list[tuple[ExplanationState, str]]:
-    stream = watched(cast("Explainer", explainer), REQUEST.explanation, token=token)
+    stream = watched(cast("Explainer", explainer), REQUEST.explanation, site="local", token=token)
     return [(snapshot.state, token) async for snapshot, token in stream]
 
 
@@ -88,7 +88,7 @@ async def test_a_token_of_nobody_is_refused(token: str) -> None:
 
 
 async def test_closing_a_watch_leaves_nothing_running() -> None:
-    stream: Any = watched(cast("Explainer", ScriptedExplainer(QUEUED, announces=False)), "x", token="")
+    stream: Any = watched(cast("Explainer", ScriptedExplainer(QUEUED, announces=False)), "x", site="local", token="")
     await anext(stream)
     before = len(asyncio.all_tasks())
 

@@ -44,8 +44,12 @@ async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_inde
     shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = EdgeStore(tmp_path / "store")
-    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools, site="local")
-    opened, gate, forget = await archives.get("chest"), Gate(closed=True), shop.tools.catalog.forget_archive
+    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
+    opened, gate, forget = (
+        await archives.get("chest", site="local"),
+        Gate(closed=True),
+        shop.tools.catalog.forget_archive,
+    )
 
     def forget_later(archive: str) -> None:
         gate.pass_through()
@@ -63,7 +67,7 @@ async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_inde
     assert store.list() == []
     other = replace(shop.record, model="n" * 64, embedding_size=3)
     shop.tools.catalog.create_archive(other)
-    assert (await archives.get("chest")).archive.binding == binding_of(other)
+    assert (await archives.get("chest", site="local")).archive.binding == binding_of(other)
     await archives.close()
 
 
@@ -71,8 +75,8 @@ async def test_creating_an_archive_that_is_being_deleted_makes_a_new_one(
     shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = EdgeStore(tmp_path / "store")
-    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools, site="local")
-    opened, gate = await archives.get("chest"), Gate(closed=True)
+    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
+    opened, gate = await archives.get("chest", site="local"), Gate(closed=True)
     drop = store.drop
 
     def drop_later(archive: str) -> None:
@@ -82,7 +86,7 @@ async def test_creating_an_archive_that_is_being_deleted_makes_a_new_one(
     monkeypatch.setattr(store, "drop", drop_later)
     deleting = asyncio.create_task(archives.delete(opened, force=True, empty=nothing))
     await until(gate.begun)
-    creating = asyncio.create_task(archives.create("chest", model="", originals=OriginalsPolicy.COPY))
+    creating = asyncio.create_task(archives.create("chest", site="local", model="", originals=OriginalsPolicy.COPY))
     await asyncio.wait({creating}, timeout=0.1)
     gate.opened.set()
     await deleting
@@ -105,15 +109,15 @@ class NoModel(AnyModel):
 async def test_an_archive_whose_model_is_gone_can_be_read_and_deleted(shop: Workshop, tmp_path: Path) -> None:
     """Otherwise a patient's images could not be deleted without a model that may never come back."""
     store, models = EdgeStore(tmp_path / "store"), NoModel()
-    archives = OpenArchives(store, cast("LoadedModels", models), shop.tools, site="local")
-    opened = await archives.get("chest")
+    archives = OpenArchives(store, cast("LoadedModels", models), shop.tools)
+    opened = await archives.get("chest", site="local")
     assert opened.archive.count() == 0
     for refused in (opened.require_artifact, opened.require_runner):
         with pytest.raises(ModelNotFoundError):
             refused()
     models.installed = True
-    opened = await archives.get("chest")
-    assert opened.require_runner() is (await archives.get("chest")).runner
+    opened = await archives.get("chest", site="local")
+    assert opened.require_runner() is (await archives.get("chest", site="local")).runner
     models.installed = False
     await archives.delete(opened, force=False, empty=nothing)
     assert store.list() == []

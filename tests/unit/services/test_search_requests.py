@@ -4,6 +4,8 @@ from typing import cast
 
 import pytest
 
+from support.doors import come_in
+from xmirad.access.caller import owner
 from xmirad.api.v1 import resources_pb2
 from xmirad.api.v1 import retrieval_service_pb2 as pb
 from xmirad.errors import InvalidRequestError
@@ -32,6 +34,7 @@ async def test_a_vector_has_no_item_of_its_own_to_exclude() -> None:
         top_k=1,
         exclude_query_item=True,
     )
+    come_in(owner("local"))
     with pytest.raises(InvalidRequestError) as caught:
         await servicer.Search(request, None)  # type: ignore[arg-type]
     assert caught.value.field == "exclude_query_item"

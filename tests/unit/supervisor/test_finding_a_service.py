@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from xmirad.client.credentials import NO_CREDENTIALS
 from xmirad.errors import BackendUnavailableError
 from xmirad.home import Home
 from xmirad.settings import DEFAULT_HOME
 from xmirad.settings_sources import load_settings
 from xmirad.supervisor import connection
 from xmirad.supervisor.announcement import Announcement, announce
-from xmirad.supervisor.connection import private_service, running_service
+from xmirad.supervisor.connection import Connection, private_service, running_service
 from xmirad.supervisor.programs import embedded_system
 
 PID_ONE = 1  # always there
@@ -20,7 +21,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], Non
     """Make addresses answer with boot ids."""
 
     def set_answers(boot_ids: dict[str, str]) -> None:
-        monkeypatch.setattr(connection, "answers", boot_ids.get)
+        monkeypatch.setattr(connection, "answers", lambda address, _settings=None: boot_ids.get(address))
 
     return set_answers
 
@@ -38,7 +39,7 @@ def test_the_announced_service_is_used_if_it_is_the_one_that_answers(
 ) -> None:
     announce(home, Announcement("127.0.0.1:7000", PID_ONE, "boot", "0"))
     answering({"127.0.0.1:7000": "boot"})
-    assert running_service(load_settings()) == "127.0.0.1:7000"
+    assert running_service(load_settings()) == Connection("127.0.0.1:7000", private=False, credentials=NO_CREDENTIALS)
     answering({"127.0.0.1:7000": "another boot"})
     assert running_service(load_settings()) is None
 
@@ -49,13 +50,14 @@ def test_the_default_address_may_belong_to_another_home(
     answering({"127.0.0.1:50051": "boot"})
     assert running_service(load_settings()) is None
     monkeypatch.setattr(connection, "find_service", lambda _home: None)
-    assert running_service(load_settings({"home": DEFAULT_HOME})) == "127.0.0.1:50051"
+    found = running_service(load_settings({"home": DEFAULT_HOME}))
+    assert found is not None
+    assert found.address == "127.0.0.1:50051"
 
 
 def test_an_address_of_ones_own_is_believed(home: Home, answering: Callable[[dict[str, str]], None]) -> None:
     answering({"10.0.0.1:50051": "boot"})
     settings = load_settings({"server": {"address": "10.0.0.1:50051"}})
-    assert running_service(settings) == "10.0.0.1:50051"
     with private_service(settings, notify=lambda _: None) as found:
         assert (found.address, found.private) == ("10.0.0.1:50051", False)
 

@@ -36,7 +36,10 @@ def demo(
         settings = _in_temporary_home(settings_of(context), Path(folder))
         demonstration = Demonstration(settings, output=output, printer=printer)
         demonstration.prepare(data, Path(folder))
-        with private_service(settings, notify=printer.note) as service, Client(service.address) as client:
+        with (
+            private_service(settings, notify=printer.note) as service,
+            Client(service.address, credentials=service.credentials) as client,
+        ):
             demonstration.run(client)
 
 

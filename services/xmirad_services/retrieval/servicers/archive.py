@@ -19,6 +19,7 @@ from xmirad.lanes import Priority
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
 from xmirad_services.retrieval.byte_budget import ByteBudget
+from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.interceptors import Context, as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
@@ -43,12 +44,11 @@ class ArchiveServicer(ItemMethods):
         metrics: RetrievalMetrics,
         limits: LimitSettings,
         *,
-        site: str,
         budget: ByteBudget,
         explainer: Explainer,
     ) -> None:
-        """Serve the archives of a site."""
-        super().__init__(archives, purger, tools, site=site, explainer=explainer)
+        """Serve the archives of all sites, each to its own."""
+        super().__init__(archives, purger, tools, explainer=explainer)
         self._metrics = metrics
         self._budget = budget
         self._limits = limits
@@ -57,7 +57,9 @@ class ArchiveServicer(ItemMethods):
         """Create an archive and bind it to a model for good."""
         archive = parse_archive_name(f"archives/{request.archive_id}", field="archive_id")
         originals = ORIGINALS_POLICY.from_proto(request.originals, field="originals")
-        opened = await self._archives.create(archive, model=checks.model(request.model), originals=originals)
+        opened = await self._archives.create(
+            archive, site=current_caller().site, model=checks.model(request.model), originals=originals
+        )
         return pb.CreateArchiveResponse(archive=archive_message(opened.record, await self._count(opened.record)))
 
     async def GetArchive(self, request: pb.GetArchiveRequest, context: Context) -> pb.GetArchiveResponse:
@@ -68,7 +70,8 @@ class ArchiveServicer(ItemMethods):
     async def ListArchives(self, request: pb.ListArchivesRequest, context: Context) -> pb.ListArchivesResponse:
         """List the archives by name."""
         size = checks.page_size(request.page_size)
-        records = [record for record in await self._archives.records() if record.archive > request.page_token]
+        all_records = await self._archives.records(site=current_caller().site)
+        records = [record for record in all_records if record.archive > request.page_token]
         page, more = records[:size], len(records) > size
         return pb.ListArchivesResponse(
             archives=[archive_message(record, await self._count_if_possible(record)) for record in page],
@@ -145,7 +148,7 @@ class ArchiveServicer(ItemMethods):
 
     async def _count(self, record: ArchiveRecord) -> int:
         handle = await self._archives.handle(record)
-        return await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.count, of_site(self._site))
+        return await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.count, of_site(record.site))
 
     async def _count_if_possible(self, record: ArchiveRecord) -> int:
         try:
@@ -156,7 +159,7 @@ class ArchiveServicer(ItemMethods):
 
     async def _facets(self, opened: OpenArchive, fields: list[PayloadField]) -> list[dict[str, int]]:
         def facets() -> list[dict[str, int]]:
-            return [opened.archive.facet(field, where=of_site(self._site)) for field in fields]
+            return [opened.archive.facet(field, where=of_site(opened.record.site)) for field in fields]
 
         return await self._tools.lanes.store.run(Priority.INTERACTIVE, facets)
 

@@ -8,6 +8,7 @@ from xmirad.api.v1 import explanation_service_pb2_grpc as pb_grpc
 from xmirad.explanations.watching import Snapshot
 from xmirad.ids import parse_archive_name, parse_explanation_name
 from xmirad.observability.metrics import RetrievalMetrics
+from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.interceptors import Context, request_id
 from xmirad_services.retrieval.overlays import Overlays
@@ -32,8 +33,9 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
         self, request: pb.CreateExplanationRequest, context: Context
     ) -> pb.CreateExplanationResponse:
         """Ask for the maps of one query and one result."""
-        [asked] = await self._explainer.create(task_of_one(request, max_image_bytes=self._max_image_bytes))
-        snapshot = await self._explainer.snapshot(asked.request.explanation)
+        site = current_caller().site
+        [asked] = await self._explainer.create(task_of_one(request, site=site, max_image_bytes=self._max_image_bytes))
+        snapshot = await self._explainer.snapshot(asked.request.explanation, site=site)
         self._metrics.explanation_created(snapshot.state)
         message = await self._message(snapshot, include_overlay=request.include_overlay)
         return pb.CreateExplanationResponse(explanation=message, request_id=request_id.get())
@@ -42,19 +44,20 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
         self, request: pb.BatchCreateExplanationsRequest, context: Context
     ) -> pb.BatchCreateExplanationsResponse:
         """Ask for the maps of one query and several results."""
-        max_batch = self._explainer.parts.max_batch
-        task = task_of_many(request, max_image_bytes=self._max_image_bytes, max_batch=max_batch)
+        site, max_batch = current_caller().site, self._explainer.parts.max_batch
+        task = task_of_many(request, site=site, max_image_bytes=self._max_image_bytes, max_batch=max_batch)
         created = await self._explainer.create(task)
         messages = []
         for asked in created:
-            snapshot = await self._explainer.snapshot(asked.request.explanation, with_maps=False)
+            snapshot = await self._explainer.snapshot(asked.request.explanation, site=site, with_maps=False)
             self._metrics.explanation_created(snapshot.state)
             messages.append(explanation_message(snapshot))
         return pb.BatchCreateExplanationsResponse(explanations=messages, request_id=request_id.get())
 
     async def GetExplanation(self, request: pb.GetExplanationRequest, context: Context) -> pb.GetExplanationResponse:
         """Return an explanation as it is now."""
-        snapshot = await self._explainer.snapshot(parse_explanation_name(request.name, field="name"))
+        explanation = parse_explanation_name(request.name, field="name")
+        snapshot = await self._explainer.snapshot(explanation, site=current_caller().site)
         message = await self._message(snapshot, include_overlay=request.include_overlay)
         return pb.GetExplanationResponse(explanation=message)
 
@@ -65,7 +68,7 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
         size = checks.page_size(request.page_size)
         archive = parse_archive_name(request.archive, field="archive") if request.archive else ""
         after = checks.word(request.page_token, field="page_token")
-        found = await self._explainer.page(after=after, archive=archive, limit=size + 1)
+        found = await self._explainer.page(site=current_caller().site, after=after, archive=archive, limit=size + 1)
         page = found[:size]
         return pb.ListExplanationsResponse(
             explanations=map(explanation_message, page),
@@ -77,7 +80,8 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
     ) -> AsyncIterator[pb.WatchExplanationResponse]:
         """Return an explanation as it is now, and again after every change."""
         explanation = parse_explanation_name(request.name, field="name")
-        async for snapshot, token in watched(self._explainer, explanation, token=request.resume_token):
+        site = current_caller().site
+        async for snapshot, token in watched(self._explainer, explanation, site=site, token=request.resume_token):
             message = await self._message(snapshot, include_overlay=request.include_overlay)
             yield pb.WatchExplanationResponse(explanation=message, resume_token=token)
 
@@ -86,14 +90,15 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
     ) -> pb.CancelExplanationResponse:
         """Stop the work on an explanation."""
         explanation = parse_explanation_name(request.name, field="name")
-        snapshot = await self._explainer.cancel(explanation)
+        snapshot = await self._explainer.cancel(explanation, site=current_caller().site)
         return pb.CancelExplanationResponse(explanation=explanation_message(snapshot))
 
     async def DeleteExplanation(
         self, request: pb.DeleteExplanationRequest, context: Context
     ) -> pb.DeleteExplanationResponse:
         """Delete an explanation with its maps."""
-        await self._explainer.delete(parse_explanation_name(request.name, field="name"))
+        explanation = parse_explanation_name(request.name, field="name")
+        await self._explainer.delete(explanation, site=current_caller().site)
         return pb.DeleteExplanationResponse()
 
     async def _message(self, snapshot: Snapshot, *, include_overlay: bool) -> pb.Explanation:

@@ -23,19 +23,19 @@ from xmirad_services.retrieval.explanation_task import ExplanationTask
 MOST_COMPARED_ITEMS = 2  # of any form of ATTENTION
 
 
-def task_of_one(request: pb.CreateExplanationRequest, *, max_image_bytes: int) -> ExplanationTask:
-    """Read and check a request for one pair.
+def task_of_one(request: pb.CreateExplanationRequest, *, site: str, max_image_bytes: int) -> ExplanationTask:
+    """Read and check a request of a site for one pair.
 
     Raises:
         XmiradError: If a field is not allowed.
     """
-    return _task(request, (request.item,), ("item",), max_image_bytes=max_image_bytes)
+    return _task(request, (request.item,), ("item",), site=site, max_image_bytes=max_image_bytes)
 
 
 def task_of_many(
-    request: pb.BatchCreateExplanationsRequest, *, max_image_bytes: int, max_batch: int
+    request: pb.BatchCreateExplanationsRequest, *, site: str, max_image_bytes: int, max_batch: int
 ) -> ExplanationTask:
-    """Read and check a request for several pairs.
+    """Read and check a request of a site for several pairs.
 
     Raises:
         XmiradError: If a field is not allowed.
@@ -44,7 +44,7 @@ def task_of_many(
     if not request.items:
         raise InvalidRequestError("items must have at least 1 value", field="items", metadata={"min_count": "1"})
     fields = tuple(f"items[{at}]" for at in range(len(request.items)))
-    return _task(request, tuple(request.items), fields, max_image_bytes=max_image_bytes)
+    return _task(request, tuple(request.items), fields, site=site, max_image_bytes=max_image_bytes)
 
 
 def _task(
@@ -52,12 +52,14 @@ def _task(
     names: Sequence[str],
     fields: tuple[str, ...],
     *,
+    site: str,
     max_image_bytes: int,
 ) -> ExplanationTask:
     archive, _ = parse_item_name(names[0], field=fields[0])
     options = request.options
     contrast = options.contrast_item
     task = ExplanationTask(
+        site=site,
         archive=archive,
         source=_source(request.query, archive, max_image_bytes),
         items=tuple(

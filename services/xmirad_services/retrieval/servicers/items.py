@@ -19,6 +19,7 @@ from xmirad.ids import parse_archive_name, parse_item_name
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
 from xmirad.types import ItemFilter
+from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.interceptors import Context
 from xmirad_services.retrieval.item_details import ItemDetails
@@ -31,22 +32,19 @@ from xmirad_services.retrieval.warming import Warming
 class ItemMethods(pb_grpc.ArchiveServiceServicer):
     """Reads and deletes items."""
 
-    def __init__(
-        self, archives: OpenArchives, purger: Purger, tools: Tools, *, site: str, explainer: Explainer
-    ) -> None:
-        """Serve the items of a site."""
+    def __init__(self, archives: OpenArchives, purger: Purger, tools: Tools, *, explainer: Explainer) -> None:
+        """Serve the items of all sites, each to its own."""
         self._warming = Warming(explainer.parts, tools)
         self._archives = archives
         self._purger = purger
         self._tools = tools
-        self._site = site
         self._details = ItemDetails(tools)
 
     async def GetItem(self, request: pb.GetItemRequest, context: Context) -> pb.GetItemResponse:
         """Return an item."""
         view = ITEM_VIEW.from_proto(request.view, field="view")
         archive, item = parse_item_name(request.name, field="name")
-        found = await self._get(await self._archives.get(archive), [item], view)
+        found = await self._get(await self._opened(archive), [item], view)
         if not found:
             message = f"there is no item {request.name}"
             raise ItemNotFoundError(message, field="name", metadata={"item": request.name})
@@ -83,7 +81,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
     async def DeleteItem(self, request: pb.DeleteItemRequest, context: Context) -> pb.DeleteItemResponse:
         """Delete an item and everything derived from its image."""
         archive, item = parse_item_name(request.name, field="name")
-        await self._purger.delete(await self._archives.get(archive), item)
+        await self._purger.delete(await self._opened(archive), item)
         return pb.DeleteItemResponse()
 
     async def PurgeItems(self, request: pb.PurgeItemsRequest, context: Context) -> pb.PurgeItemsResponse:
@@ -98,7 +96,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
     async def GetItemImage(self, request: pb.GetItemImageRequest, context: Context) -> pb.GetItemImageResponse:
         """Return a picture of an item: what the model saw."""
         archive, item = parse_item_name(request.name, field="name")
-        opened = await self._archives.get(archive)
+        opened = await self._opened(archive)
         png, record = await self._details.picture(opened.record.archive, item)
         return pb.GetItemImageResponse(png=png, geometry=geometry_to_proto(record.geometry))
 
@@ -110,21 +108,24 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         return await self._warming.answer(opened, items[: maximum or None], dry_run=request.dry_run)
 
     async def _named(self, name: str, *, field: str = "name") -> OpenArchive:
-        return await self._archives.get(parse_archive_name(name, field=field))
+        return await self._opened(parse_archive_name(name, field=field))
+
+    async def _opened(self, archive: str) -> OpenArchive:
+        return await self._archives.get(archive, site=current_caller().site)
 
     async def _condition(self, opened: OpenArchive, message: resources_pb2.ItemFilter) -> Condition:
         wanted = filter_from_proto(message, archive=opened.record.archive)
 
         def check() -> None:
-            unknown_values(opened.archive, wanted, site=self._site)
+            unknown_values(opened.archive, wanted, site=opened.record.site)
 
         await self._tools.lanes.store.run(Priority.INTERACTIVE, check)
-        return conditions_of(wanted, site=self._site)
+        return conditions_of(wanted, site=opened.record.site)
 
     async def _selection(self, opened: OpenArchive, request: pb.PurgeItemsRequest) -> Condition:
         if request.WhichOneof("selection") == "patient":
             patient = self._tools.site_key.patient_key(patient_from_proto(request.patient))
-            return All((of_site(self._site), AnyOf(PayloadField.PATIENT, (patient,))))
+            return All((of_site(opened.record.site), AnyOf(PayloadField.PATIENT, (patient,))))
         if filter_from_proto(request.filter, archive=opened.record.archive) == ItemFilter():
             message = "filter must ask for something; to delete every item, delete the archive"
             raise InvalidRequestError(message, field="filter")
@@ -133,7 +134,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
     async def _get(self, opened: OpenArchive, items: Sequence[str], view: ItemView) -> list[resources_pb2.Item]:
         def get() -> list[StoredItem]:
             found = opened.archive.get(items, with_embedding=view is ItemView.EMBEDDING)
-            return [item for item in found if item.payload.site == self._site]
+            return [item for item in found if item.payload.site == opened.record.site]
 
         return await self._messages(opened, await self._tools.lanes.store.run(Priority.INTERACTIVE, get), view)
 

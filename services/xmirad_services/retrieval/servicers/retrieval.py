@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from xmirad.access.caller import Scope
 from xmirad.api import checks
 from xmirad.api.conversion import (
     embedding_from_proto,
@@ -25,6 +26,7 @@ from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
 from xmirad.types import EncodedImage, Float32Array
 from xmirad_services.retrieval.byte_budget import ByteBudget
+from xmirad_services.retrieval.door import check_request, current_caller
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.explanation_task import ExplanationTask
 from xmirad_services.retrieval.interceptors import Context, as_domain_error, request_id
@@ -78,17 +80,18 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         """Compute the embedding of an image."""
         image = encoded_image_from_proto(request, max_image_bytes=self._limits.max_image_bytes)
         query, model = await self._searcher.embed(image, model=checks.model(request.model))
-        return pb.EmbedImageResponse(
-            model=f"models/{model}",
-            image_digest=query.digest,
-            embedding=embedding_to_proto(query.embedding),
-            request_id=request_id.get(),
+        response = pb.EmbedImageResponse(
+            model=f"models/{model}", image_digest=query.digest, request_id=request_id.get()
         )
+        if Scope.EMBEDDING in current_caller().scopes:
+            response.embedding.CopyFrom(embedding_to_proto(query.embedding))
+        return response
 
     async def _streamed(self, request: pb.StreamSearchRequest) -> pb.StreamSearchResponse:
         correlation_id = request.correlation_id
         try:
             checks.correlation_id(correlation_id)
+            check_request(request.search)
             return pb.StreamSearchResponse(correlation_id=correlation_id, response=await self._search(request.search))
         except Exception as error:  # noqa: BLE001 - the answer to this one search
             failure = to_proto_error(as_domain_error(error))
@@ -127,7 +130,7 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         fields = ("explain_top",) * len(items)
         try:
             created = await self._explainer.create(
-                ExplanationTask(archive=task.archive, source=task.source, items=items, fields=fields)
+                ExplanationTask(site=task.site, archive=task.archive, source=task.source, items=items, fields=fields)
             )
         except XmiradError as error:
             response.explanation_error.CopyFrom(to_proto_error(error))
@@ -137,8 +140,9 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
 
     def _task(self, request: pb.SearchRequest, view: SearchView) -> SearchTask:
         archive = parse_archive_name(request.archive, field="archive")
-        ranking = view is SearchView.RANKING
-        maximum = self._limits.max_ranking_top_k if ranking else self._limits.max_top_k
+        caller, ranking = current_caller(), view is SearchView.RANKING
+        evaluates = ranking and Scope.EVALUATE in caller.scopes
+        maximum = self._limits.max_ranking_top_k if evaluates else self._limits.max_top_k
         return SearchTask(
             archive=archive,
             source=self._source(request, archive),
@@ -151,6 +155,7 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
             exact=request.exact,
             model=checks.model(request.model),
             with_payload=not ranking,
+            site=caller.site,
         )
 
     def _source(self, request: pb.SearchRequest, archive: str) -> EncodedImage | str | Float32Array:

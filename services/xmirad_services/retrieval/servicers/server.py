@@ -1,11 +1,13 @@
 """`ServerService`."""
 
 from xmirad import __version__
+from xmirad.access.caller import Scope
 from xmirad.api.images import RASTER_TYPES
 from xmirad.api.v1 import server_service_pb2 as pb
 from xmirad.api.v1 import server_service_pb2_grpc as pb_grpc
 from xmirad.imaging.dicom import SUPPORTED_TRANSFER_SYNTAXES
 from xmirad.settings import Settings
+from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.interceptors import Context
 
 INTENDED_USE = "Research and decision support. Not a diagnosis."
@@ -35,5 +37,8 @@ class ServerServicer(pb_grpc.ServerServiceServicer):
         )
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:
-        """Return version, limits and abilities."""
-        return pb.GetServerInfoResponse(info=self._info)
+        """Return version, limits and abilities; the limits are those of the caller."""
+        response = pb.GetServerInfoResponse(info=self._info)
+        if Scope.EVALUATE not in current_caller().scopes:
+            response.info.max_ranking_top_k = self._info.max_top_k
+        return response
