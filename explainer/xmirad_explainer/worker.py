@@ -18,6 +18,8 @@ from xmirad.observability.logs import configure_logging
 from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
+from xmirad.queue.connection import say_if_unavailable
+from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import ASSESS, FILL
 from xmirad.settings import Settings
@@ -95,6 +97,7 @@ class Worker:
         worker_ready.connect(self._announce, weak=False)
 
     def _set_up_logging(self, **_: object) -> None:
+        keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
         configure_logging(self._settings.logging)
         for library in ("celery", "kombu"):  # a line for every task, without what it was about
             logging.getLogger(library).setLevel(logging.WARNING)

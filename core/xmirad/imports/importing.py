@@ -12,7 +12,7 @@ from xmirad.types import ImportState
 
 
 class Importing:
-    """The imports of a site. Safe to use from many threads."""
+    """The imports of all sites, each shown to its own. Safe to use from many threads."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Importing:
         step_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Import from the folders of these aliases; a step of a worker is over after `step_seconds`."""
+        """Import from folders, by their aliases, which belong to one site; a worker's step ends in `step_seconds`."""
         self._store = store
         self._queue = queue
         self._site = site
@@ -32,36 +32,37 @@ class Importing:
         self._step_seconds = step_seconds
         self._clock = clock
 
-    def create(self, archive: str, *, folder: str, split: str) -> ImportSnapshot:
-        """Begin an import into an archive that is there.
+    def create(self, archive: str, *, site: str, folder: str, split: str) -> ImportSnapshot:
+        """Begin an import into an archive that is there and the site's.
 
         Raises:
-            InvalidRequestError: If no folder has this alias.
+            InvalidRequestError: If no folder of the site has this alias.
             ConcurrentImportError: If another import into the archive is not finished.
             BackendUnavailableError: If blob store or queue fail. If the request was stored, it is carried out later.
         """
-        if folder not in self._folders:
-            known = ", ".join(sorted(self._folders)) or "none; they are named in the setting imports.folders"
+        folders = self._folders if site == self._site else frozenset()
+        if folder not in folders:
+            known = ", ".join(sorted(folders)) or "none; they are named in the setting imports.folders"
             message = f"no folder of the service has this alias; known are: {known}"
             raise InvalidRequestError(message, field="folder", metadata={"value": folder, "allowed": known})
         latest = self._store.latest(archive)
         if latest is not None and not latest.state.is_terminal:
             raise _running(latest.request.name)
         number = latest.request.number + 1 if latest is not None else 1
-        request = self._store.begin(archive, number, site=self._site, folder=folder, split=split)
+        request = self._store.begin(archive, number, site=site, folder=folder, split=split)
         if request is None:
             raise _running(import_name(archive, number))
         self._queue.publish(archive, number, None)
         return ImportSnapshot(request)
 
-    def snapshot(self, archive: str, number: int) -> ImportSnapshot:
+    def snapshot(self, archive: str, number: int, *, site: str) -> ImportSnapshot:
         """Return an import as it is now.
 
         Raises:
-            ImportNotFoundError: If this site has none of that name.
+            ImportNotFoundError: If the site has none of that name.
         """
         found = self._store.snapshot(archive, number)
-        if found.request.site != self._site:
+        if found.request.site != site:
             name = found.request.name
             raise ImportNotFoundError(f"there is no {name}", field="name", metadata={"import": name})
         return found
@@ -71,18 +72,19 @@ class Importing:
         named = {
             import_name(archive, number): (archive, number) for archive in archives for number in self._numbers(archive)
         }
-        return [self.snapshot(*named[name]) for name in sorted(named) if name > after][:limit]
+        names = [name for name in sorted(named) if name > after]
+        return [self._store.snapshot(*named[name]) for name in names[:limit]]
 
-    def cancel(self, archive: str, number: int) -> ImportSnapshot:
+    def cancel(self, archive: str, number: int, *, site: str) -> ImportSnapshot:
         """Stop an import and return it; images stored stay, and one that has ended stays as it is.
 
         Raises:
-            ImportNotFoundError: If this site has none of that name.
+            ImportNotFoundError: If the site has none of that name.
         """
-        found = self.snapshot(archive, number)
+        found = self.snapshot(archive, number, site=site)
         if not found.state.is_terminal:
             self._store.finish(found.request, ImportState.CANCELLED)
-        return self.snapshot(archive, number)
+        return self._store.snapshot(archive, number)
 
     def require_idle(self, archive: str) -> None:
         """Refuse what must not happen while an import fills an archive.
@@ -108,7 +110,7 @@ class Importing:
         unfinished = 0
         for archive in archives:
             latest = self._store.latest(archive)
-            if latest is None or latest.state.is_terminal or latest.request.site != self._site:
+            if latest is None or latest.state.is_terminal:
                 continue
             unfinished += 1
             segments: Mapping[int | None, None] = dict.fromkeys(latest.unfinished())

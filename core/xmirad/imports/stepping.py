@@ -35,7 +35,7 @@ OF_THE_IMAGE = (
     ItemDeletedError,
 )
 Put = Callable[[IncomingItem], Awaitable[UploadState]]
-Opener = Callable[[str], Awaitable[Put]]
+Opener = Callable[[ImportRequest], Awaitable[Put]]
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class ImportSteps:
         return self._store.snapshot(request.archive, request.number)
 
     async def _stored(self, before: ImportSnapshot, listing: Listing, segment: int) -> _Step:
-        put = await self._open_archive(before.request.archive)
+        put = await self._open_archive(before.request)
         end = before.plan.bounds(segment)[1] if before.plan else 0
         step = _Step(before.request, iter(range(before.position(segment), end)))
         try:

@@ -12,7 +12,7 @@ from xmirad.explanations.ports import QueueName
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import PREFIX, Server, available
 from xmirad.queue.messages import publish
-from xmirad.queue.payloads import FILL, FillTask
+from xmirad.queue.payloads import FILL, INDEX, FillTask
 
 ATTEMPTS_SECONDS = 3_600
 _ATTEMPTS = f"{PREFIX}attempts:"
@@ -109,13 +109,14 @@ class DeadLetters:
         if letter is None:
             return False
         payload = dict(letter.payload)
+        queue = QueueName.INDEX if letter.task == INDEX else QueueName.BACKGROUND
         if letter.task == FILL:
             payload["queue"] = QueueName.BACKGROUND.value
             location = FillTask.from_document(payload).entry.location
             RedisBoard(self._server).keep_filling(location, seconds=ATTEMPTS_SECONDS)
         with available():
             self._server.delete(_ATTEMPTS + key)
-            publish(self._app, letter.task, payload, queue=QueueName.BACKGROUND)
+            publish(self._app, letter.task, payload, queue=queue)
             self._server.hdel(DEAD_LETTERS, key)
         return True
 

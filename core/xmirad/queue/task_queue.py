@@ -6,7 +6,7 @@ from celery import Celery
 
 from xmirad.errors import QueueFullError
 from xmirad.explanations.entries import OcclusionEntry
-from xmirad.explanations.ports import QueueName
+from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
 from xmirad.observability.tracing import SpanName, span
 from xmirad.queue.connection import PREFIX, RETRY_SECONDS, Server, available
 from xmirad.queue.messages import PUBLISHED as PUBLISHED
@@ -68,7 +68,7 @@ class RedisTaskQueue:
             BackendUnavailableError: If the queue cannot be reached.
         """
         with available():
-            return sum(int(self._server.llen(name)) for name in QueueName)
+            return sum(int(self._server.llen(name)) for name in EXPLANATION_QUEUES)
 
     def release(self, queue: QueueName, key: str) -> None:
         """Say that a task does not wait any more, so that it may be published again.

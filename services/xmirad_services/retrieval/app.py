@@ -37,6 +37,7 @@ from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.explanation_parts import explanation_parts
 from xmirad_services.retrieval.explanation_upkeep import keep_up
 from xmirad_services.retrieval.health import HealthReporter
+from xmirad_services.retrieval.imports import make_imports
 from xmirad_services.retrieval.interceptors import CallInterceptor
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.monitoring import monitored
@@ -97,8 +98,15 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
         archives = OpenArchives(archive_store(settings), models, tools)
         parts = explanation_parts(settings, models, boot_id=boot_id)
         explainer = Explainer(archives, parts, tools)
+        imports = make_imports(settings, archives, lanes)
         servicers = Servicers(
-            archives=archives, models=models, explainer=explainer, tools=tools, metrics=metrics, boot_id=boot_id
+            archives=archives,
+            models=models,
+            explainer=explainer,
+            imports=imports,
+            tools=tools,
+            metrics=metrics,
+            boot_id=boot_id,
         )
         async with _serving(settings, servicers, metrics, home) as (ports, health):
             await _load_default_model(models, lanes)
@@ -106,9 +114,11 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             _log.info("service.started", address=ports.address, version=__version__, boot_id=boot_id)
             watching = asyncio.create_task(health.watch(archives, lanes))
             upkeep = asyncio.create_task(keep_up(explainer, lanes, metrics, health))
+            import_upkeep = asyncio.create_task(imports.keep_up())
             await stopping.wait()
             watching.cancel()
             upkeep.cancel()
+            import_upkeep.cancel()
             explainer.leaving.set()
             withdraw(home)
             await health.leave()

@@ -24,6 +24,7 @@ from xmirad.settings import Settings
 from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.health import HealthReporter
+from xmirad_services.retrieval.imports import Imports
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.open_archives import OpenArchives
@@ -58,6 +59,7 @@ class Servicers:
     archives: OpenArchives
     models: LoadedModels
     explainer: Explainer
+    imports: Imports
     tools: Tools
     metrics: RetrievalMetrics
     boot_id: str
@@ -79,13 +81,22 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     )
     explanation_service_pb2_grpc.add_ExplanationServiceServicer_to_server(explanation, server)
     archive = ArchiveServicer(
-        parts.archives, purger, tools, parts.metrics, settings.limits, budget=budget, explainer=explainer
+        parts.archives,
+        purger,
+        tools,
+        parts.metrics,
+        settings.limits,
+        budget=budget,
+        explainer=explainer,
+        imports=parts.imports,
     )
     retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server(retrieval, server)
     archive_service_pb2_grpc.add_ArchiveServiceServicer_to_server(archive, server)
     model = ModelServicer(parts.models, tools.lanes.blobs)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
-    description = ServerServicer(settings, boot_id=parts.boot_id, has_queue=explainer.parts.has_queue)
+    description = ServerServicer(
+        settings, boot_id=parts.boot_id, has_queue=explainer.parts.has_queue, imports=parts.imports
+    )
     server_service_pb2_grpc.add_ServerServiceServicer_to_server(description, server)
     names = [service.full_name for service in SERVICES]
     if settings.server.reflection:

@@ -21,10 +21,12 @@ from xmirad.settings import LimitSettings
 from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.explaining import Explainer
+from xmirad_services.retrieval.imports import Imports
 from xmirad_services.retrieval.interceptors import Context, as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.servicers.archive_messages import archive_message, incoming_item, receipt_message
+from xmirad_services.retrieval.servicers.imports import ImportMethods
 from xmirad_services.retrieval.servicers.items import ItemMethods
 from xmirad_services.retrieval.streams import answered
 
@@ -33,7 +35,7 @@ UNKNOWN_COUNT = -1
 _log = structlog.get_logger(__name__)
 
 
-class ArchiveServicer(ItemMethods):
+class ArchiveServicer(ImportMethods, ItemMethods):
     """Creates, fills and maintains archives."""
 
     def __init__(
@@ -46,9 +48,11 @@ class ArchiveServicer(ItemMethods):
         *,
         budget: ByteBudget,
         explainer: Explainer,
+        imports: Imports,
     ) -> None:
         """Serve the archives of all sites, each to its own."""
         super().__init__(archives, purger, tools, explainer=explainer)
+        self._imports = imports
         self._metrics = metrics
         self._budget = budget
         self._limits = limits
@@ -81,7 +85,14 @@ class ArchiveServicer(ItemMethods):
     async def DeleteArchive(self, request: pb.DeleteArchiveRequest, context: Context) -> pb.DeleteArchiveResponse:
         """Delete an archive with all its items."""
         opened = await self._named(request.name)
-        await self._archives.delete(opened, force=request.force, empty=self._purger.empty)
+        archive = opened.record.archive
+
+        async def empty(opened: OpenArchive) -> None:
+            await self._imports.require_idle(archive)
+            await self._purger.empty(opened)
+            await self._imports.forget(archive)
+
+        await self._archives.delete(opened, force=request.force, empty=empty)
         return pb.DeleteArchiveResponse()
 
     async def GetArchiveStats(self, request: pb.GetArchiveStatsRequest, context: Context) -> pb.GetArchiveStatsResponse:

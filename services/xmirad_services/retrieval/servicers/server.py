@@ -8,6 +8,7 @@ from xmirad.api.v1 import server_service_pb2_grpc as pb_grpc
 from xmirad.imaging.dicom import SUPPORTED_TRANSFER_SYNTAXES
 from xmirad.settings import Settings
 from xmirad_services.retrieval.door import current_caller
+from xmirad_services.retrieval.imports import Imports
 from xmirad_services.retrieval.interceptors import Context
 
 INTENDED_USE = "Research and decision support. Not a diagnosis."
@@ -16,8 +17,9 @@ INTENDED_USE = "Research and decision support. Not a diagnosis."
 class ServerServicer(pb_grpc.ServerServiceServicer):
     """Says what the running service is and accepts."""
 
-    def __init__(self, settings: Settings, *, boot_id: str, has_queue: bool) -> None:
+    def __init__(self, settings: Settings, *, boot_id: str, has_queue: bool, imports: Imports) -> None:
         """Describe a service that runs under these settings."""
+        queued = {"explanation_queue": has_queue, "imports": imports.are_possible}
         limits = settings.limits
         self._info = pb.ServerInfo(
             version=__version__,
@@ -33,7 +35,7 @@ class ServerServicer(pb_grpc.ServerServiceServicer):
             intended_use=INTENDED_USE,
             max_batch_explanations=settings.explanations.max_batch,
             max_occlusion_windows=settings.explanations.max_windows,
-            features=["explanations", "explanation_queue"] if has_queue else ["explanations"],
+            features=["explanations", *(name for name, is_there in queued.items() if is_there)],
         )
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:

@@ -1,0 +1,48 @@
+"""Publishes tasks of imports to Celery, and keeps two workers from doing the same of them."""
+
+from celery import Celery
+
+from xmirad.explanations.ports import QueueName
+from xmirad.queue.connection import PREFIX, Server, available
+from xmirad.queue.messages import publish
+from xmirad.queue.payloads import INDEX, ImportTask
+from xmirad.queue.task_queue import WAITING_SECONDS
+
+
+class RedisImportQueue:
+    """`ImportQueue` on Celery. Safe to use from many threads."""
+
+    def __init__(self, app: Celery, server: Server) -> None:
+        """Publish with an application; `server` holds the same queue."""
+        self._app = app
+        self._server = server
+
+    def publish(self, archive: str, number: int, segment: int | None) -> None:
+        """Have some of an import done, unless that waits already."""
+        task = ImportTask(archive, number, segment)
+        with available():
+            if self._server.set(_key("waiting", task), 1, nx=True, ex=WAITING_SECONDS):
+                publish(self._app, INDEX, task.to_document(), queue=QueueName.INDEX)
+
+    def take(self, task: ImportTask, *, seconds: float) -> bool:
+        """Say that a task does not wait any more, and take its work for so long; False if someone has it.
+
+        Raises:
+            BackendUnavailableError: If the queue cannot be reached.
+        """
+        with available():
+            self._server.delete(_key("waiting", task))
+            return bool(self._server.set(_key("taken", task), 1, nx=True, px=int(seconds * 1_000)))
+
+    def put_down(self, task: ImportTask) -> None:
+        """Say that nobody is at the work of a task that was taken.
+
+        Raises:
+            BackendUnavailableError: If the queue cannot be reached.
+        """
+        with available():
+            self._server.delete(_key("taken", task))
+
+
+def _key(kind: str, task: ImportTask) -> str:
+    return f"{PREFIX}{kind}:{QueueName.INDEX}:{task.key}"

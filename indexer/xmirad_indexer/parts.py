@@ -1,0 +1,148 @@
+"""Puts together what a worker process works with; made in the process itself, never before it is forked."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from celery import Celery
+
+from xmirad.archive.port import ArchiveStore
+from xmirad.blobs.port import BlobStore
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.images import ImageBlobs
+from xmirad.composition import archive_store, blob_store, model_registry
+from xmirad.failpoints import Failpoint
+from xmirad.ids import SiteKey
+from xmirad.imaging.limits import DecodeLimits
+from xmirad.imaging.sandbox import DecoderPool
+from xmirad.imports.listing import Listings
+from xmirad.imports.stepping import ImportSteps
+from xmirad.imports.store import ImportStore
+from xmirad.indexing.locks import KeyedLocks
+from xmirad.indexing.runner import Lanes, Tools
+from xmirad.lanes import Lane, Turns
+from xmirad.models.embedder import BackboneEmbedder, load_embedder
+from xmirad.queue.connection import connect
+from xmirad.queue.dead_letters import Attempts, DeadLetters
+from xmirad.queue.import_queue import RedisImportQueue
+from xmirad.queue.payloads import ImportTask
+from xmirad.settings import Settings
+from xmirad.site_key import load_site_key
+from xmirad_indexer.opening import Archives
+
+STEP_SHARE = 0.5
+"""Of the time that a task may run: the rest is for images under way to be written."""
+STORE_CONNECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """What a process keeps from step to step."""
+
+    blobs: BlobStore
+    store: ArchiveStore
+    decoder: DecoderPool
+    site_key: SiteKey
+    lanes: Lanes
+    listings: Listings
+    embedder_of: Callable[[str], BackboneEmbedder]
+    failpoint: Failpoint
+
+
+class Parts:
+    """What tasks work with."""
+
+    def __init__(self, settings: Settings, app: Celery, url: str) -> None:
+        """Start the decoders and connect to the stores; the model is loaded with the first image."""
+        server = connect(url)
+        self.queue = RedisImportQueue(app, server)
+        self.attempts = Attempts(server)
+        self.dead_letters = DeadLetters(server, app)
+        self.most_attempts = settings.queue.attempts
+        self.task_seconds = settings.queue.task_seconds
+        self._settings = settings
+        self._machinery = _machinery(settings)
+
+    def advance(self, task: ImportTask) -> Sequence[int]:
+        """Do a step of an import and return with which segments to go on after it.
+
+        Raises:
+            ImportNotFoundError: If there is no such import any more.
+            BackendUnavailableError: If a store fails; what is done is kept.
+        """
+        return asyncio.run(self._advance(task))
+
+    def imports(self) -> ImportStore:
+        """Return the records of imports."""
+        return ImportStore(self._machinery.blobs)
+
+    async def _advance(self, task: ImportTask) -> Sequence[int]:
+        made = self._machinery
+        tools = Tools(
+            decoder=made.decoder,
+            catalog=Catalog(made.blobs),
+            images=ImageBlobs(made.blobs),
+            site_key=made.site_key,
+            lanes=made.lanes,
+            locks=KeyedLocks(),
+            failpoint=made.failpoint,
+        )
+        archives = Archives(made.store, tools, made.embedder_of)
+        steps = ImportSteps(
+            self.imports(),
+            made.listings,
+            archives.open,
+            step_seconds=self.task_seconds * STEP_SHARE,
+            max_image_bytes=self._settings.limits.max_image_bytes,
+        )
+        return await steps.run(task.archive, task.number, task.segment)
+
+
+def _machinery(settings: Settings) -> Machinery:
+    decoder = DecoderPool(
+        DecodeLimits(
+            max_bytes=settings.limits.max_image_bytes,
+            max_pixels=settings.limits.max_image_pixels,
+            memory_bytes=settings.limits.decode_memory_bytes,
+            wall_seconds=settings.limits.decode_seconds,
+        ),
+        children=settings.threads.decode_children,
+    )
+    decoder.start()
+    return Machinery(
+        blobs=blob_store(settings),
+        store=archive_store(settings),
+        decoder=decoder,
+        site_key=load_site_key(settings),
+        lanes=_lanes(settings),
+        listings=Listings(settings.imports.folders),
+        embedder_of=_loader(settings),
+        failpoint=Failpoint(settings.failpoint),
+    )
+
+
+def _lanes(settings: Settings) -> Lanes:
+    """Start threads; no reader is here who would have to be served before them."""
+    threads = settings.threads
+    return Lanes(
+        decode=Lane("decode", workers=threads.decode_children),
+        model=Lane("model", workers=threads.model + 1),
+        blobs=Lane("blobs", workers=threads.blob_writers),
+        store=Lane("store", workers=STORE_CONNECTIONS),
+        turns=Turns(1),
+    )
+
+
+def _loader(settings: Settings) -> Callable[[str], BackboneEmbedder]:
+    """Return a function that keeps the model used last."""
+    registry = model_registry(settings)
+    loaded: dict[str, BackboneEmbedder] = {}
+
+    def embedder_of(digest: str) -> BackboneEmbedder:
+        if digest not in loaded:
+            embedder = load_embedder(registry.find(digest), threads=settings.threads.model)
+            loaded.clear()
+            loaded[digest] = embedder
+        return loaded[digest]
+
+    return embedder_of

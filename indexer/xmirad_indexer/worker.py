@@ -1,0 +1,111 @@
+"""Runs the Celery worker: a parent that hands out tasks, and processes with decoders and a model each."""
+
+import logging
+import os
+import socket
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, InvalidRequestError
+from xmirad.explanations.ports import QueueName
+from xmirad.home import Home
+from xmirad.observability.logs import configure_logging
+from xmirad.queue.address import queue_url
+from xmirad.queue.app import celery_app
+from xmirad.queue.heartbeat import keep_heartbeat
+from xmirad.queue.payloads import INDEX
+from xmirad.settings import Settings, StoreKind
+from xmirad.site_key import load_site_key
+from xmirad_indexer import tasks
+from xmirad_indexer.parts import STEP_SHARE, Parts
+
+NICENESS = 10
+"""A search never waits for an import."""
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM.
+
+    Raises:
+        BackendUnavailableError: If no queue is known.
+        InvalidRequestError: If time limits do not fit each other.
+        ArchiveNotReadyError: If the vector store is embedded, so that only the retrieval service may open it.
+        SiteKeyMismatchError: If the site key is missing.
+    """
+    check(settings)
+    Home(settings.home).prepare()
+    load_site_key(settings)  # says what is wrong before a process does
+    url = queue_url(settings)
+    if url is None:
+        message = "there is no queue: set queue.url"
+        raise BackendUnavailableError(message, field="queue.url", metadata={"backend": "queue"})
+    app = celery_app(url, settings.queue)
+    worker = Worker(settings, app, url)
+    worker.add_tasks()
+    worker.connect_signals()
+    app.worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            f"--concurrency={settings.imports.processes}",
+            f"--queues={QueueName.INDEX}",
+            f"--hostname=indexer-{os.getpid()}@{socket.gethostname()}",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel=WARNING",
+        ]
+    )
+
+
+def check(settings: Settings) -> None:
+    """Check that an indexer can work with these settings.
+
+    Raises:
+        ArchiveNotReadyError: If the vector store is embedded.
+        InvalidRequestError: If decoding one image may take longer than a step.
+    """
+    if settings.store.kind is StoreKind.EDGE:
+        message = "an embedded vector store belongs to the retrieval service alone: set store.kind to qdrant"
+        raise ArchiveNotReadyError(message, field="store.kind")
+    longest = settings.queue.task_seconds * STEP_SHARE
+    if settings.limits.decode_seconds >= longest:
+        message = f"limits.decode_seconds must be less than half of queue.task_seconds ({longest:g} s)"
+        raise InvalidRequestError(message, field="limits.decode_seconds", metadata={"limit": f"{longest:g}"})
+
+
+class Worker:
+    """The task of this process, and the parts that each forked process makes for itself."""
+
+    def __init__(self, settings: Settings, app: Celery, url: str) -> None:
+        """Make nothing yet."""
+        self._settings = settings
+        self._app = app
+        self._url = url
+        self._parts: Parts | None = None
+
+    def add_tasks(self) -> None:
+        """Give the name of the queue's task a body."""
+
+        def index(**document: Any) -> None:  # noqa: ANN401 - JSON
+            if self._parts is None:
+                self._parts = Parts(self._settings, self._app, self._url)
+            tasks.index(self._parts, document)
+
+        self._app.task(name=INDEX)(index)
+
+    def connect_signals(self) -> None:
+        """Have the processes set up as they start."""
+        setup_logging.connect(self._set_up_logging, weak=False)
+        worker_process_init.connect(self._begin_process, weak=False)
+        keep_heartbeat(Home(self._settings.home).heartbeat("indexer"))
+
+    def _set_up_logging(self, **_: object) -> None:
+        configure_logging(self._settings.logging)
+        for library in ("celery", "kombu"):  # a line for every task, without what it was about
+            logging.getLogger(library).setLevel(logging.WARNING)
+
+    def _begin_process(self, **_: object) -> None:
+        os.nice(NICENESS)
+        self._parts = Parts(self._settings, self._app, self._url)

@@ -1,0 +1,83 @@
+"""The methods of `ArchiveService` that are about imports."""
+
+from collections.abc import AsyncIterator
+
+from xmirad.api import checks
+from xmirad.api.conversion import time_to_proto
+from xmirad.api.enums import IMPORT_STATE
+from xmirad.api.errors import to_proto_error
+from xmirad.api.v1 import archive_service_pb2 as pb
+from xmirad.api.v1 import archive_service_pb2_grpc as pb_grpc
+from xmirad.ids import archive_name, parse_archive_name, parse_import_name
+from xmirad.imports.records import ImportSnapshot
+from xmirad_services.retrieval.imports import Imports
+from xmirad_services.retrieval.interceptors import Context
+
+
+class ImportMethods(pb_grpc.ArchiveServiceServicer):
+    """Begins, shows and stops imports."""
+
+    _imports: Imports
+
+    async def CreateImport(self, request: pb.CreateImportRequest, context: Context) -> pb.CreateImportResponse:
+        """Begin to store the images of a folder."""
+        archive = parse_archive_name(request.archive, field="archive")
+        folder = checks.word(request.folder, field="folder")
+        split = checks.word(request.split, field="split")
+        snapshot = await self._imports.create(archive, folder=folder, split=split)
+        return pb.CreateImportResponse(**{"import": import_message(snapshot)})
+
+    async def GetImport(self, request: pb.GetImportRequest, context: Context) -> pb.GetImportResponse:
+        """Return an import as it is now."""
+        snapshot = await self._imports.snapshot(*parse_import_name(request.name, field="name"))
+        return pb.GetImportResponse(**{"import": import_message(snapshot)})
+
+    async def ListImports(self, request: pb.ListImportsRequest, context: Context) -> pb.ListImportsResponse:
+        """List imports in the order of their names."""
+        size = checks.page_size(request.page_size)
+        archive = parse_archive_name(request.archive, field="archive") if request.archive else ""
+        after = checks.word(request.page_token, field="page_token")
+        found = await self._imports.page(archive, after=after, limit=size + 1)
+        page = found[:size]
+        return pb.ListImportsResponse(
+            imports=map(import_message, page), next_page_token=page[-1].request.name if len(found) > size else ""
+        )
+
+    async def WatchImport(
+        self, request: pb.WatchImportRequest, context: Context
+    ) -> AsyncIterator[pb.WatchImportResponse]:
+        """Return an import as it is now, and again after every change."""
+        async for snapshot in self._imports.watch(*parse_import_name(request.name, field="name")):
+            yield pb.WatchImportResponse(**{"import": import_message(snapshot)})
+
+    async def CancelImport(self, request: pb.CancelImportRequest, context: Context) -> pb.CancelImportResponse:
+        """Stop an import."""
+        snapshot = await self._imports.cancel(*parse_import_name(request.name, field="name"))
+        return pb.CancelImportResponse(**{"import": import_message(snapshot)})
+
+
+def import_message(snapshot: ImportSnapshot) -> pb.Import:
+    """Return an import."""
+    request, plan, outcome = snapshot.request, snapshot.plan, snapshot.outcome
+    message = pb.Import(
+        name=request.name,
+        archive=archive_name(request.archive),
+        folder=request.folder,
+        split=request.split,
+        state=IMPORT_STATE.to_proto(snapshot.state),
+        total_images=plan.total if plan else 0,
+        created_items=sum(part.created for part in snapshot.parts),
+        updated_items=sum(part.updated for part in snapshot.parts),
+        unchanged_items=sum(part.unchanged for part in snapshot.parts),
+        failed_images=sum(part.failed for part in snapshot.parts),
+        failures=[
+            pb.ImportFailure(path=failure.path, error=to_proto_error(failure.error)) for failure in snapshot.failures
+        ],
+        warnings=plan.warnings if plan else (),
+        create_time=time_to_proto(request.create_time),
+    )
+    if outcome is not None:
+        message.finish_time.CopyFrom(time_to_proto(outcome.finish_time))
+        if outcome.error is not None:
+            message.error.CopyFrom(to_proto_error(outcome.error))
+    return message
