@@ -19,6 +19,7 @@ from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
 from xmirad.queue.connection import say_if_unavailable
+from xmirad.queue.connection import say_if_unavailable
 from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import ASSESS, FILL
@@ -62,6 +63,8 @@ def run_worker(settings: Settings) -> None:
         "--without-mingle",
         "--loglevel=WARNING",
     ]
+    configure_logging(settings.logging)
+    say_if_unavailable(url)
     with monitored(settings):
         app.worker_main(command)
 

@@ -1,5 +1,6 @@
 """What the Qdrant client raises, as our errors. No message carries the store's own text, and none an API key."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError, InternalError, XmiradError
 
 RETRY_DELAY_SECONDS = 1.0
+HANDSHAKE = re.compile(r"certificate|handshake", re.IGNORECASE)
 
 REFUSED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 OUR_FAULT = frozenset(
@@ -48,11 +50,19 @@ def _translated(error: grpc.RpcError, archive: str) -> XmiradError:
     if code is grpc.StatusCode.NOT_FOUND and archive:
         return ArchiveNotFoundError("there is no archive of that name", metadata={"archive": archive})
     if code in REFUSED:
-        return BackendUnavailableError("the vector store refuses the service's credentials", metadata=metadata)
+        message = "the vector store refuses the service's credentials: see store.api_key_file"
+        return BackendUnavailableError(message, metadata=metadata | {"cause": "CREDENTIALS_REFUSED"})
+    if code is grpc.StatusCode.UNAVAILABLE and HANDSHAKE.search(_details(error)):
+        message = "the certificate of the vector store is not trusted: see store.ca_file"
+        return BackendUnavailableError(message, metadata=metadata | {"cause": "CERTIFICATE_REFUSED"})
     if code in OUR_FAULT:
         return InternalError("the vector store did not understand the service", metadata=metadata)
     message = "the vector store does not answer"
     return BackendUnavailableError(message, metadata=metadata, retry_delay_seconds=RETRY_DELAY_SECONDS)
+
+
+def _details(error: grpc.RpcError) -> str:
+    return (error.details() if hasattr(error, "details") else "") or ""
 
 
 def _metadata(archive: str) -> dict[str, str]:

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from xmirad.cli.commands import archive, config, demo, evaluate, explain, health, index, models, search, serve, up
+from xmirad.cli.commands import (
+    archive,
+    config,
+    demo,
+    evaluate,
+    explain,
+    health,
+    index,
+    models,
+    search,
+    serve,
+    tokens,
+    up,
+)
 from xmirad.cli.exit_codes import EXIT_CODES_HELP
 from xmirad.cli.failures import ReportingGroup, end_process_on_sigterm
 from xmirad.cli.session import GlobalFlags
@@ -30,6 +43,7 @@ app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(archive.app, name="archive")
 app.add_typer(models.app, name="models")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(config.app, name="config")
 app.add_typer(health.app, name="health")
 

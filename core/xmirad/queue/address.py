@@ -1,15 +1,26 @@
 """Where the queue of a home is: a server of one's own, or the one that `xmirad up` runs."""
 
 import json
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from xmirad.errors import InvalidRequestError
 from xmirad.home import PRIVATE_FILE, Home
-from xmirad.settings import Settings
+from xmirad.secret_files import read_file, read_secret
+from xmirad.settings import QueueSettings, Settings
+
+TLS = "rediss"
 
 
 def queue_url(settings: Settings) -> str | None:
-    """Return the URL of the queue's server, or None if there is none."""
+    """Return the URL of the queue's server with everything that connecting takes, or None if there is none.
+
+    It may hold a password: show it to nobody.
+
+    Raises:
+        InvalidRequestError: If a file of the queue's settings cannot be used, or does not go with the URL.
+    """
     if settings.queue.url is not None:
-        return settings.queue.url.get_secret_value()
+        return _completed(settings.queue.url.get_secret_value(), settings.queue)
     return announced_url(Home(settings.home))
 
 
@@ -28,3 +39,27 @@ def announce_queue(home: Home, url: str) -> None:
     temporary.write_text(json.dumps({"url": url}), "utf-8")
     temporary.chmod(PRIVATE_FILE)
     temporary.replace(home.queue_file)
+
+
+def _completed(url: str, settings: QueueSettings) -> str:
+    """Add password and certificates: as parts of the URL, Celery and redis understand them alike."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if settings.password_file is not None:
+        if parts.password:
+            raise _refused("queue.password_file", "queue.url holds a password already")
+        password = quote(read_secret(settings.password_file, setting="queue.password_file"), safe="")
+        host = parts.netloc.rpartition("@")[2]
+        parts = parts._replace(netloc=f"{parts.username or ''}:{password}@{host}")
+    if settings.ca_file is not None:
+        if parts.scheme != TLS:
+            raise _refused("queue.ca_file", "queue.url must begin with rediss:// for TLS")
+        read_file(settings.ca_file, setting="queue.ca_file")
+        query["ssl_ca_certs"] = str(settings.ca_file)
+    if parts.scheme == TLS:
+        query["ssl_cert_reqs"] = "required"  # what else the URL may say is no TLS worth its name
+    return parts._replace(query=urlencode(query)).geturl()
+
+
+def _refused(setting: str, problem: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{setting} cannot be used: {problem}", field=setting)

@@ -1,5 +1,7 @@
 """Connections to the Redis or Valkey server, and what is raised when it fails."""
 
+import logging
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import redis
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.retry import Retry
 
 from xmirad.errors import BackendUnavailableError
@@ -16,6 +18,14 @@ PREFIX = "xmirad:"
 SECONDS = 5.0
 RETRY_SECONDS = 2.0
 IMPATIENT_SECONDS = 0.5
+
+CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
+CERTIFICATE_REFUSED = "CERTIFICATE_REFUSED"
+MESSAGES = {
+    CREDENTIALS_REFUSED: "the queue's server refuses the password: see queue.url and queue.password_file",
+    CERTIFICATE_REFUSED: "the certificate of the queue's server is not trusted: see queue.ca_file",
+}
+logger = logging.getLogger(__name__)
 
 Server = Any  # redis types every answer as one that may have to be awaited
 
@@ -36,13 +46,37 @@ def available() -> Iterator[None]:
     """Raise what the server fails with as an error of ours.
 
     Raises:
-        BackendUnavailableError: If the server cannot be reached or fails.
+        BackendUnavailableError: If the server cannot be reached or fails; `metadata["cause"]` is set where that is
+            a matter of credentials or certificates. No message holds either.
     """
     try:
         yield
     except (RedisError, OperationalError, OSError) as error:
+        cause = _cause(error)
         raise BackendUnavailableError(
-            "the explanation queue is not available",
-            metadata={"backend": "queue"},
+            MESSAGES.get(cause, "the explanation queue is not available"),
+            metadata={"backend": "queue"} | ({"cause": cause} if cause else {}),
             retry_delay_seconds=RETRY_SECONDS,
         ) from error
+
+
+def say_if_unavailable(url: str) -> None:
+    """Log what is wrong with the server, for a worker that goes on trying without a word."""
+    try:
+        with available():
+            connect_impatiently(url).ping()
+    except BackendUnavailableError as error:
+        cause = error.metadata.get("cause", "")
+        logger.warning("queue.not_available", extra={"reason": error.reason, "cause": cause, "backend": "queue"})
+
+
+def _cause(error: BaseException | None) -> str:
+    while error is not None:
+        if isinstance(error, AuthenticationError | NoPermissionError):
+            return CREDENTIALS_REFUSED
+        if isinstance(error, ResponseError) and str(error).startswith(("NOAUTH", "WRONGPASS")):
+            return CREDENTIALS_REFUSED
+        if isinstance(error, ssl.SSLError):
+            return CERTIFICATE_REFUSED
+        error = error.__cause__ or error.__context__
+    return ""

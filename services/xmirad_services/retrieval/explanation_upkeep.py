@@ -23,7 +23,9 @@ async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics,
             entries = await lanes.blobs.run(Priority.BACKGROUND, parts.board.least_recently_used)
             metrics.set_cache([size for _, size in entries], budget=parts.cache_bytes)
         except Exception as error:  # noqa: BLE001 - whatever keeps the queue from answering
-            await health.report_explanations(healthy=False, reason=as_domain_error(error).reason)
+            known = as_domain_error(error)
+            cause = known.metadata.get("cause", "")
+            await health.report_explanations(healthy=False, reason=known.reason, cause=cause)
         else:
             await health.report_explanations(healthy=True)
             if time.monotonic() - swept >= parts.sweep_seconds:

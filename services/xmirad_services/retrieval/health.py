@@ -48,20 +48,21 @@ class HealthReporter:
             try:
                 await lanes.store.run(Priority.INTERACTIVE, archives.ping)
             except Exception as error:  # noqa: BLE001 - whatever keeps the store from answering
-                await self._report(healthy=False, reason=as_domain_error(error).reason)
+                known = as_domain_error(error)
+                await self._report(healthy=False, reason=known.reason, cause=known.metadata.get("cause", ""))
             else:
                 await self._report(healthy=True)
                 await self._count(archives)
             await asyncio.sleep(WATCH_SECONDS)
 
-    async def report_explanations(self, *, healthy: bool, reason: str = "") -> None:
+    async def report_explanations(self, *, healthy: bool, reason: str = "", cause: str = "") -> None:
         """Say whether explanations can be computed; everything else may be served all the same."""
         if healthy is self._explains:
             return
         self._explains = healthy
         await self._set(EXPLANATIONS, serving=healthy and self._healthy is not False)
         state = "serving" if healthy else "not_serving"
-        _log.info("service.explanations_health_changed", state=state, reason=reason)
+        _log.info("service.explanations_health_changed", state=state, reason=reason, cause=cause)
 
     async def _set(self, service: str, *, serving: bool) -> None:
         await self._health.set(service, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
@@ -73,10 +74,11 @@ class HealthReporter:
         except Exception as error:  # noqa: BLE001 - sizes that are missing must not end the watch
             as_domain_error(error)  # logs it
 
-    async def _report(self, *, healthy: bool, reason: str = "") -> None:
+    async def _report(self, *, healthy: bool, reason: str = "", cause: str = "") -> None:
         if healthy is self._healthy:
             return
         self._healthy = healthy
         for service in self._services:
             await self._set(service, serving=healthy and (self._explains or service != EXPLANATIONS))
-        _log.info("service.health_changed", state="serving" if healthy else "not_serving", reason=reason)
+        state = "serving" if healthy else "not_serving"
+        _log.info("service.health_changed", state=state, reason=reason, cause=cause)
