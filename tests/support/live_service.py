@@ -12,6 +12,7 @@ from pathlib import Path
 
 from support.models import models_dir
 from xmirad.client.client import Client
+from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -26,6 +27,7 @@ class LiveService:
     address: str = ""
     process: subprocess.Popen[bytes] | None = None
     python: str = sys.executable
+    credentials: Credentials = NO_CREDENTIALS
 
     @property
     def log(self) -> Path:
@@ -51,7 +53,7 @@ class LiveService:
                 stdout=log,
                 stderr=log,
             )
-        client = Client(self.address)
+        client = Client(self.address, credentials=self.credentials)
         client.wait_until_ready(START_SECONDS)
         return client
 

@@ -235,7 +235,7 @@ class Embedded:
     Attributes:
         model: The model that computed it: `models/{digest}`.
         image_digest: SHA-256 of the image as sent, hexadecimal.
-        embedding: Float32 `[embedding_size]`, of length 1.
+        embedding: Float32 `[embedding_size]`, of length 1; empty for a caller without the scope `embedding`.
         request_id: Identifies the call in the service's logs.
     """
 

@@ -77,7 +77,7 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
             yield response
 
     async def EmbedImage(self, request: pb.EmbedImageRequest, context: Context) -> pb.EmbedImageResponse:
-        """Compute the embedding of an image."""
+        """Compute the embedding of an image; only its digest for a caller without the scope."""
         image = encoded_image_from_proto(request, max_image_bytes=self._limits.max_image_bytes)
         query, model = await self._searcher.embed(image, model=checks.model(request.model))
         response = pb.EmbedImageResponse(
