@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import CancelledError
+from contextvars import ContextVar
 
 import pytest
 
@@ -198,3 +199,18 @@ def test_all_who_wait_go_on_when_the_readers_have_left(monkeypatch: pytest.Monke
         await asyncio.wait_for(asyncio.gather(*waiting), WAIT_SECONDS)
 
     asyncio.run(use())
+
+
+def test_a_call_sees_the_context_of_whoever_made_it() -> None:
+    lane = Lane("test", workers=1)
+    request: ContextVar[str] = ContextVar("request", default="none")
+
+    async def use(name: str) -> str:
+        request.set(name)
+        return await lane.run(Priority.INTERACTIVE, request.get)
+
+    async def all_at_once() -> list[str]:
+        return list(await asyncio.gather(use("first"), use("second"), lane.run(Priority.INTERACTIVE, request.get)))
+
+    assert asyncio.run(all_at_once()) == ["first", "second", "none"]
+    lane.close()

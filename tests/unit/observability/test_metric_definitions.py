@@ -68,9 +68,13 @@ def test_explanations_are_counted_by_state(metrics: RetrievalMetrics, registry: 
 
 
 def test_an_image_that_fails_is_no_longer_being_stored(metrics: RetrievalMetrics, registry: CollectorRegistry) -> None:
-    with pytest.raises(RuntimeError), metrics.uploading():
-        assert registry.get_sample_value("xmirad_uploads_in_flight") == 1
-        raise RuntimeError
+    def fail() -> None:
+        with metrics.uploading():
+            assert registry.get_sample_value("xmirad_uploads_in_flight") == 1
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert registry.get_sample_value("xmirad_uploads_in_flight") == 0
     assert registry.get_sample_value("xmirad_index_seconds_count") == 1
 
