@@ -58,7 +58,8 @@ def _completed(url: str, settings: QueueSettings) -> str:
         query["ssl_ca_certs"] = str(settings.ca_file)
     if parts.scheme == TLS:
         query["ssl_cert_reqs"] = "required"  # what else the URL may say is no TLS worth its name
-    return parts._replace(query=urlencode(query)).geturl()
+    # Not `geturl`, which takes two of the three slashes of unix:///path away.
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?' if query else ''}{urlencode(query)}"
 
 
 def _refused(setting: str, problem: str) -> InvalidRequestError:
