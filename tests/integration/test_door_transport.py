@@ -78,8 +78,16 @@ async def test_the_asynchronous_client_is_served_alike(locked: Locked) -> None:
             await client.server_info()
 
 
-@pytest.mark.parametrize("wrong", ["wrong authority", "no certificate", "a stranger's certificate", "no TLS"])
-def test_whoever_does_not_fit_gets_no_connection(locked: Locked, wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("wrong authority", "is not trusted"),
+        ("no certificate", "client's certificate"),
+        ("a stranger's certificate", "client's certificate"),
+        ("no TLS", "may ask for TLS"),
+    ],
+)
+def test_whoever_does_not_fit_gets_no_connection_and_a_hint(locked: Locked, wrong: str, said: str) -> None:
     credentials = {
         "wrong authority": replace(locked.credentials, ca_file=locked.wrong_ca),
         "no certificate": replace(locked.credentials, certificate_file=None, key_file=None),
@@ -91,7 +99,7 @@ def test_whoever_does_not_fit_gets_no_connection(locked: Locked, wrong: str) -> 
     begin = time.monotonic()
     with (
         Client(locked.service.address, credentials=credentials, timeout_seconds=15) as client,
-        pytest.raises(BackendUnavailableError),
+        pytest.raises(BackendUnavailableError, match=said),
     ):
         client.server_info()
     assert time.monotonic() - begin < 10

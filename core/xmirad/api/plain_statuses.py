@@ -17,6 +17,14 @@ from xmirad.errors import (
 
 TOO_LARGE = re.compile(r"message larger than max \((?P<bytes>\d+) vs\. (?P<limit>\d+)\)")
 NOT_CONNECTED = re.compile(r"failed to connect|connection refused|name resolution|DNS resolution", re.IGNORECASE)
+NO_TLS_BETWEEN = (
+    (re.compile("CERTIFICATE_VERIFY_FAILED"), "The certificate of the service{at} is not trusted: see client.ca_file"),
+    (re.compile("handshake failed", re.IGNORECASE), "What answers{at} does not speak TLS as client.ca_file asks for"),
+    (
+        re.compile(r"failed to connect.*Socket closed", re.DOTALL),
+        "What answers{at} closes the connection: it may ask for TLS (client.ca_file) or for a client's certificate",
+    ),
+)
 CANCELLED_HERE = re.compile(r"Locally cancelled|Channel closed")
 
 
@@ -52,8 +60,11 @@ def _service(address: str) -> str:
 
 def _unavailable(details: str, address: str) -> BackendUnavailableError:
     metadata = {"backend": "service"} | ({"address": address} if address else {})
+    where = f" at {address}" if address else ""
+    for pattern, message in NO_TLS_BETWEEN:
+        if pattern.search(details):
+            return BackendUnavailableError(message.format(at=where), metadata=metadata)
     if NOT_CONNECTED.search(details):
-        where = f" at {address}" if address else ""
         return BackendUnavailableError(f"Nothing answers{where}; start it with `xmirad up`", metadata=metadata)
     return BackendUnavailableError(f"{_service(address)} broke the call off", metadata=metadata | {"details": details})
 
