@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ArchiveServiceStub:
-    """Creates, fills and maintains archives.
+    """Creates, fills and maintains archives. Where tokens are asked for: scope `read` for what gets, lists and counts archives
+    and items, `identity` for pictures, `admin` for everything else.
     """
 
     def __init__(self, channel):
@@ -133,7 +134,8 @@ class ArchiveServiceStub:
 
 
 class ArchiveServiceServicer:
-    """Creates, fills and maintains archives.
+    """Creates, fills and maintains archives. Where tokens are asked for: scope `read` for what gets, lists and counts archives
+    and items, `identity` for pictures, `admin` for everything else.
     """
 
     def CreateArchive(self, request, context):
@@ -384,7 +386,8 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ArchiveService:
-    """Creates, fills and maintains archives.
+    """Creates, fills and maintains archives. Where tokens are asked for: scope `read` for what gets, lists and counts archives
+    and items, `identity` for pictures, `admin` for everything else.
     """
 
     @staticmethod

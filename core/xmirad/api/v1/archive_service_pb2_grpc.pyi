@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ArchiveServiceStub:
-    """Creates, fills and maintains archives."""
+    """Creates, fills and maintains archives. Where tokens are asked for: scope `read` for what gets, lists and counts archives
+    and items, `identity` for pictures, `admin` for everything else.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -88,7 +90,9 @@ class ArchiveServiceStub:
 
 @_typing.type_check_only
 class ArchiveServiceAsyncStub(ArchiveServiceStub):
-    """Creates, fills and maintains archives."""
+    """Creates, fills and maintains archives. Where tokens are asked for: scope `read` for what gets, lists and counts archives
+    and items, `identity` for pictures, `admin` for everything else.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateArchive: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.CreateArchiveRequest, _archive_service_pb2.CreateArchiveResponse]  # type: ignore[assignment]
@@ -145,7 +149,9 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """Stops an import within seconds. What it has stored stays."""
 
 class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Creates, fills and maintains archives."""
+    """Creates, fills and maintains archives. Where tokens are asked for: scope `read` for what gets, lists and counts archives
+    and items, `identity` for pictures, `admin` for everything else.
+    """
 
     @_abc_1.abstractmethod
     def CreateArchive(

@@ -30,7 +30,8 @@ class ExplanationServiceStub:
 
     An explanation is a resource with a state: create it, then watch it or get it until it is done. Its name follows from
     what is asked, so asking the same again returns the explanation that is there, and every method may be retried.
-    Masked embeddings are kept, so that other maps of the same image come at once.
+    Masked embeddings are kept, so that other maps of the same image come at once. Where tokens are asked for: scope
+    `explain`.
     """
 
     def __init__(self, channel):
@@ -81,7 +82,8 @@ class ExplanationServiceServicer:
 
     An explanation is a resource with a state: create it, then watch it or get it until it is done. Its name follows from
     what is asked, so asking the same again returns the explanation that is there, and every method may be retried.
-    Masked embeddings are kept, so that other maps of the same image come at once.
+    Masked embeddings are kept, so that other maps of the same image come at once. Where tokens are asked for: scope
+    `explain`.
     """
 
     def CreateExplanation(self, request, context):
@@ -187,7 +189,8 @@ class ExplanationService:
 
     An explanation is a resource with a state: create it, then watch it or get it until it is done. Its name follows from
     what is asked, so asking the same again returns the explanation that is there, and every method may be retried.
-    Masked embeddings are kept, so that other maps of the same image come at once.
+    Masked embeddings are kept, so that other maps of the same image come at once. Where tokens are asked for: scope
+    `explain`.
     """
 
     @staticmethod

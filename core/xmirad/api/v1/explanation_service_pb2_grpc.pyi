@@ -31,7 +31,8 @@ class ExplanationServiceStub:
 
     An explanation is a resource with a state: create it, then watch it or get it until it is done. Its name follows from
     what is asked, so asking the same again returns the explanation that is there, and every method may be retried.
-    Masked embeddings are kept, so that other maps of the same image come at once.
+    Masked embeddings are kept, so that other maps of the same image come at once. Where tokens are asked for: scope
+    `explain`.
     """
 
     @_typing.overload
@@ -64,7 +65,8 @@ class ExplanationServiceAsyncStub(ExplanationServiceStub):
 
     An explanation is a resource with a state: create it, then watch it or get it until it is done. Its name follows from
     what is asked, so asking the same again returns the explanation that is there, and every method may be retried.
-    Masked embeddings are kept, so that other maps of the same image come at once.
+    Masked embeddings are kept, so that other maps of the same image come at once. Where tokens are asked for: scope
+    `explain`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -93,7 +95,8 @@ class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
 
     An explanation is a resource with a state: create it, then watch it or get it until it is done. Its name follows from
     what is asked, so asking the same again returns the explanation that is there, and every method may be retried.
-    Masked embeddings are kept, so that other maps of the same image come at once.
+    Masked embeddings are kept, so that other maps of the same image come at once. Where tokens are asked for: scope
+    `explain`.
     """
 
     @_abc_1.abstractmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Describes the models that embed images.
+    """Describes the models that embed images. Where tokens are asked for: scope `read`.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """Describes the models that embed images.
+    """Describes the models that embed images. Where tokens are asked for: scope `read`.
     """
 
     def ListModels(self, request, context):
@@ -87,7 +87,7 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Describes the models that embed images.
+    """Describes the models that embed images. Where tokens are asked for: scope `read`.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Describes the models that embed images."""
+    """Describes the models that embed images. Where tokens are asked for: scope `read`."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +40,7 @@ class ModelServiceStub:
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Describes the models that embed images."""
+    """Describes the models that embed images. Where tokens are asked for: scope `read`."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -49,7 +49,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Returns a model with its card."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Describes the models that embed images."""
+    """Describes the models that embed images. Where tokens are asked for: scope `read`."""
 
     @_abc_1.abstractmethod
     def ListModels(

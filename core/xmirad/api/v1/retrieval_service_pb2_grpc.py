@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class RetrievalServiceStub:
-    """Finds the items of an archive that look most like a query.
+    """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
+    also `identity`, and for `explain_top` also `explain`.
     """
 
     def __init__(self, channel):
@@ -53,7 +54,8 @@ class RetrievalServiceStub:
 
 
 class RetrievalServiceServicer:
-    """Finds the items of an archive that look most like a query.
+    """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
+    also `identity`, and for `explain_top` also `explain`.
     """
 
     def Search(self, request, context):
@@ -105,7 +107,8 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RetrievalService:
-    """Finds the items of an archive that look most like a query.
+    """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
+    also `identity`, and for `explain_top` also `explain`.
     """
 
     @staticmethod

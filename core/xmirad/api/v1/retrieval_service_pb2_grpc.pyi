@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RetrievalServiceStub:
-    """Finds the items of an archive that look most like a query."""
+    """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
+    also `identity`, and for `explain_top` also `explain`.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,7 +46,9 @@ class RetrievalServiceStub:
 
 @_typing.type_check_only
 class RetrievalServiceAsyncStub(RetrievalServiceStub):
-    """Finds the items of an archive that look most like a query."""
+    """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
+    also `identity`, and for `explain_top` also `explain`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Search: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.SearchRequest, _retrieval_service_pb2.SearchResponse]  # type: ignore[assignment]
@@ -57,7 +61,9 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Computes the embedding of an image. Stores nothing."""
 
 class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Finds the items of an archive that look most like a query."""
+    """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
+    also `identity`, and for `explain_top` also `explain`.
+    """
 
     @_abc_1.abstractmethod
     def Search(

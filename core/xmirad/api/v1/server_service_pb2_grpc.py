@@ -26,7 +26,11 @@ if _version_not_supported:
 
 
 class ServerServiceStub:
-    """Describes the running service.
+    """Describes the running service. Where tokens are asked for: scope `read`.
+
+    A token travels as `authorization: Bearer …`. It decides whose archives there are: its site is taken from nowhere else.
+    Without one that is accepted every call but those of `grpc.health.v1` ends as UNAUTHENTICATED, TOKEN_MISSING; without
+    the scope that a call needs, as PERMISSION_DENIED, ACCESS_DENIED. Both come before anything is looked up.
     """
 
     def __init__(self, channel):
@@ -43,7 +47,11 @@ class ServerServiceStub:
 
 
 class ServerServiceServicer:
-    """Describes the running service.
+    """Describes the running service. Where tokens are asked for: scope `read`.
+
+    A token travels as `authorization: Bearer …`. It decides whose archives there are: its site is taken from nowhere else.
+    Without one that is accepted every call but those of `grpc.health.v1` ends as UNAUTHENTICATED, TOKEN_MISSING; without
+    the scope that a call needs, as PERMISSION_DENIED, ACCESS_DENIED. Both come before anything is looked up.
     """
 
     def GetServerInfo(self, request, context):
@@ -70,7 +78,11 @@ def add_ServerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ServerService:
-    """Describes the running service.
+    """Describes the running service. Where tokens are asked for: scope `read`.
+
+    A token travels as `authorization: Bearer …`. It decides whose archives there are: its site is taken from nowhere else.
+    Without one that is accepted every call but those of `grpc.health.v1` ends as UNAUTHENTICATED, TOKEN_MISSING; without
+    the scope that a call needs, as PERMISSION_DENIED, ACCESS_DENIED. Both come before anything is looked up.
     """
 
     @staticmethod

@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ServerServiceStub:
-    """Describes the running service."""
+    """Describes the running service. Where tokens are asked for: scope `read`.
+
+    A token travels as `authorization: Bearer …`. It decides whose archives there are: its site is taken from nowhere else.
+    Without one that is accepted every call but those of `grpc.health.v1` ends as UNAUTHENTICATED, TOKEN_MISSING; without
+    the scope that a call needs, as PERMISSION_DENIED, ACCESS_DENIED. Both come before anything is looked up.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,14 +43,24 @@ class ServerServiceStub:
 
 @_typing.type_check_only
 class ServerServiceAsyncStub(ServerServiceStub):
-    """Describes the running service."""
+    """Describes the running service. Where tokens are asked for: scope `read`.
+
+    A token travels as `authorization: Bearer …`. It decides whose archives there are: its site is taken from nowhere else.
+    Without one that is accepted every call but those of `grpc.health.v1` ends as UNAUTHENTICATED, TOKEN_MISSING; without
+    the scope that a call needs, as PERMISSION_DENIED, ACCESS_DENIED. Both come before anything is looked up.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_server_service_pb2.GetServerInfoRequest, _server_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """Returns version, limits and abilities."""
 
 class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Describes the running service."""
+    """Describes the running service. Where tokens are asked for: scope `read`.
+
+    A token travels as `authorization: Bearer …`. It decides whose archives there are: its site is taken from nowhere else.
+    Without one that is accepted every call but those of `grpc.health.v1` ends as UNAUTHENTICATED, TOKEN_MISSING; without
+    the scope that a call needs, as PERMISSION_DENIED, ACCESS_DENIED. Both come before anything is looked up.
+    """
 
     @_abc_1.abstractmethod
     def GetServerInfo(
