@@ -1,7 +1,7 @@
 """What a worker does with a task. Every task may come twice, and any may take its worker with it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -81,6 +81,10 @@ def assess(parts: Parts, document: dict[str, Any]) -> Ended:
     outcome = TaskOutcome.DONE
     try:
         parts.completion.assess(task.explanation, attempt=task.attempt)
+    except SoftTimeLimitExceeded:
+        _log.warning("assessment.out_of_time")  # what is computed is kept
+        parts.queue.assess(task.explanation, attempt=task.attempt)
+        return Ended(TaskOutcome.OUT_OF_TIME, attempt)
     except ExplanationNotFoundError:
         _log.info("assessment.not_needed")
         outcome = TaskOutcome.NOT_WANTED
@@ -100,5 +104,6 @@ def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], attempts: i
         f"computing it ended its worker {attempts} times", metadata={"attempts": str(attempts), "cause": LOST}
     )
     parts.completion.fail_entry(task.entry, error)
-    parts.attempts.clear(task.key)
+    # Whoever asks again begins anew with every chunk, also with those that were being computed just now.
+    parts.attempts.clear(*(replace(task, chunk=chunk).key for chunk in range(len(task.entry.chunks))))
     parts.queue.release(task.queue, task.key)

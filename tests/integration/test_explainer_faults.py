@@ -12,6 +12,9 @@ from xmirad.explanations.watching import Snapshot
 from xmirad.types import ExplanationState
 
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveExplainer]:
     with live_explainer(tmp_path / "home") as explainer:

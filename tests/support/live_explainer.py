@@ -35,9 +35,9 @@ from xmirad.queue.valkey import EmbeddedValkey
 from xmirad.settings import QueueSettings, Settings
 from xmirad_explainer.parts import make_parts
 
-QUEUE = QueueSettings(visibility_seconds=6.0, task_seconds=2.9)
+QUEUE = QueueSettings(visibility_seconds=13.0, task_seconds=6.0)
 DAY = 86_400.0
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 150.0
 COARSE = OcclusionParameters(window=24, stride=9)
 """729 windows in three levels: some seconds of work."""
 SMALL = OcclusionParameters(window=56, stride=28)

@@ -38,7 +38,7 @@ from xmirad.types import Float32Array
 
 CONTROL_SEED = 20
 STAGES_PER_UNIT = 29
-UNIT_SECONDS = 2.0
+UNIT_SECONDS = 1.0
 """Work goes back to the queue after so long, and is taken up again behind readers who wait."""
 
 
@@ -59,6 +59,19 @@ class _Curve:
     step: int
 
 
+class _Budget:
+    """Time for units. The first one is always computed, however long the rest of the work takes."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._is_first = True
+
+    def allows_one(self) -> bool:
+        allowed = self._is_first or time.monotonic() < self._deadline
+        self._is_first = False
+        return allowed
+
+
 class Assessor:
     """Computes fidelity. Belongs to one thread."""
 
@@ -69,6 +82,7 @@ class Assessor:
         self._blobs = blobs
         self._images = images
         self._embedder_of = embedder_of
+        self._control_orders: dict[int, tuple[IntArray, ...]] = {}
 
     def assess(self, asked: Asked, maps: Sequence[KeptMap], others: Sequence[Float32Array]) -> list[Fidelity] | None:
         """Return what maps are worth, or None if there is more to compute: call it again.
@@ -83,10 +97,10 @@ class Assessor:
             ModelNotFoundError: If the model is not here.
             EmbeddingCorruptError: If what is stored cannot be used.
         """
-        deadline = time.monotonic() + UNIT_SECONDS
+        budget = _Budget(UNIT_SECONDS)
         figures = []
         for kept, other in zip(maps, others, strict=True):
-            fidelity = self._assess(asked, kept, other, deadline)
+            fidelity = self._assess(asked, kept, other, budget)
             if fidelity is None:
                 return None
             figures.append(fidelity)
@@ -94,7 +108,7 @@ class Assessor:
             self._blobs.delete(key)
         return figures
 
-    def _assess(self, asked: Asked, kept: KeptMap, other: Float32Array, deadline: float) -> Fidelity | None:
+    def _assess(self, asked: Asked, kept: KeptMap, other: Float32Array, budget: _Budget) -> Fidelity | None:
         request, side = asked.request, kept.saliency.explained_image
         image = image_on(request, side)
         is_query = image.kind is not ImageKind.ITEM
@@ -107,10 +121,10 @@ class Assessor:
         wanted += [(f"{own}{PUBLISHED_STEP}/", order, PUBLISHED_STEP)] if request.published_fidelity else []
         root = f"{keys.query(image.digest)}controls/" if is_query else keys.occlusion(image.digest)
         controls = f"{root}{_controls_key(request.model, request.preprocessing)}/"
-        wanted += [(f"{controls}{n}/", each, STEP) for n, each in enumerate(_control_orders(request.size))]
+        wanted += [(f"{controls}{n}/", each, STEP) for n, each in enumerate(self._controls(request.size))]
         computed = []
         for prefix, each, step in wanted:
-            series = self._series(prefix, each, step, normalized, embedder, deadline)
+            series = self._series(prefix, each, step, normalized, embedder, budget)
             if series is None:
                 return None
             curves = series.curves(other)
@@ -127,24 +141,30 @@ class Assessor:
         step: int,
         image: Float32Array,
         embedder: BackboneEmbedder,
-        deadline: float,
+        budget: _Budget,
     ) -> Series | None:
         embedded: dict[Change, Float32Array] = {}
         for change in Change:
             parts = []
-            for unit in self._units(_Curve(f"{prefix}{change}", order, change, step), image, embedder):
-                if time.monotonic() > deadline:
+            for unit in self._units(_Curve(f"{prefix}{change}", order, change, step), image, embedder, budget):
+                if unit is None:
                     return None
                 parts.append(unit)
             embedded[change] = np.concatenate(parts)
         return Series(insertion=embedded[Change.INSERTION], deletion=embedded[Change.DELETION])
 
-    def _units(self, curve: _Curve, image: Float32Array, embedder: BackboneEmbedder) -> Iterator[Float32Array]:
+    def _units(
+        self, curve: _Curve, image: Float32Array, embedder: BackboneEmbedder, budget: _Budget
+    ) -> Iterator[Float32Array | None]:
+        """Yield the embeddings of a curve's units, and None instead of the first that there is no time for."""
         count = stage_count(image, curve.step)
         for first in range(0, count, STAGES_PER_UNIT):
             stages = range(first, min(first + STAGES_PER_UNIT, count))
             key = f"{curve.prefix}-{first:04d}"
             there = self._unit(key, len(stages))
+            if there is None and not budget.allows_one():
+                yield None
+                return
             if there is None:
                 there = embedded_stages(
                     image, curve.order, curve.change, stages, embed=embedder.embed_normalized, step=curve.step
@@ -160,6 +180,11 @@ class Assessor:
         is_usable = array is not None and array.dtype == np.float32 and array.ndim == 2 and len(array) == stages
         return array if is_usable else None
 
+    def _controls(self, size: int) -> tuple[IntArray, ...]:
+        if size not in self._control_orders:
+            self._control_orders[size] = tuple(map(pixel_order, control_fields(size, seed=CONTROL_SEED)))
+        return self._control_orders[size]
+
     def _own_prefix(self, asked: Asked) -> str:
         return f"{keys.attempt(asked.request.explanation, asked.attempt)}curves/"
 
@@ -167,8 +192,3 @@ class Assessor:
 def _controls_key(model: str, preprocessing: str) -> str:
     parts = f"controls/{model}/{preprocessing}/{CONTROL_SEED}/{STEP}"
     return hashlib.sha256(parts.encode()).hexdigest()
-
-
-def _control_orders(size: int) -> Iterator[IntArray]:
-    for field in control_fields(size, seed=CONTROL_SEED):
-        yield pixel_order(field)

@@ -58,14 +58,14 @@ class Attempts:
             self._server.expire(_ATTEMPTS + key, ATTEMPTS_SECONDS)
         return number
 
-    def clear(self, key: str) -> None:
+    def clear(self, *keys: str) -> None:
         """Forget the attempts at work that is done or given up.
 
         Raises:
             BackendUnavailableError: If the server cannot be reached.
         """
         with available():
-            self._server.delete(_ATTEMPTS + key)
+            self._server.delete(*(_ATTEMPTS + key for key in keys))
 
 
 class DeadLetters:
