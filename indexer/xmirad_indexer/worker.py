@@ -14,6 +14,7 @@ from xmirad.home import Home
 from xmirad.observability.logs import configure_logging
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
+from xmirad.queue.connection import say_if_unavailable
 from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.payloads import INDEX
 from xmirad.settings import Settings, StoreKind
@@ -45,6 +46,8 @@ def run_worker(settings: Settings) -> None:
     worker = Worker(settings, app, url)
     worker.add_tasks()
     worker.connect_signals()
+    configure_logging(settings.logging)
+    say_if_unavailable(url)
     app.worker_main(
         [
             "worker",

@@ -42,7 +42,8 @@ def _check_tls(security: SecuritySettings) -> None:
         return
     field = "security.tls_certificate_file"
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+        # The empty password keeps OpenSSL from asking for one on the terminal, which would wait for ever.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password="")
         if security.client_ca_file is not None:
             field = "security.client_ca_file"
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(security.client_ca_file))

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.certificates import Authority
 from xmirad.access.checking import check_security
 from xmirad.errors import InvalidRequestError
 from xmirad.settings import Settings
 from xmirad.settings_sources import load_settings
-
-EVERYWHERE = {"address": "0.0.0.0:50051"}
 
 
 def settings(tmp_path: Path, **groups: dict[str, object]) -> Settings:
@@ -59,6 +59,18 @@ def test_a_certificate_must_go_with_its_key(tmp_path: Path) -> None:
     for wrong in ({"tls_key_file": other.key}, {"tls_key_file": tmp_path / "none"}, {"client_ca_file": one.key}):
         with pytest.raises(InvalidRequestError, match="certificate"):
             check_security(settings(tmp_path, security={**good, **wrong}))
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path: Path) -> None:
+    signed = Authority(tmp_path, "authority").sign("one")
+    key = serialization.load_pem_private_key(signed.key.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    encryption = serialization.BestAvailableEncryption(b"secret")
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    signed.key.write_bytes(key.private_bytes(pem, pkcs8, encryption))
+    security: dict[str, object] = {"tls_certificate_file": signed.certificate, "tls_key_file": signed.key}
+    with pytest.raises(InvalidRequestError, match="certificate"):
+        check_security(settings(tmp_path, security=security))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "HS512", "rs256", ""])
