@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from xmirad.settings_base import MAX_PORT, Address, FilePath, FolderAlias, FolderPath, SettingsGroup, absolute
 from xmirad.settings_security import ClientSettings, SecuritySettings
+from xmirad.types import BackboneKind
 
 MIB = 1024 * 1024
 CONFIG_VARIABLE = "XMIRAD_CONFIG"
@@ -127,6 +128,10 @@ class ExplanationSettings(SettingsGroup):
     """Explanations, and what is kept of them."""
 
     processes: int = Field(2, ge=1, description="Processes of an explainer, each of one thread.")
+    backbone: BackboneKind = Field(
+        BackboneKind.OPENVINO, description="What an explainer runs networks with: `openvino`, or `torch` (for a GPU)."
+    )
+    device: str = Field("cpu", min_length=1, description="Device of the torch backbone, such as `cpu` or `cuda:0`.")
     cache_bytes: int = Field(10 * 1024 * MIB, ge=MIB, description="Most bytes of the occlusion cache.")
     retention_seconds: float = Field(7 * 86_400.0, gt=0, description="When a finished explanation is deleted.")
     query_retention_seconds: float = Field(86_400.0, gt=0, description="When a stored query is deleted.")

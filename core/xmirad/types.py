@@ -73,6 +73,13 @@ class ExplanationState(StrEnum):
         return self in (ExplanationState.SUCCEEDED, ExplanationState.FAILED, ExplanationState.CANCELLED)
 
 
+class BackboneKind(StrEnum):
+    """What runs a network."""
+
+    OPENVINO = "openvino"
+    TORCH = "torch"
+
+
 class ImportState(StrEnum):
     """How far an import is."""
 

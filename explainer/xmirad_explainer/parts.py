@@ -15,12 +15,14 @@ from xmirad.explanations.scoring import MapScorer
 from xmirad.explanations.store import ExplanationStore
 from xmirad.failpoints import Failpoint
 from xmirad.models.embedder import BackboneEmbedder, load_embedder
+from xmirad.models.torch_embedder import load_torch_embedder
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import connect
 from xmirad.queue.dead_letters import Attempts, DeadLetters
 from xmirad.queue.task_figures import TaskFigures
 from xmirad.queue.task_queue import RedisTaskQueue
 from xmirad.settings import Settings
+from xmirad.types import BackboneKind
 
 THREADS = 1
 """Of the model in one process; more processes share a machine better than more threads of one."""
@@ -69,14 +71,18 @@ def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
 
 def _loader(settings: Settings) -> Callable[[str], BackboneEmbedder]:
     """Return a function that keeps the model used last."""
-    registry = model_registry(settings)
+    registry, wanted = model_registry(settings), settings.explanations
     loaded: dict[str, BackboneEmbedder] = {}
 
     def embedder_of(digest: str) -> BackboneEmbedder:
         if digest not in loaded:
-            embedder = load_embedder(registry.find(digest), threads=THREADS)
+            artifact = registry.find(digest)
             loaded.clear()
-            loaded[digest] = embedder
+            loaded[digest] = (
+                load_torch_embedder(artifact, device=wanted.device)
+                if wanted.backbone is BackboneKind.TORCH
+                else load_embedder(artifact, threads=THREADS)
+            )
         return loaded[digest]
 
     return embedder_of

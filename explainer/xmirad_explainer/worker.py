@@ -12,6 +12,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from xmirad import __version__
 from xmirad.errors import BackendUnavailableError
+from xmirad.models.torch_embedder import require_torch, start_torch
 from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
 from xmirad.home import PRIVATE_FILE, Home
 from xmirad.observability.logs import configure_logging
@@ -24,6 +25,7 @@ from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import ASSESS, FILL
 from xmirad.settings import Settings
+from xmirad.types import BackboneKind
 from xmirad_explainer import tasks
 from xmirad_explainer.monitoring import PROCESS, Heartbeat, monitored
 from xmirad_explainer.parts import Parts, make_parts
@@ -31,6 +33,8 @@ from xmirad_explainer.running import run_task
 from xmirad_explainer.tasks import Ended
 
 NICENESS = 10
+TORCH_START_SECONDS = 120.0
+"""After so long a process that imports torch and begins to use a GPU is taken for dead; Celery's default is 4."""
 """A search never waits for an explanation."""
 MOST_MEMORY_KIB = 1_500_000
 
@@ -47,7 +51,11 @@ def run_worker(settings: Settings) -> None:
         message = "there is no queue: set queue.url, or run `xmirad up`"
         raise BackendUnavailableError(message, field="queue.url", metadata={"backend": "queue"})
     app = celery_app(url, settings.queue)
-    app.conf.worker_max_memory_per_child = MOST_MEMORY_KIB
+    if settings.explanations.backbone is BackboneKind.TORCH:
+        require_torch()
+        app.conf.worker_proc_alive_timeout = TORCH_START_SECONDS
+    else:
+        app.conf.worker_max_memory_per_child = MOST_MEMORY_KIB  # torch alone may take more
     worker = Worker(settings, app, url)
     worker.add_tasks()
     worker.connect_signals()
@@ -107,7 +115,8 @@ class Worker:
 
     def _begin_process(self, **_: object) -> None:
         os.nice(NICENESS)
-        start_tracing(self._settings.tracing, process=PROCESS, version=__version__)
+        if self._settings.explanations.backbone is BackboneKind.TORCH:
+            start_torch(self._settings.explanations.device)
         self._parts = make_parts(self._settings, self._app, self._url)
 
     def _end_process(self, **_: object) -> None:

@@ -185,7 +185,15 @@ def load_embedder(artifact: ModelArtifact, *, threads: int) -> BackboneEmbedder:
     """
     artifact.verify_files()
     side = artifact.preprocessing.crop_size
-    backbone = OpenVINOBackbone(artifact.path / GRAPH, input_size=side, threads=threads)
+    return checked_embedder(artifact, OpenVINOBackbone(artifact.path / GRAPH, input_size=side, threads=threads))
+
+
+def checked_embedder(artifact: ModelArtifact, backbone: Backbone) -> BackboneEmbedder:
+    """Return a model on a backbone that makes its canonical embedding.
+
+    Raises:
+        ModelCorruptError: If it does not.
+    """
     embedder = BackboneEmbedder(artifact, backbone)
     check_canonical(embedder)
     return embedder

@@ -3,6 +3,7 @@
 import torch
 from safetensors.torch import load_file
 
+from xmirad.errors import InvalidRequestError
 from xmirad.models.artifact import WEIGHTS, ModelArtifact
 from xmirad.models.backbone import BackboneOutput
 from xmirad.models.building.architectures import RECIPES, PooledNetwork
@@ -21,8 +22,10 @@ class TorchBackbone:
             device: Device in torch's notation, such as `cpu` or `cuda:0`.
 
         Raises:
+            InvalidRequestError: If there is no such device.
             ModelCorruptError: If a file was altered.
         """
+        self._device = usable_device(device)
         artifact.verify_files()
         recipe = RECIPES[artifact.architecture]
         trunk = recipe.make()
@@ -31,8 +34,12 @@ class TorchBackbone:
             key.removeprefix("backbone."): value for key, value in tensors.items() if key.startswith("backbone.")
         }
         load_trunk(trunk, recipe, backbone, field="weights")
-        self._device = torch.device(device)
         self._network = PooledNetwork(trunk).eval().requires_grad_(False).to(self._device)
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, in torch's notation."""
+        return str(self._device)
 
     def forward(self, normalized: Float32Array) -> BackboneOutput:
         """Run the network on a batch.
@@ -43,3 +50,19 @@ class TorchBackbone:
         with torch.inference_mode():
             activations, pooled = self._network(torch.from_numpy(normalized).to(self._device))
         return BackboneOutput(activations=activations.cpu().numpy(), pooled=pooled.cpu().numpy())
+
+
+def usable_device(name: str) -> torch.device:
+    """Return a device after a first tensor on it; TF32, which would cost three digits, is switched off.
+
+    Raises:
+        InvalidRequestError: If torch cannot use it.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        message = f"torch cannot use the device {name}"
+        raise InvalidRequestError(message, field="explanations.device", metadata={"device": name}) from error
+    return device
