@@ -1,6 +1,7 @@
 # `make` lists the targets. Every target makes and reuses .venv itself; PYTHON chooses the interpreter it is made with.
 PYTHON ?= python3
 DATA ?=
+STACK_OPTIONS ?=
 MODELS_DIR ?= build/models
 STUBS_WORK ?= build/protos
 
@@ -14,7 +15,7 @@ MODEL_SOURCES := $(wildcard core/xmirad/models/*.py core/xmirad/models/*/*.py) c
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench format protos models docs-reference lock install release-protos
+.PHONY: help demo test check bench format protos models docs-reference lock install release-protos secrets stack
 .PHONY: check-code check-protos check-stubs check-unit
 
 help: ## List the targets
@@ -41,6 +42,12 @@ protos: $(INSTALLED) ## Generate the stubs again
 	rm -f $(STUBS)/*_pb2*.py $(STUBS)/*_pb2*.pyi && cp $(STUBS_WORK)/xmirad/v1/*_pb2* $(STUBS)/
 
 models: $(MODELS) ## Build the default model and its random-weights control
+
+secrets: $(INSTALLED) ## Make the secrets of docker-compose.yml, those that are missing
+	$(BIN)/python deploy/make_secrets.py
+
+stack: $(MODELS) secrets ## Run the services of docker-compose.yml as plain processes (needs redis-server)
+	$(BIN)/python deploy/stack.py --work build/stack --secrets deploy/secrets --models $(MODELS_DIR) $(STACK_OPTIONS)
 
 docs-reference: $(INSTALLED) ## Write the reference pages again from the code
 	$(BIN)/python docs/reference.py

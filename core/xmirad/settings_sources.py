@@ -133,14 +133,19 @@ def _plain(value: object) -> str | int | float | bool | None:
     return CREDENTIALS.sub(f"://{MASK}@", str(value))
 
 
+def known_variables() -> set[str]:
+    """Return the environment variable of every setting."""
+    return {_variable(path) for path, _ in _leaves(Settings)} | {CONFIG_VARIABLE}
+
+
 def _check_variables(environment: Mapping[str, str]) -> None:
-    leaves = {_variable(path) for path, _ in _leaves(Settings)}
+    leaves = known_variables()
     groups = {_variable((path[0],)) for path, _ in _leaves(Settings) if len(path) > 1}
-    known = leaves | groups | {CONFIG_VARIABLE}
+    known = leaves | groups
     for name in sorted(environment):
         variable = name.upper()
         if variable.startswith(PREFIX) and not variable.startswith(TEST_PREFIX) and variable not in known:
-            raise _unknown("environment variable", name, near=variable, known=leaves | {CONFIG_VARIABLE})
+            raise _unknown("environment variable", name, near=variable, known=leaves)
 
 
 def _check_file(flags: Mapping[str, Any]) -> None:

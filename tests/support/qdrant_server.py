@@ -199,7 +199,12 @@ class QdrantServer:
     """
 
     def __init__(
-        self, *, port: int = 0, api_key: str | None = None, credentials: grpc.ServerCredentials | None = None
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.local = QdrantClient(":memory:")
         self.gate = Gate(api_key)
@@ -210,12 +215,12 @@ class QdrantServer:
         self.collections = Collections(self.local, schemas)
         wire.add_CollectionsServicer_to_server(self.collections, self._server)  # type: ignore[no-untyped-call]
         wire.add_QdrantServicer_to_server(Health(), self._server)  # type: ignore[no-untyped-call]
-        address = f"127.0.0.1:{port}"
+        address = f"{host}:{port}"
         if credentials is None:
             self.port = self._server.add_insecure_port(address)
         else:
             self.port = self._server.add_secure_port(address, credentials)
-        self.url = f"{'http' if credentials is None else 'https'}://127.0.0.1:{self.port}"
+        self.url = f"{'http' if credentials is None else 'https'}://{host}:{self.port}"
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -235,10 +240,11 @@ class QdrantServer:
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=6334)
     parser.add_argument("--api-key", default=None)
     arguments = parser.parse_args()
-    with QdrantServer(port=arguments.port, api_key=arguments.api_key) as server:
+    with QdrantServer(host=arguments.host, port=arguments.port, api_key=arguments.api_key) as server:
         print(server.url, flush=True)
         server.wait()
 

@@ -15,6 +15,8 @@ from xmirad.cli.commands import (
     health,
     index,
     models,
+    phantoms,
+    queue,
     search,
     serve,
     tokens,
@@ -41,6 +43,7 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("phantoms")(phantoms.phantoms)
 app.add_typer(archive.app, name="archive")
 app.add_typer(models.app, name="models")
 app.add_typer(tokens.app, name="tokens")
