@@ -16,7 +16,6 @@ from xmirad.cli.commands import (
     index,
     models,
     phantoms,
-    queue,
     search,
     serve,
     tokens,
