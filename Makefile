@@ -15,7 +15,7 @@ MODEL_SOURCES := $(wildcard core/xmirad/models/*.py core/xmirad/models/*/*.py) c
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench format protos models docs-reference lock install release-protos secrets stack
+.PHONY: help demo test check bench format protos models docs-reference docs-pictures lock install release-protos secrets stack
 .PHONY: check-code check-protos check-stubs check-unit
 
 help: ## List the targets
@@ -51,6 +51,9 @@ stack: $(MODELS) secrets ## Run the services of docker-compose.yml as plain proc
 
 docs-reference: $(INSTALLED) ## Write the reference pages again from the code
 	$(BIN)/python docs/reference.py
+
+docs-pictures: $(MODELS) ## Write the page of examples again, with its pictures, by a running system
+	$(USE_MODELS) $(BIN)/python docs/pictures.py
 
 lock: $(INSTALLED) ## Write requirements/*.txt from what is installed
 	$(BIN)/python requirements/lock.py
