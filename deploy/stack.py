@@ -22,10 +22,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-QDRANT_STAND_IN = (
-    "exec python -m support.qdrant_server --host 0.0.0.0 --port 6334 --api-key $(cat /run/secrets/qdrant_api_key)"
-)
-STAND_INS = {"qdrant/qdrant": ["sh", "-c", QDRANT_STAND_IN]}
+QDRANT = "exec python -m support.qdrant_server --host 0.0.0.0 --port 6334 --api-key $(cat /run/secrets/qdrant_api_key)"
+STAND_INS = {"qdrant/qdrant": ["sh", "-c", QDRANT]}
 RUNNABLE = ("xmirad/", "redis:")
 VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -156,8 +154,8 @@ class Stack:
             source, _, target = self._filled(volume).removesuffix(":ro").rpartition(":")
             places[target] = ROOT / source if source.startswith(".") else self.work / "volumes" / source
         places |= {"/run/xmirad": self.work / "run" / label, "/data/models": self.models}
-        for place in places.values():
-            place.exists() or place.mkdir(parents=True)
+        for place in [place for place in places.values() if not place.exists()]:
+            place.mkdir(parents=True)
         return places
 
     def _placed(self, text: str, places: Mapping[str, Path], address: str) -> str:
@@ -181,8 +179,8 @@ def main() -> None:
     scale = {name: int(number) for name, _, number in (each.partition("=") for each in given.scale)}
     stack = Stack(given.work, given.secrets, given.models, profiles=given.profile, scale=scale, variables=os.environ)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    began = time.monotonic()
     try:
+        began = time.monotonic()
         stack.start(seconds=60.0)
         print(
             f"healthy after {time.monotonic() - began:.1f} s; retrieval at 127.0.0.1:50051; Ctrl-C ends it", flush=True
