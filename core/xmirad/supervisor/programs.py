@@ -167,4 +167,5 @@ def _environment(settings: Settings, address: str) -> dict[str, str]:
         "XMIRAD_BLOBS__URL": settings.blobs.url,
         "XMIRAD_SERVER__ADDRESS": address,
         "PYTHONUNBUFFERED": "1",
+        "GRPC_VERBOSITY": "ERROR",  # or a stranger's failed handshake writes a line of gRPC's own into the log
     }
