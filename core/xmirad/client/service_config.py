@@ -19,6 +19,7 @@ SERVICE_CONFIG = json.dumps(
                 "name": [
                     {"service": "xmirad.v1.RetrievalService", "method": "StreamSearch"},
                     {"service": "xmirad.v1.ArchiveService", "method": "UploadItems"},
+                    {"service": "xmirad.v1.ArchiveService", "method": "WatchImport"},
                     {"service": "xmirad.v1.ExplanationService", "method": "WatchExplanation"},
                 ]
             },

@@ -1,14 +1,17 @@
 """Creates, cancels and looks after imports; the work is done by whoever takes their tasks."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from xmirad.errors import ConcurrentImportError, ImportNotFoundError, InvalidRequestError
+from xmirad.errors import BackendUnavailableError, ConcurrentImportError, ImportNotFoundError, InvalidRequestError
 from xmirad.ids import import_name
 from xmirad.imports.ports import ImportQueue
 from xmirad.imports.records import ImportSnapshot
 from xmirad.imports.store import ImportStore
 from xmirad.types import ImportState
+
+_log = logging.getLogger(__name__)
 
 
 class Importing:
@@ -38,7 +41,7 @@ class Importing:
         Raises:
             InvalidRequestError: If no folder of the site has this alias.
             ConcurrentImportError: If another import into the archive is not finished.
-            BackendUnavailableError: If blob store or queue fail. If the request was stored, it is carried out later.
+            BackendUnavailableError: If the blob store fails. A queue that fails only delays the import.
         """
         folders = self._folders if site == self._site else frozenset()
         if folder not in folders:
@@ -52,7 +55,10 @@ class Importing:
         request = self._store.begin(archive, number, site=site, folder=folder, split=split)
         if request is None:
             raise _running(import_name(archive, number))
-        self._queue.publish(archive, number, None)
+        try:
+            self._queue.publish(archive, number, None)
+        except BackendUnavailableError as error:  # it is stored, and the sweep publishes it
+            _log.warning("import.not_published", extra={"reason": error.reason})
         return ImportSnapshot(request)
 
     def snapshot(self, archive: str, number: int, *, site: str) -> ImportSnapshot:

@@ -118,7 +118,10 @@ class IndexRunner:
 
             async def write() -> Stored:
                 await tools.lanes.blobs.run(Priority.BACKGROUND, self._write, incoming, decoded, computed, record)
-                return await self._index(record, embedding, present)
+                stored = await self._index(record, embedding, present)
+                if not incoming.restore_deleted:
+                    await self._give_way_to_deletion(stored)
+                return stored
 
             return await uninterrupted(write())
 
@@ -214,6 +217,17 @@ class IndexRunner:
             await self._writer.upsert(wanted)
             self._tools.failpoint.reach(FailpointName.AFTER_UPSERT)
         return Stored(record.item, state, record.image)
+
+    async def _give_way_to_deletion(self, stored: Stored) -> None:
+        """Take an item out of the index that another process has buried meanwhile; the next purge removes the rest.
+
+        Whoever buries it after this look deletes what was written before it.
+        """
+        tools, archive = self._tools, self._record.archive
+        if await tools.lanes.blobs.run(Priority.BACKGROUND, tools.catalog.is_buried, archive, stored.item):
+            await tools.lanes.store.run(Priority.BACKGROUND, self._archive.delete, [stored.item])
+            message = "the item was deleted while it was stored; set restore_deleted to store it again"
+            raise ItemDeletedError(message, metadata={"item": item_name(archive, stored.item)})
 
     async def _is_indexed(self, wanted: StoredItem) -> bool:
         found = await self._tools.lanes.store.run(Priority.BACKGROUND, self._archive.get, [wanted.item])

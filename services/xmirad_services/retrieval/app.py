@@ -120,6 +120,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             upkeep.cancel()
             import_upkeep.cancel()
             explainer.leaving.set()
+            imports.leaving.set()
             withdraw(home)
             await health.leave()
             _log.info("service.draining", drain_seconds=settings.server.drain_seconds)

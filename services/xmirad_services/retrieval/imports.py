@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from xmirad.composition import blob_store
-from xmirad.errors import ArchiveNotReadyError
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
 from xmirad.imports.importing import Importing
 from xmirad.imports.records import ImportSnapshot
 from xmirad.imports.store import ImportStore
@@ -35,6 +35,7 @@ class Imports:
         self, importing: Importing | None, archives: OpenArchives, lanes: Lanes, *, sweep_seconds: float
     ) -> None:
         """Offer imports; none can be begun where `importing` is None."""
+        self.leaving = asyncio.Event()
         self._importing = importing
         self._archives = archives
         self._lanes = lanes
@@ -88,11 +89,19 @@ class Imports:
         seen: ImportSnapshot | None = None
         while seen is None or not seen.state.is_terminal:
             if seen is not None:
-                await asyncio.sleep(LOOK_SECONDS)
+                await self._pause()
             found = await self.snapshot(archive, number)
             if seen is None or (found.state, found.done) != (seen.state, seen.done):
                 yield found
             seen = found
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self.leaving.wait(), LOOK_SECONDS)
+        except TimeoutError:
+            return
+        message = "the service is about to stop; watch again"
+        raise BackendUnavailableError(message, metadata={"backend": "service"}, retry_delay_seconds=LOOK_SECONDS)
 
     async def require_idle(self, archive: str) -> None:
         """Refuse what must not happen while an import fills an archive.

@@ -1,14 +1,15 @@
 """Storing the same item from two processes, whose locks do not know each other."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from support.indexing import Workshop, incoming, workshop
+from support.indexing import Workshop, incoming, until, workshop
 from xmirad.catalog.records import ItemRecord
-from xmirad.errors import BackendUnavailableError
+from xmirad.errors import BackendUnavailableError, ItemDeletedError
 from xmirad.types import ItemAttributes, UploadState
 
 
@@ -43,3 +44,22 @@ async def test_an_update_that_another_process_overtook_is_not_acknowledged(
     latest = catalog.item("chest", stored.item)
     assert latest is not None
     assert (latest.revision, latest.attributes.labels) == (3, ("ours",))
+
+
+async def test_an_item_that_another_process_deletes_while_it_is_stored_is_not_found_afterwards(shop: Workshop) -> None:
+    stored = await shop.runner().store(incoming())
+    shop.tools.catalog.forget_item("chest", stored.item)
+    shop.archive.delete([stored.item])
+    gate = shop.archive.gate
+    gate.begun.clear()
+    gate.closed = True
+    storing = asyncio.create_task(shop.runner().store(incoming()))
+    await until(gate.begun)
+
+    shop.tools.catalog.bury_item("chest", stored.item)
+    gate.opened.set()
+
+    with pytest.raises(ItemDeletedError):
+        await storing
+    assert shop.archive.get([stored.item]) == []
+    assert [record.item for record in shop.tools.catalog.half_deleted("chest")] == [stored.item]

@@ -1,0 +1,91 @@
+"""Imports over a blob store in a dictionary, with a queue that is a list and images that need no decoder."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from support.dict_blobs import DictBlobs
+from xmirad.errors import InvalidImageError, XmiradError
+from xmirad.imports.importing import Importing
+from xmirad.imports.listing import Listings
+from xmirad.imports.records import ImportRequest, ImportSnapshot
+from xmirad.imports.stepping import ImportSteps, Put
+from xmirad.imports.store import ImportStore
+from xmirad.indexing.incoming import IncomingItem
+from xmirad.types import UploadState
+
+ARCHIVE, FOLDER, SITE = "chest", "images", "local"
+STEP_SECONDS = 6.0
+
+
+class ListQueue:
+    """Tasks that wait, each once."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int, int | None]] = []
+
+    def publish(self, archive: str, number: int, segment: int | None) -> None:
+        if (archive, number, segment) not in self.tasks:
+            self.tasks.append((archive, number, segment))
+
+
+class ImportWorld:
+    """Everything that an import works with; time stands still unless told otherwise."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 1_000.0
+        self.folder = folder
+        self.blobs = DictBlobs()
+        self.queue = ListQueue()
+        self.store = ImportStore(self.blobs, clock=lambda: self.now)
+        self.stored: dict[bytes, int] = {}
+        self.faults: list[XmiradError] = []
+        self.seconds_an_image = 0.0
+        self.importing = Importing(
+            self.store,
+            self.queue,
+            site=SITE,
+            folders=[FOLDER],
+            step_seconds=STEP_SECONDS,
+            clock=lambda: self.now,
+        )
+
+    def write_images(self, count: int, *, bad: Sequence[int] = ()) -> None:
+        """Write files of a class `a`; those whose numbers are given are no images."""
+        (self.folder / "a").mkdir(exist_ok=True)
+        for number in range(count):
+            content = f"{'bad' if number in bad else 'image'} {number}"
+            (self.folder / "a" / f"{number:04d}.png").write_text(content)
+
+    def create(self) -> ImportRequest:
+        return self.importing.create(ARCHIVE, site=SITE, folder=FOLDER, split="").request
+
+    def steps(self, *, step_seconds: float = 5.0) -> ImportSteps:
+        async def open_archive(_request: ImportRequest) -> Put:
+            return self._put
+
+        listings = Listings({FOLDER: self.folder})
+        return ImportSteps(self.store, listings, open_archive, step_seconds=step_seconds, max_image_bytes=100)
+
+    def work(self, *, step_seconds: float = 5.0) -> None:
+        """Do one task, as a worker does."""
+        archive, number, segment = self.queue.tasks.pop(0)
+        for each in asyncio.run(self.steps(step_seconds=step_seconds).run(archive, number, segment)):
+            self.queue.publish(archive, number, each)
+
+    def work_all(self, *, step_seconds: float = 5.0) -> None:
+        while self.queue.tasks:
+            self.work(step_seconds=step_seconds)
+
+    def snapshot(self, number: int = 1) -> ImportSnapshot:
+        return self.store.snapshot(ARCHIVE, number)
+
+    async def _put(self, incoming: IncomingItem) -> UploadState:
+        await asyncio.sleep(self.seconds_an_image)
+        if self.faults:
+            raise self.faults.pop(0)
+        data = incoming.image.data
+        if data.startswith(b"bad"):
+            raise InvalidImageError("the image cannot be decoded", field="image")
+        self.stored[data] = self.stored.get(data, 0) + 1
+        return UploadState.CREATED if self.stored[data] == 1 else UploadState.UNCHANGED

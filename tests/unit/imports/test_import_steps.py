@@ -1,0 +1,165 @@
+"""What workers do with the tasks of imports: every image once, whatever comes between."""
+
+from pathlib import Path
+
+import pytest
+
+from support.importing import ARCHIVE, FOLDER, ImportWorld
+from xmirad.errors import BackendUnavailableError, ImportNotFoundError, ModelNotFoundError
+from xmirad.imports.records import MOST_FAILURES
+from xmirad.types import ImportState
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> ImportWorld:
+    return ImportWorld(tmp_path)
+
+
+def test_every_image_is_settled_once_and_the_import_succeeds(world: ImportWorld) -> None:
+    world.write_images(200, bad=[3, 150])
+    world.create()
+    world.work_all()
+
+    found = world.snapshot()
+    assert (found.state, found.done) == (ImportState.SUCCEEDED, 200)
+    assert sum(part.created for part in found.parts) == len(world.stored) == 198
+    assert [failure.path for failure in found.failures] == ["a/0003.png", "a/0150.png"]
+    assert set(world.stored.values()) == {1}
+
+
+def test_a_large_folder_is_shared_by_several_workers(world: ImportWorld) -> None:
+    world.write_images(300)
+    world.create()
+    world.work()  # looks into the folder
+
+    assert [segment for _, _, segment in world.queue.tasks] == [0, 1, 2, 3]
+    plan = world.snapshot().plan
+    assert plan is not None
+    bounds = [plan.bounds(segment) for segment in range(plan.segments)]
+    assert bounds == [(0, 75), (75, 150), (150, 225), (225, 300)]
+
+
+def test_a_step_ends_in_time_and_the_next_goes_on_behind_it(world: ImportWorld) -> None:
+    world.write_images(40)
+    world.seconds_an_image = 0.02
+    world.create()
+    world.work_all(step_seconds=0.05)
+
+    found = world.snapshot()
+    assert found.state is ImportState.SUCCEEDED
+    assert len(found.parts) > 1
+    assert found.done == 40
+    assert len(world.stored) == 40
+
+
+def test_a_step_that_comes_twice_counts_no_image_twice(world: ImportWorld) -> None:
+    world.write_images(10)
+    world.create()
+    world.work()
+    task = world.queue.tasks[0]
+    world.work()
+    world.queue.tasks.append(task)
+    world.work_all()
+
+    assert world.snapshot().done == 10
+    assert set(world.stored.values()) == {1}
+
+
+def test_what_was_done_before_a_store_failed_is_kept_and_the_rest_is_done_later(world: ImportWorld) -> None:
+    world.write_images(10)
+    request = world.create()
+    world.work()
+    world.faults.append(BackendUnavailableError("away", metadata={"backend": "qdrant"}))
+    with pytest.raises(BackendUnavailableError):
+        world.work()
+    assert world.snapshot().state is ImportState.RUNNING
+
+    assert world.importing.sweep([ARCHIVE]) == 1
+    world.work_all()
+
+    assert world.snapshot(request.number).state is ImportState.SUCCEEDED
+    assert len(world.stored) == 10
+
+
+def test_an_error_that_no_image_can_help_fails_the_import(world: ImportWorld) -> None:
+    world.write_images(10)
+    world.create()
+    world.work()
+    world.faults.append(ModelNotFoundError("there is no such model"))
+    world.work()
+
+    found = world.snapshot()
+    assert found.outcome is not None
+    assert (found.state, found.outcome.error and found.outcome.error.reason) == (ImportState.FAILED, "MODEL_NOT_FOUND")
+    assert world.queue.tasks == []
+
+
+def test_a_folder_that_changes_meanwhile_fails_the_import(world: ImportWorld) -> None:
+    world.write_images(10)
+    world.create()
+    world.work()
+    (world.folder / "a" / "9999.png").write_text("image 9999")
+    world.work()
+
+    found = world.snapshot()
+    assert found.outcome is not None
+    assert found.outcome.error is not None
+    assert "import it again" in found.outcome.error.message
+
+
+def test_an_empty_folder_fails_and_names_the_alias_alone(world: ImportWorld) -> None:
+    world.create()
+    world.work()
+
+    outcome = world.snapshot().outcome
+    assert outcome is not None
+    assert outcome.error is not None
+    assert outcome.error.message == f"{FOLDER} holds no images"
+    assert str(world.folder) not in str(outcome.error.metadata)
+
+
+def test_a_file_that_is_too_large_or_gone_is_counted_as_failed(world: ImportWorld) -> None:
+    world.write_images(3)
+    (world.folder / "a" / "0001.png").write_bytes(b"x" * 101)
+    world.create()
+    world.work_all()
+
+    assert {failure.error.reason for failure in world.snapshot().failures} == {"IMAGE_TOO_LARGE"}
+
+
+def test_a_cancelled_import_does_nothing_more(world: ImportWorld) -> None:
+    world.write_images(10)
+    request = world.create()
+    world.work()
+    world.importing.cancel(ARCHIVE, request.number, site="local")
+    world.work_all()
+
+    assert world.snapshot().state is ImportState.CANCELLED
+    assert world.stored == {}
+
+
+def test_only_the_first_failures_are_kept_but_all_are_counted(world: ImportWorld) -> None:
+    world.write_images(60, bad=range(50))
+    world.create()
+    world.work_all()
+
+    found = world.snapshot()
+    assert len(found.failures) == MOST_FAILURES
+    assert sum(part.failed for part in found.parts) == 50
+
+
+async def test_a_task_of_an_import_that_is_gone_says_so(world: ImportWorld) -> None:
+    with pytest.raises(ImportNotFoundError):
+        await world.steps().run(ARCHIVE, 1, 0)
+
+
+def test_no_path_of_the_server_and_no_patient_is_kept(world: ImportWorld, tmp_path: Path) -> None:
+    world.write_images(2)
+    (tmp_path / "manifest.csv").write_text("path,patient_id\na/0000.png,MUELLER\na/0001.png,MEIER\n")
+    world.create()
+    world.work_all()
+
+    kept = b"".join(world.blobs.data.values()).decode()
+    assert world.snapshot().done == 2
+    assert "MUELLER" not in kept
+    assert str(tmp_path) not in kept

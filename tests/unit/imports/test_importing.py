@@ -1,0 +1,110 @@
+"""Creating, cancelling, listing and sweeping imports."""
+
+from pathlib import Path
+
+import pytest
+
+from support.importing import ARCHIVE, FOLDER, STEP_SECONDS, ImportWorld
+from xmirad.errors import BackendUnavailableError, ConcurrentImportError, ImportNotFoundError, InvalidRequestError
+from xmirad.types import ImportState
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> ImportWorld:
+    made = ImportWorld(tmp_path)
+    made.write_images(3)
+    return made
+
+
+def test_imports_into_an_archive_are_numbered_and_one_runs_at_a_time(world: ImportWorld) -> None:
+    first = world.create()
+    with pytest.raises(ConcurrentImportError) as caught:
+        world.create()
+    assert caught.value.metadata == {"import": first.name}
+    world.work_all()
+
+    assert world.create().name == "imports/chest-000002"
+
+
+def test_a_queue_that_is_away_only_delays_an_import(world: ImportWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise BackendUnavailableError("away", metadata={"backend": "queue"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.queue, "publish", away)
+        world.create()
+    world.importing.sweep([ARCHIVE])
+    world.work_all()
+
+    assert world.snapshot().state is ImportState.SUCCEEDED
+
+
+def test_of_two_services_that_create_at_the_same_time_one_is_refused(world: ImportWorld) -> None:
+    world.store.begin(ARCHIVE, 1, site="local", folder=FOLDER, split="")
+    assert world.store.begin(ARCHIVE, 1, site="local", folder=FOLDER, split="") is None
+
+
+@pytest.mark.parametrize(("site", "folder"), [("local", "other"), ("elsewhere", FOLDER), ("local", "/etc")])
+def test_a_folder_is_known_by_its_alias_to_the_site_of_the_service_alone(
+    world: ImportWorld, site: str, folder: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        world.importing.create(ARCHIVE, site=site, folder=folder, split="")
+    assert caught.value.field == "folder"
+    assert (FOLDER in caught.value.message) is (site == "local")
+
+
+def test_another_sites_import_is_not_found(world: ImportWorld) -> None:
+    request = world.create()
+    for call in (world.importing.snapshot, world.importing.cancel):
+        with pytest.raises(ImportNotFoundError):
+            call(ARCHIVE, request.number, site="elsewhere")
+
+
+def test_what_the_queue_lost_is_published_again(world: ImportWorld) -> None:
+    world.create()
+    world.queue.tasks.clear()
+    assert world.importing.sweep([ARCHIVE, "empty"]) == 1
+    assert world.queue.tasks == [(ARCHIVE, 1, None)]
+    world.work()
+    world.queue.tasks.clear()
+    world.importing.sweep([ARCHIVE])
+    assert world.queue.tasks == [(ARCHIVE, 1, 0)]
+    world.work_all()
+    assert world.importing.sweep([ARCHIVE]) == 0
+
+
+def test_an_import_whose_last_part_was_written_but_not_its_end_is_finished_by_the_sweep(world: ImportWorld) -> None:
+    world.create()
+    world.work_all()
+    del world.blobs.data["imports/chest/000001/result.json"]
+
+    world.importing.sweep([ARCHIVE])
+    world.work_all()
+
+    assert world.snapshot().state is ImportState.SUCCEEDED
+
+
+def test_an_archive_is_busy_until_no_worker_can_be_storing(world: ImportWorld) -> None:
+    request = world.create()
+    with pytest.raises(ConcurrentImportError, match="cancel it"):
+        world.importing.require_idle(ARCHIVE)
+    world.importing.cancel(ARCHIVE, request.number, site="local")
+    with pytest.raises(ConcurrentImportError, match="try again in 6 s") as caught:
+        world.importing.require_idle(ARCHIVE)
+    assert caught.value.retry_delay_seconds == STEP_SECONDS
+    world.now += STEP_SECONDS
+    world.importing.require_idle(ARCHIVE)
+    world.importing.forget(ARCHIVE)
+    assert world.blobs.data == {}
+
+
+def test_pages_of_imports_follow_their_names(world: ImportWorld) -> None:
+    for _ in range(3):
+        world.create()
+        world.work_all()
+
+    page = world.importing.page([ARCHIVE], after="", limit=2)
+    rest = world.importing.page([ARCHIVE], after=page[-1].request.name, limit=2)
+
+    assert [each.request.number for each in (*page, *rest)] == [1, 2, 3]
