@@ -27,7 +27,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 def is_one_shot(service: dict[str, Any]) -> bool:
     """Return whether a service is to end by itself."""
-    return service["restart"] == "no"
+    return bool(service["restart"] == "no")
 
 
 def image_instructions(target: str) -> dict[str, list[str]]:
