@@ -218,8 +218,8 @@ class Settings(BaseSettings):
     threads: ThreadSettings = Field(default_factory=ThreadSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)
     explanations: ExplanationSettings = Field(default_factory=ExplanationSettings)
-    logging: LoggingSettings = Field(default_factory=LoggingSettings)
     imports: ImportSettings = Field(default_factory=ImportSettings)
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
 
