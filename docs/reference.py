@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -19,6 +19,9 @@ from typer.testing import CliRunner
 from xmirad.cli.main import app
 from xmirad.errors import XmiradError
 from xmirad.observability.metrics import RetrievalMetrics
+from xmirad.observability.process_metrics import show_process
+from xmirad.queue.collector import QueueCollector
+from xmirad.queue.worker_monitoring import show_worker
 from xmirad.settings import Settings
 
 NOTICE = "<!-- Written by `make docs-reference`. -->"
@@ -121,18 +124,33 @@ def errors_with_reason(base: type[XmiradError]) -> Iterator[type[XmiradError]]:
 
 
 def metrics_page() -> Iterator[str]:
-    """List what the metrics page of the service shows."""
+    """List what the metrics pages show."""
     yield "# Metrics"
     yield ""
-    yield "With `metrics.port` set, the retrieval service shows these to Prometheus on the loopback interface."
-    yield ""
-    registry = CollectorRegistry()
-    RetrievalMetrics(registry, methods=())
-    rows = [
-        [f"`{metric.name}{'_total' if metric.type == 'counter' else ''}`", metric.type, metric.documentation]
-        for metric in registry.collect()
-    ]
-    yield from table(["metric", "type", "meaning"], sorted(rows))
+    yield "With `metrics.port` set, each process shows its own to Prometheus at `metrics.host`, which is the loopback"
+    yield "interface unless it is set. Under `xmirad up` the explainer's page is at the next port. What they are for:"
+    yield "[Watching it run](architecture/11-watching.md)."
+    for title, families in metric_families().items():
+        yield from ["", f"## {title}", ""]
+        rows = [
+            [f"`{metric.name}{'_total' if metric.type == 'counter' else ''}`", metric.type, metric.documentation]
+            for metric in families
+        ]
+        yield from table(["metric", "type", "meaning"], sorted(rows))
+
+
+def metric_families() -> dict[str, list[Metric]]:
+    """Return what the metrics pages show, by page."""
+    retrieval, every, explainer = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
+    RetrievalMetrics(retrieval, methods=())
+    show_process(every, process="any", home=Path())
+    show_worker(explainer)
+    return {
+        "Every process": list(every.collect()),
+        "Retrieval": list(retrieval.collect()),
+        "Retrieval, where there is a queue: figures of all processes": list(QueueCollector(None).describe()),
+        "Explainer and indexer": list(explainer.collect()),
+    }
 
 
 def table(head: list[str], rows: Iterable[list[str]]) -> Iterator[str]:

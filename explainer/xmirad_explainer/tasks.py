@@ -1,7 +1,7 @@
 """What a worker does with a task. Every task may come twice, and any may take its worker with it."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -10,19 +10,11 @@ from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, Int
 from xmirad.explanations.ports import QueueName
 from xmirad.failpoints import FailpointName
 from xmirad.queue.payloads import FILL, AssessTask, FillTask
-from xmirad.queue.task_figures import TaskOutcome
+from xmirad.queue.task_figures import Ended, TaskOutcome
 from xmirad_explainer.parts import Parts
 
 LOST = "WORKER_LOST"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a task ended, and which attempt at its work it was."""
-
-    outcome: TaskOutcome
-    attempt: int = 1
 
 
 def fill(parts: Parts, document: dict[str, Any]) -> Ended:

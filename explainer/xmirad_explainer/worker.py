@@ -3,40 +3,38 @@
 import json
 import logging
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+from celery.signals import setup_logging, worker_process_init, worker_ready
 
-from xmirad import __version__
 from xmirad.errors import BackendUnavailableError
-from xmirad.models.torch_embedder import require_torch, start_torch
 from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
 from xmirad.home import PRIVATE_FILE, Home
+from xmirad.models.torch_embedder import require_torch, start_torch
 from xmirad.observability.logs import configure_logging
-from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
-from xmirad.queue.connection import say_if_unavailable
 from xmirad.queue.connection import say_if_unavailable
 from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import ASSESS, FILL
+from xmirad.queue.running import run_task
+from xmirad.queue.task_figures import Ended
+from xmirad.queue.worker_monitoring import monitored
+from xmirad.queue.workers import WorkerKind, worker_name
 from xmirad.settings import Settings
 from xmirad.types import BackboneKind
 from xmirad_explainer import tasks
-from xmirad_explainer.monitoring import PROCESS, Heartbeat, monitored
 from xmirad_explainer.parts import Parts, make_parts
-from xmirad_explainer.running import run_task
-from xmirad_explainer.tasks import Ended
 
+PROCESS = WorkerKind.EXPLAINER
 NICENESS = 10
-TORCH_START_SECONDS = 120.0
-"""After so long a process that imports torch and begins to use a GPU is taken for dead; Celery's default is 4."""
 """A search never waits for an explanation."""
 MOST_MEMORY_KIB = 1_500_000
+TORCH_START_SECONDS = 120.0
+"""After so long a process that imports torch and begins to use a GPU is taken for dead; Celery's default is 4."""
 
 
 def run_worker(settings: Settings) -> None:
@@ -59,8 +57,7 @@ def run_worker(settings: Settings) -> None:
     worker = Worker(settings, app, url)
     worker.add_tasks()
     worker.connect_signals()
-    name = f"{PROCESS}-{os.getpid()}@{socket.gethostname()}"
-    Heartbeat(name, url).connect_signals()
+    name = worker_name(PROCESS)
     command = [
         "worker",
         "--pool=prefork",
@@ -73,7 +70,7 @@ def run_worker(settings: Settings) -> None:
     ]
     configure_logging(settings.logging)
     say_if_unavailable(url)
-    with monitored(settings):
+    with monitored(settings, process=PROCESS, name=name, url=url):
         app.worker_main(command)
 
 
@@ -104,11 +101,10 @@ class Worker:
         """Have the processes set up as they start."""
         setup_logging.connect(self._set_up_logging, weak=False)
         worker_process_init.connect(self._begin_process, weak=False)
-        worker_process_shutdown.connect(self._end_process, weak=False)
         worker_ready.connect(self._announce, weak=False)
+        keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
 
     def _set_up_logging(self, **_: object) -> None:
-        keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
         configure_logging(self._settings.logging)
         for library in ("celery", "kombu"):  # a line for every task, without what it was about
             logging.getLogger(library).setLevel(logging.WARNING)
@@ -118,9 +114,6 @@ class Worker:
         if self._settings.explanations.backbone is BackboneKind.TORCH:
             start_torch(self._settings.explanations.device)
         self._parts = make_parts(self._settings, self._app, self._url)
-
-    def _end_process(self, **_: object) -> None:
-        stop_tracing()
 
     def _run(self, name: str, queue: QueueName, work: Callable[[], Ended], task: Any) -> None:  # noqa: ANN401
         run_task(name, queue, work, delivery=Delivery.of(task.request), figures=self._made_parts().figures)

@@ -26,6 +26,7 @@ from xmirad.queue.connection import connect
 from xmirad.queue.dead_letters import Attempts, DeadLetters
 from xmirad.queue.import_queue import RedisImportQueue
 from xmirad.queue.payloads import ImportTask
+from xmirad.queue.task_figures import TaskFigures
 from xmirad.settings import Settings
 from xmirad.site_key import load_site_key
 from xmirad_indexer.opening import Archives
@@ -58,6 +59,7 @@ class Parts:
         self.queue = RedisImportQueue(app, server)
         self.attempts = Attempts(server)
         self.dead_letters = DeadLetters(server, app)
+        self.figures = TaskFigures(server)
         self.most_attempts = settings.queue.attempts
         self.task_seconds = settings.queue.task_seconds
         self._settings = settings

@@ -7,6 +7,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from xmirad.errors import BackendUnavailableError, ImportNotFoundError, InternalError, OverloadedError
 from xmirad.queue.payloads import INDEX, ImportTask
+from xmirad.queue.task_figures import Ended, TaskOutcome
 from xmirad.types import ImportState
 from xmirad_indexer.parts import Parts
 
@@ -14,7 +15,7 @@ LOST = "WORKER_LOST"
 _log = logging.getLogger(__name__)
 
 
-def index(parts: Parts, document: dict[str, Any]) -> None:
+def index(parts: Parts, document: dict[str, Any]) -> Ended:
     """Do a step of an import, unless another worker is at it, and publish what comes after it.
 
     An attempt is counted before the work and taken back after it: what remains are those that ended the process.
@@ -25,33 +26,36 @@ def index(parts: Parts, document: dict[str, Any]) -> None:
     """
     task = ImportTask.from_document(document)
     if not parts.queue.take(task, seconds=parts.task_seconds):
-        return
+        return Ended(TaskOutcome.NOT_WANTED)
     try:
-        further = _step(parts, task, document)
+        ended, further = _step(parts, task, document)
     finally:
         parts.queue.put_down(task)
     for segment in further:  # not before: whoever takes it must find that nobody is at it
         parts.queue.publish(task.archive, task.number, segment)
+    return ended
 
 
-def _step(parts: Parts, task: ImportTask, document: dict[str, Any]) -> list[int | None]:
-    attempt = parts.attempts.begin(task.key)
+def _step(parts: Parts, task: ImportTask, document: dict[str, Any]) -> tuple[Ended, list[int | None]]:
+    attempt, outcome = parts.attempts.begin(task.key), TaskOutcome.DONE
     further: list[int | None] = []
     if attempt > parts.most_attempts:
         _give_up(parts, task, document, attempt - 1)
+        outcome = TaskOutcome.GIVEN_UP
     else:
         try:
             further += parts.advance(task)
         except SoftTimeLimitExceeded:
             _log.warning("import.out_of_time", extra={"attempt": attempt})
-            return [task.segment]
+            return Ended(TaskOutcome.OUT_OF_TIME, attempt), [task.segment]
         except ImportNotFoundError:
             _log.info("import.not_needed")
+            outcome = TaskOutcome.NOT_WANTED
         except (BackendUnavailableError, OverloadedError):
             parts.attempts.clear(task.key)  # it is not the images that fail
             raise
     parts.attempts.clear(task.key)
-    return further
+    return Ended(outcome, attempt), further
 
 
 def _give_up(parts: Parts, task: ImportTask, document: dict[str, Any], attempts: int) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 from typing import Any
 
 from celery import Celery
@@ -16,12 +15,17 @@ from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
 from xmirad.queue.connection import say_if_unavailable
 from xmirad.queue.heartbeat import keep_heartbeat
+from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import INDEX
+from xmirad.queue.running import run_task
+from xmirad.queue.worker_monitoring import monitored
+from xmirad.queue.workers import WorkerKind, worker_name
 from xmirad.settings import Settings, StoreKind
 from xmirad.site_key import load_site_key
 from xmirad_indexer import tasks
 from xmirad_indexer.parts import STEP_SHARE, Parts
 
+PROCESS = WorkerKind.INDEXER
 NICENESS = 10
 """A search never waits for an import."""
 
@@ -30,7 +34,7 @@ def run_worker(settings: Settings) -> None:
     """Work until SIGTERM.
 
     Raises:
-        BackendUnavailableError: If no queue is known.
+        BackendUnavailableError: If no queue is known, or the metrics page cannot be served.
         InvalidRequestError: If time limits do not fit each other.
         ArchiveNotReadyError: If the vector store is embedded, so that only the retrieval service may open it.
         SiteKeyMismatchError: If the site key is missing.
@@ -48,18 +52,19 @@ def run_worker(settings: Settings) -> None:
     worker.connect_signals()
     configure_logging(settings.logging)
     say_if_unavailable(url)
-    app.worker_main(
-        [
-            "worker",
-            "--pool=prefork",
-            f"--concurrency={settings.imports.processes}",
-            f"--queues={QueueName.INDEX}",
-            f"--hostname=indexer-{os.getpid()}@{socket.gethostname()}",
-            "--without-gossip",
-            "--without-mingle",
-            "--loglevel=WARNING",
-        ]
-    )
+    name = worker_name(PROCESS)
+    command = [
+        "worker",
+        "--pool=prefork",
+        f"--concurrency={settings.imports.processes}",
+        f"--queues={QueueName.INDEX}",
+        f"--hostname={name}",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=WARNING",
+    ]
+    with monitored(settings, process=PROCESS, name=name, url=url):
+        app.worker_main(command)
 
 
 def check(settings: Settings) -> None:
@@ -91,18 +96,24 @@ class Worker:
     def add_tasks(self) -> None:
         """Give the name of the queue's task a body."""
 
-        def index(**document: Any) -> None:  # noqa: ANN401 - JSON
-            if self._parts is None:
-                self._parts = Parts(self._settings, self._app, self._url)
-            tasks.index(self._parts, document)
+        def index(task: Any, **document: Any) -> None:  # noqa: ANN401 - Celery's own class, JSON
+            parts = self._parts = self._parts or Parts(self._settings, self._app, self._url)
+            delivery = Delivery.of(task.request)
+            run_task(
+                INDEX,
+                QueueName.INDEX,
+                lambda: tasks.index(parts, document),
+                delivery=delivery,
+                figures=parts.figures,
+            )
 
-        self._app.task(name=INDEX)(index)
+        self._app.task(name=INDEX, bind=True)(index)
 
     def connect_signals(self) -> None:
         """Have the processes set up as they start."""
         setup_logging.connect(self._set_up_logging, weak=False)
         worker_process_init.connect(self._begin_process, weak=False)
-        keep_heartbeat(Home(self._settings.home).heartbeat("indexer"))
+        keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
 
     def _set_up_logging(self, **_: object) -> None:
         configure_logging(self._settings.logging)

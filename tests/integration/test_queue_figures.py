@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from support.entries import ENTRY
 from support.valkey import ValkeyServer, valkey_server
-from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
 from xmirad.queue.app import celery_app
 from xmirad.queue.board import RedisBoard
@@ -24,21 +24,8 @@ from xmirad.queue.status import TAKEN, TAKEN_TIMES, queue_status
 from xmirad.queue.task_figures import FIGURES, TaskFigures, TaskOutcome, TaskRun
 from xmirad.queue.task_queue import RedisTaskQueue
 from xmirad.queue.workers import WORKERS, WorkerRoll
-from xmirad.saliency.codec import Codec
-from xmirad.saliency.masking import Fill
 from xmirad.settings import QueueSettings
 
-ENTRY = OcclusionEntry(
-    image="ab" * 32,
-    is_query=False,
-    model="cd" * 32,
-    preprocessing="ef" * 32,
-    size=224,
-    window=56,
-    stride=28,
-    fill=Fill.MEAN,
-    codec=Codec.INT8,
-)
 SCRAPE_SECONDS = 0.02
 
 
@@ -159,14 +146,14 @@ def test_a_worker_that_is_silent_counts_no_more(server: ValkeyServer, registry: 
     roll = WorkerRoll(connection)
     roll.beat("explainer-1@here")
     roll.beat("explainer-2@here")
-    assert registry.get_sample_value("xmirad_workers_up") == 2
+    assert registry.get_sample_value("xmirad_workers_up", {"kind": "explainer"}) == 2
     connection.zadd(WORKERS, {"explainer-1@here": time.time() - 30})
-    assert registry.get_sample_value("xmirad_workers_up") == 1
+    assert registry.get_sample_value("xmirad_workers_up", {"kind": "explainer"}) == 1
     assert queue_status(connection).workers == ("explainer-2@here",)
     roll.beat("explainer-2@here")
     assert connection.zcard(WORKERS) == 1
     roll.leave("explainer-2@here")
-    assert registry.get_sample_value("xmirad_workers_up") == 0
+    assert registry.get_sample_value("xmirad_workers_up", {"kind": "explainer"}) == 0
 
 
 def test_dead_letters_and_the_counters_of_the_cache_are_shown(

@@ -13,7 +13,7 @@ from support.project import ROOT
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.observability.process_metrics import show_process
 from xmirad.queue.collector import QueueCollector
-from xmirad_explainer.monitoring import show_worker
+from xmirad.queue.worker_monitoring import show_worker
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"

@@ -16,6 +16,7 @@ from xmirad.cli.commands import (
     index,
     models,
     phantoms,
+    queue,
     search,
     serve,
     tokens,
@@ -45,6 +46,7 @@ app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("phantoms")(phantoms.phantoms)
 app.add_typer(archive.app, name="archive")
 app.add_typer(models.app, name="models")
+app.add_typer(queue.app, name="queue")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(config.app, name="config")
 app.add_typer(health.app, name="health")

@@ -16,7 +16,7 @@ from xmirad.errors import BackendUnavailableError
 from xmirad.explanations.ports import QueueName
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import Server, available
-from xmirad.queue.payloads import ASSESS, FILL
+from xmirad.queue.payloads import ASSESS, FILL, INDEX
 from xmirad.queue.status import QueueStatus, queue_status
 from xmirad.queue.task_figures import (
     FIGURES,
@@ -30,9 +30,10 @@ from xmirad.queue.task_figures import (
     sum_name,
     task_label,
 )
+from xmirad.queue.workers import count_by_kind
 
 QUEUES = tuple(queue_label(queue) for queue in sorted(QueueName))
-TASKS = (task_label(FILL), task_label(ASSESS))
+TASKS = (task_label(FILL), task_label(ASSESS), task_label(INDEX))
 CACHE_COUNTERS = {
     "cache_hits": ("xmirad_cache_hits", "Occlusion maps whose masked embeddings were all there."),
     "cache_misses": ("xmirad_cache_misses", "Occlusion maps of which some had to be computed."),
@@ -92,7 +93,9 @@ def gauges(status: QueueStatus | None) -> Iterator[Metric]:
         "xmirad_queue_oldest_taken_seconds", "How long ago the oldest unfinished task was taken; 0: none."
     )
     dead = GaugeMetricFamily("xmirad_queue_dead_letters", "Tasks that were given up and not dealt with.")
-    workers = GaugeMetricFamily("xmirad_workers_up", "Workers that were heard of in the last ten seconds.")
+    workers = GaugeMetricFamily(
+        "xmirad_workers_up", "Workers that were heard of in the last ten seconds.", labels=["kind"]
+    )
     if status is not None:
         for queue, depth in status.queues.items():
             waiting.add_metric([queue], depth.waiting)
@@ -100,7 +103,8 @@ def gauges(status: QueueStatus | None) -> Iterator[Metric]:
         taken.add_metric([], status.taken)
         taken_age.add_metric([], status.oldest_taken_seconds or 0)
         dead.add_metric([], status.dead_letters)
-        workers.add_metric([], len(status.workers))
+        for kind, count in count_by_kind(status.workers).items():
+            workers.add_metric([kind], count)
     yield from (waiting, oldest, taken, taken_age, dead, workers)
 
 

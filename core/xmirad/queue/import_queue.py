@@ -6,6 +6,7 @@ from xmirad.explanations.ports import QueueName
 from xmirad.queue.connection import PREFIX, Server, available
 from xmirad.queue.messages import publish
 from xmirad.queue.payloads import INDEX, ImportTask
+from xmirad.queue.task_figures import TaskFigures
 from xmirad.queue.task_queue import WAITING_SECONDS
 
 
@@ -16,13 +17,16 @@ class RedisImportQueue:
         """Publish with an application; `server` holds the same queue."""
         self._app = app
         self._server = server
+        self._figures = TaskFigures(server)
 
     def publish(self, archive: str, number: int, segment: int | None) -> None:
         """Have some of an import done, unless that waits already."""
         task = ImportTask(archive, number, segment)
         with available():
-            if self._server.set(_key("waiting", task), 1, nx=True, ex=WAITING_SECONDS):
+            is_new = bool(self._server.set(_key("waiting", task), 1, nx=True, ex=WAITING_SECONDS))
+            if is_new:
                 publish(self._app, INDEX, task.to_document(), queue=QueueName.INDEX)
+            self._figures.add_published(QueueName.INDEX, published=int(is_new), deduplicated=int(not is_new))
 
     def take(self, task: ImportTask, *, seconds: float) -> bool:
         """Say that a task does not wait any more, and take its work for so long; False if someone has it.

@@ -44,6 +44,14 @@ class TaskOutcome(StrEnum):
     GIVEN_UP = "given_up"
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a task ended, and which attempt at its work it was."""
+
+    outcome: TaskOutcome
+    attempt: int = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
     """One run of a task.

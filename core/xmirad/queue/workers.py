@@ -1,9 +1,23 @@
 """Which workers are alive: each says so every two seconds, and is taken for gone when it has not for ten."""
 
+import os
+import socket
+from collections.abc import Iterable
+from enum import StrEnum
+
 from xmirad.queue.connection import PREFIX, Server, available
 
 WORKERS = f"{PREFIX}workers"
 ALIVE_SECONDS = 10
+
+
+class WorkerKind(StrEnum):
+    """Which queues a worker empties. Its name begins with this and a hyphen."""
+
+    EXPLAINER = "explainer"
+    INDEXER = "indexer"
+
+
 # The server's clock is the only one that all agree on.
 _BEAT = """
 local now = tonumber(redis.call('TIME')[1])
@@ -42,3 +56,14 @@ class WorkerRoll:
         """
         with available():
             self._server.zrem(WORKERS, worker)
+
+
+def worker_name(kind: WorkerKind) -> str:
+    """Return a name for the worker of this process."""
+    return f"{kind}-{os.getpid()}@{socket.gethostname()}"
+
+
+def count_by_kind(workers: Iterable[str]) -> dict[WorkerKind, int]:
+    """Return how many workers there are of each kind."""
+    kinds = [name.partition("-")[0] for name in workers]
+    return {kind: kinds.count(kind) for kind in WorkerKind}

@@ -5,32 +5,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from celery.signals import heartbeat_sent, worker_shutting_down
+from celery.signals import heartbeat_sent, worker_process_init, worker_process_shutdown, worker_shutting_down
 from celery.worker import state
 from prometheus_client import CollectorRegistry, Gauge
 
+from xmirad import __version__
 from xmirad.errors import BackendUnavailableError
 from xmirad.observability.process_metrics import metrics_page, show_process
+from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.connection import connect_impatiently
-from xmirad.queue.workers import WorkerRoll
+from xmirad.queue.workers import WorkerKind, WorkerRoll
 from xmirad.settings import Settings
 
-PROCESS = "explainer"
 PAGE_BYTES = 4096
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def monitored(settings: Settings) -> Iterator[None]:
-    """Serve the metrics page of the parent for the length of the block.
+def monitored(settings: Settings, *, process: WorkerKind, name: str, url: str) -> Iterator[None]:
+    """Serve the metrics page of the parent for the length of the block, and connect heartbeat and traces.
 
     What its processes measure is added up on the queue's server, and shown by the retrieval service.
+
+    Args:
+        settings: Where page and traces are.
+        process: What kind of worker it is.
+        name: Name of the worker.
+        url: Of the queue's server.
 
     Raises:
         BackendUnavailableError: If the metrics page cannot be served.
     """
+
+    def begin_process(**_: object) -> None:
+        start_tracing(settings.tracing, process=process, version=__version__)
+
+    def end_process(**_: object) -> None:
+        stop_tracing()
+
+    worker_process_init.connect(begin_process, weak=False)
+    worker_process_shutdown.connect(end_process, weak=False)
+    Heartbeat(name, url).connect_signals()
     registry = CollectorRegistry()
-    show_process(registry, process=PROCESS, home=settings.home)
+    show_process(registry, process=process, home=settings.home)
     show_worker(registry)
     with metrics_page(registry, settings.metrics):
         yield

@@ -9,8 +9,7 @@ from xmirad.explanations.ports import QueueName
 from xmirad.observability.logs import request_context
 from xmirad.observability.tracing import SpanName, continued, span
 from xmirad.queue.messages import Delivery
-from xmirad.queue.task_figures import TaskFigures, TaskOutcome, TaskRun, queue_label, task_label
-from xmirad_explainer.tasks import Ended
+from xmirad.queue.task_figures import Ended, TaskFigures, TaskOutcome, TaskRun, queue_label, task_label
 
 _log = logging.getLogger(__name__)
 
