@@ -95,7 +95,7 @@ class Stack:
             while waiting := [part for part in self.parts if not part.is_done]:
                 if time.monotonic() > deadline:
                     raise StackError(f"not healthy after {seconds:g} s: {', '.join(part.name for part in waiting)}")
-                for part in waiting:
+                for part in self.parts:
                     needed = [other for other in waiting if other.service["name"] in part.service.get("depends_on", {})]
                     if part.process is not None:
                         part.look()

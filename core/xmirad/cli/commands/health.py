@@ -1,31 +1,33 @@
 """`xmirad health`: whether a process of this machine does its work; for the health checks of containers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import typer
 
 from xmirad.cli import options
+from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import settings_of
+from xmirad.errors import BackendUnavailableError
 
 CHECK_SECONDS = 1.5
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where to look for what listens everywhere
 
-app = typer.Typer(help="Check a process: exit code 0 if it does its work.", no_args_is_help=True)
+app = typer.Typer(help="Check a process: exit code 0 if it does its work, 1 if not.", no_args_is_help=True)
 
 
 @app.command("retrieval")
 def retrieval(context: typer.Context, as_json: options.Json = False) -> None:
     """Ask the retrieval service, by the standard health protocol, whether it serves."""
-    from xmirad.client.credentials import Credentials
     from xmirad.client.health import check_serving
+    from xmirad.supervisor.programs import credentials_of
 
     settings = settings_of(context)
-    client = settings.client
-    credentials = Credentials(
-        ca_file=client.ca_file, certificate_file=client.certificate_file, key_file=client.key_file
-    )
     host, _, port = settings.server.address.rpartition(":")
     address = f"{LOOPBACK.get(host, host)}:{port}"
-    check_serving(address, credentials, timeout_seconds=CHECK_SECONDS)
+    with _one_if_unhealthy():
+        check_serving(address, credentials_of(settings.client), timeout_seconds=CHECK_SECONDS)
     _tell(Output(as_json), "retrieval", f"serves at {address}")
 
 
@@ -45,8 +47,20 @@ def _check_worker(context: typer.Context, worker: str, output: Output) -> None:
     from xmirad.heartbeat import check_heartbeat
     from xmirad.home import Home
 
-    pid = check_heartbeat(Home(settings_of(context).home).heartbeat(worker), worker=worker)
+    file = Home(settings_of(context).home).heartbeat(worker)
+    with _one_if_unhealthy():
+        pid = check_heartbeat(file, worker=worker)
     _tell(output, worker, f"takes tasks (process {pid})")
+
+
+@contextmanager
+def _one_if_unhealthy() -> Iterator[None]:
+    """Exit with 1, the one code that container engines take for unhealthy."""
+    try:
+        yield
+    except BackendUnavailableError as error:
+        Output().note(f"unhealthy: {error.message}")
+        raise typer.Exit(ExitCode.FAILURE) from error
 
 
 def _tell(output: Output, process: str, state: str) -> None:

@@ -1,0 +1,84 @@
+"""`xmirad health`: exit codes for container engines, in time."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from support.live_service import free_port
+from xmirad.heartbeat import beat
+
+SECONDS = 6.0
+"""Twice over what a container's check may take; this machine may be busy."""
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, health.HealthServicer]]:
+    served = grpc.server(ThreadPoolExecutor(2))
+    servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, served)
+    port = served.add_insecure_port("127.0.0.1:0")
+    served.start()
+    yield f"127.0.0.1:{port}", servicer
+    served.stop(grace=None).wait()
+
+
+def check(process: str, home: Path, **environment: str) -> int:
+    began = time.monotonic()
+    run = subprocess.run(
+        [str(Path(sys.executable).with_name("xmirad")), "health", process],
+        env={"XMIRAD_HOME": str(home), **environment},
+        capture_output=True,
+        check=False,
+    )
+    assert time.monotonic() - began < SECONDS
+    return run.returncode
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (health_pb2.HealthCheckResponse.SERVING, 0),
+        (health_pb2.HealthCheckResponse.NOT_SERVING, 1),
+    ],
+)
+def test_a_service_is_healthy_if_it_says_that_it_serves(
+    server: tuple[str, health.HealthServicer], tmp_path: Path, status: int, code: int
+) -> None:
+    address, servicer = server
+    servicer.set("", status)
+    everywhere = address.replace("127.0.0.1", "0.0.0.0")  # noqa: S104
+    assert check("retrieval", tmp_path, XMIRAD_SERVER__ADDRESS=everywhere) == code
+
+
+def test_where_nothing_answers_nothing_is_healthy(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    assert check("retrieval", tmp_path, XMIRAD_SERVER__ADDRESS=address) == 1
+
+
+@pytest.mark.parametrize("worker", ["explainer", "indexer"])
+def test_a_worker_is_healthy_while_it_gives_signs_of_life(tmp_path: Path, worker: str) -> None:
+    assert check(worker, tmp_path) == 1
+    beat(tmp_path / "run" / f"{worker}.heartbeat")
+    assert check(worker, tmp_path) == 0
+
+
+def test_a_check_needs_neither_celery_nor_a_model(tmp_path: Path) -> None:
+    program = (
+        "import sys; from xmirad.cli.main import app; "
+        "sys.argv = ['xmirad', 'health', 'indexer']; "
+        "heavy = ('celery', 'torch', 'openvino'); "
+        "import atexit; atexit.register(lambda: print([name for name in heavy if name in sys.modules])); "
+        "app()"
+    )
+    beat(tmp_path / "run" / "indexer.heartbeat")
+    run = subprocess.run(
+        [sys.executable, "-c", program], env={"XMIRAD_HOME": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[-1] == "[]"
