@@ -25,6 +25,21 @@ PLANTED_VIOLATIONS = [
         "services/xmirad_services/planted.py",
         "from xmirad.models.torch_backbone import TorchBackbone",
     ),
+    (
+        "No deployable reaches torch",
+        "explainer/xmirad_explainer/parts.py",
+        "from xmirad.models.torch_backbone import TorchBackbone",
+    ),
+    (
+        "Only the explainer may ask for torch",
+        "indexer/xmirad_indexer/parts.py",
+        "from xmirad.models.torch_embedder import load_torch_embedder",
+    ),
+    (
+        "Only the explainer may ask for torch",
+        "core/xmirad/explanations/filling.py",
+        "from xmirad.models import torch_embedder",
+    ),
     ("Only the adapters import Qdrant", "core/xmirad/archive/port.py", "import qdrant_client"),
     ("Only the adapters import Qdrant", "core/xmirad/archive/search.py", "import qdrant_edge"),
     ("One module imports OpenVINO", "core/xmirad/models/embedder.py", "import openvino"),
