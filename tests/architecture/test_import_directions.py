@@ -52,6 +52,7 @@ PLANTED_VIOLATIONS = [
     ("Only the queue and its workers know Celery", "services/xmirad_services/planted.py", "from kombu import Queue"),
     ("Only the queue speaks Redis", "explainer/xmirad_explainer/parts.py", "import redis"),
     ("One module reads JSON Web Tokens", "core/xmirad/access/authentication.py", "import jwt"),
+    ("Only tracing knows OpenTelemetry", "core/xmirad/explanations/scoring.py", "import opentelemetry.trace"),
     ("Data set readers use the standard library only", "core/xmirad/datasets/dataset.py", "import numpy"),
     ("Metrics use numpy only", "core/xmirad/metrics/planted.py", "import sklearn"),
     ("Saliency maps are computed with numpy and nothing else", "core/xmirad/saliency/lattice.py", "import PIL"),

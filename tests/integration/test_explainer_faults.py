@@ -9,6 +9,7 @@ from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_un
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.scoring import entries_of
 from xmirad.explanations.watching import Snapshot
+from xmirad.queue.task_figures import FIGURES
 from xmirad.types import ExplanationState
 
 
@@ -132,6 +133,10 @@ def test_an_image_that_kills_its_worker_fails_after_three_attempts_and_the_queue
     assert failed.error.metadata["attempts"] == "3"
     letters = live.parts.dead_letters.list()
     assert {letter.attempts for letter in letters} == {3}
+    figures = live.server.hgetall(FIGURES)
+    assert int(figures["finished|fill|given_up"]) == len(letters)
+    assert int(figures["retries|fill"]) >= 1
+    assert int(figures["redeliveries|fill"]) >= 1
     live.kill_worker()
     live.start_worker()
     live.wait(live.create(live.request(live.image(3), live.image(4), SMALL)), _succeeded)

@@ -152,7 +152,7 @@ def test_an_alert_fires_when_the_last_worker_dies_and_clears_when_one_is_back(
     stack: LiveStack, watching: Prometheus
 ) -> None:
     wait_for(lambda: watching.query('xmirad_workers_up{kind="explainer"} == 1') != [], seconds=SETTLE_SECONDS)
-    assert "NoWorkerUp" not in watching.firing()
+    wait_for(lambda: not {"NoWorkerUp", "QueueDown"} & watching.firing(), seconds=SETTLE_SECONDS)
     stack.kill_explainer()
     wait_for(lambda: "NoWorkerUp" in watching.firing(), seconds=SETTLE_SECONDS)
     assert "QueueDown" not in watching.firing()

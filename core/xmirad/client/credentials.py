@@ -7,6 +7,7 @@ import grpc
 
 from xmirad.addresses import is_loopback
 from xmirad.api.errors import REQUEST_ID_KEY
+from xmirad.client.tracing import trace_metadata
 from xmirad.errors import InvalidRequestError
 from xmirad.secret_files import read_file, read_secret
 
@@ -74,7 +75,7 @@ class Credentials:
         token = self.token
         if self.token_file is not None:
             token = read_secret(self.token_file, setting="client.token_file")
-        identified = ((REQUEST_ID_KEY, request_id),)
+        identified = ((REQUEST_ID_KEY, request_id), *trace_metadata())
         return (*identified, (TOKEN_KEY, f"Bearer {token}")) if token else identified
 
 
