@@ -9,7 +9,6 @@ from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
 from xmirad.observability.tracing import SpanName, span
 from xmirad.queue.connection import PREFIX, RETRY_SECONDS, Server, available
-from xmirad.queue.messages import PUBLISHED as PUBLISHED
 from xmirad.queue.messages import publish
 from xmirad.queue.payloads import ASSESS, FILL, AssessTask, FillTask
 from xmirad.queue.task_figures import TaskFigures, queue_label
