@@ -4,6 +4,7 @@ import ipaddress
 import re
 
 UNIX = "unix:"
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where to look for what listens everywhere
 RESOLVER = re.compile(r"(ipv4|ipv6|dns):/*")
 
 
@@ -21,3 +22,14 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def listens_everywhere(address: str) -> bool:
+    """Return whether who listens at `host:port` is reached by every interface of the machine."""
+    return host_of(address) in EVERYWHERE
+
+
+def callable_address(address: str) -> str:
+    """Return where to call who listens at `host:port`: on this machine, if they listen everywhere."""
+    host = EVERYWHERE.get(host_of(address))
+    return address if host is None else f"{host}:{address.rpartition(':')[2]}"

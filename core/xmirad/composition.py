@@ -1,8 +1,11 @@
-"""Builds stores and registries from settings, for the service and for offline commands alike."""
+"""Builds stores and registries from settings, for the service and for offline commands alike.
 
-from xmirad.archive.edge import EdgeStore
+Of the vector stores only the one in use is imported: Qdrant's client alone takes more than a second.
+"""
+
+from typing import TYPE_CHECKING
+
 from xmirad.archive.port import ArchiveStore
-from xmirad.archive.qdrant import QdrantStore
 from xmirad.blobs.fsspec_store import open_blob_store
 from xmirad.blobs.port import BlobStore
 from xmirad.errors import InvalidRequestError
@@ -10,6 +13,9 @@ from xmirad.home import Home
 from xmirad.models.registry import ModelRegistry
 from xmirad.secret_files import read_file, read_secret
 from xmirad.settings import Settings, StoreKind, StoreSettings
+
+if TYPE_CHECKING:
+    from xmirad.archive.qdrant import QdrantStore
 
 
 def blob_store(settings: Settings) -> BlobStore:
@@ -26,13 +32,30 @@ def archive_store(settings: Settings) -> ArchiveStore:
     """
     store = settings.store
     if store.kind is StoreKind.EDGE:
+        from xmirad.archive.edge import EdgeStore
+
         return EdgeStore(Home(settings.home).store)
-    return QdrantStore(
-        store.url, api_key=_api_key(store), grpc_options=_tls(store), timeout_seconds=store.timeout_seconds
-    )
+    return qdrant_store(store)
 
 
-def _api_key(store: StoreSettings) -> str | None:
+def qdrant_store(store: StoreSettings) -> "QdrantStore":
+    """Prepare a connection to the Qdrant server.
+
+    Raises:
+        InvalidRequestError: If a file of its settings cannot be used.
+    """
+    from xmirad.archive.qdrant import QdrantStore
+
+    options, seconds = store_tls(store), store.timeout_seconds
+    return QdrantStore(store.url, api_key=store_api_key(store), grpc_options=options, timeout_seconds=seconds)
+
+
+def store_api_key(store: StoreSettings) -> str | None:
+    """Return the API key of the Qdrant server, if there is one.
+
+    Raises:
+        InvalidRequestError: If its file cannot be used.
+    """
     if store.api_key_file is None:
         return store.api_key.get_secret_value() if store.api_key else None
     if store.api_key is not None:
@@ -41,7 +64,12 @@ def _api_key(store: StoreSettings) -> str | None:
     return read_secret(store.api_key_file, setting="store.api_key_file")
 
 
-def _tls(store: StoreSettings) -> dict[str, str | int | bytes]:
+def store_tls(store: StoreSettings) -> dict[str, str | int | bytes]:
+    """Return the options of a TLS connection to the Qdrant server, where the settings say more than its URL.
+
+    Raises:
+        InvalidRequestError: If the file of certificates cannot be used.
+    """
     if store.ca_file is None:
         return {}
     if not store.url.startswith("https://"):

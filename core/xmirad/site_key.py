@@ -23,14 +23,29 @@ def load_site_key(settings: Settings) -> SiteKey:
     Raises:
         SiteKeyMismatchError: If the file is missing or is not 32 bytes long. The message names the remedy.
     """
-    if settings.site_key_file is not None:
-        return _read(settings.site_key_file)
-    home = Home(settings.home)
-    path = home.secrets / "site.key"
-    if not path.exists():
-        _check_first_start(settings, home, path)
-        _create(path)
+    present = present_site_key(settings)
+    if present is not None:
+        return present
+    path = _path(settings)
+    _create(path)
     return _read(path)
+
+
+def present_site_key(settings: Settings) -> SiteKey | None:
+    """Read the site key, or return None where the first start is going to make it. Changes nothing.
+
+    Raises:
+        SiteKeyMismatchError: If the file is missing or is not 32 bytes long. The message names the remedy.
+    """
+    path = _path(settings)
+    if settings.site_key_file is None and not path.exists():
+        _check_first_start(settings, Home(settings.home), path)
+        return None
+    return _read(path)
+
+
+def _path(settings: Settings) -> Path:
+    return settings.site_key_file or Home(settings.home).secrets / "site.key"
 
 
 def _check_first_start(settings: Settings, home: Home, path: Path) -> None:

@@ -14,14 +14,16 @@ import grpc
 from qdrant_client import QdrantClient, models
 
 from xmirad.archive import binding as bindings
+from xmirad.archive.inspection import InspectedArchive
 from xmirad.archive.port import ArchiveBinding, StoredItem
 from xmirad.archive.qdrant_archive import QdrantArchive, create_collection, create_indexes
 from xmirad.archive.qdrant_errors import qdrant_errors
+from xmirad.archive.qdrant_inspection import inspect_collection
+from xmirad.archive.qdrant_probe import DEFAULT_PORT
 from xmirad.errors import ArchiveNotFoundError
 
 PREFIX = "xmirad"
 DIGEST_CHARACTERS = 12
-DEFAULT_PORT = 6334
 GRPC_OPTIONS: dict[str, str | int | bytes] = {"grpc.max_reconnect_backoff_ms": 5_000, "grpc.keepalive_time_ms": 60_000}
 """Set unless the settings say otherwise: find a server that came back within seconds, notice one that vanished."""
 
@@ -127,6 +129,18 @@ class QdrantStore:
         """Ask the server for its version; see `ArchiveStore.ping`."""
         with qdrant_errors():
             self._client.info()
+
+    def inspect(self) -> Sequence[InspectedArchive]:
+        """Return what the collection of every archive says of itself, by id.
+
+        Raises:
+            BackendUnavailableError: If the server does not answer.
+        """
+        archives = self.list()
+        with qdrant_errors():
+            aliases = {alias.alias_name: alias.collection_name for alias in self._client.get_aliases().aliases}
+            pairs = [(archive, aliases[_alias(archive)]) for archive in archives if _alias(archive) in aliases]
+            return [inspect_collection(self._client, archive, name) for archive, name in pairs]
 
     def close(self) -> None:
         """Close the connection."""

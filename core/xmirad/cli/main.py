@@ -10,6 +10,7 @@ from xmirad.cli.commands import (
     archive,
     config,
     demo,
+    doctor,
     evaluate,
     explain,
     health,
@@ -43,6 +44,7 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("phantoms")(phantoms.phantoms)
 app.add_typer(archive.app, name="archive")
 app.add_typer(models.app, name="models")

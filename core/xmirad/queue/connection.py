@@ -35,9 +35,9 @@ def connect(url: str) -> Server:
     return redis.Redis.from_url(url, decode_responses=True, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
 
 
-def connect_impatiently(url: str) -> Server:
-    """Return a connection pool for those who rather hear at once that the server does not answer."""
-    patience = {"socket_timeout": IMPATIENT_SECONDS, "socket_connect_timeout": IMPATIENT_SECONDS}
+def connect_impatiently(url: str, *, seconds: float = IMPATIENT_SECONDS) -> Server:
+    """Return a connection pool for those who rather hear soon that the server does not answer."""
+    patience = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     return redis.Redis.from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 0), **patience)
 
 

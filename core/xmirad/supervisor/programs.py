@@ -71,7 +71,7 @@ def answers(address: str, settings: ClientSettings | None = None) -> str | None:
     from xmirad.client.client import Client
     from xmirad.client.credentials import NO_CREDENTIALS
 
-    if not _listens(address):
+    if not listens(address):
         return None
     credentials = NO_CREDENTIALS if settings is None else credentials_of(settings)
     try:
@@ -96,8 +96,8 @@ def credentials_of(settings: ClientSettings) -> "Credentials":
     )
 
 
-def _listens(address: str) -> bool:
-    """Look before the client does, which tries again and again before it says that nobody is there."""
+def listens(address: str) -> bool:
+    """Return whether anybody listens at an address; a client tries again and again before it says that nobody does."""
     try:
         if address.startswith(UNIX):
             with socket.socket(socket.AF_UNIX) as probe:

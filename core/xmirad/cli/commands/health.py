@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import typer
 
+from xmirad.addresses import callable_address
 from xmirad.cli import options
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
@@ -12,7 +13,6 @@ from xmirad.cli.session import settings_of
 from xmirad.errors import BackendUnavailableError
 
 CHECK_SECONDS = 1.5
-LOOPBACK = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where to look for what listens everywhere
 
 app = typer.Typer(help="Check a process: exit code 0 if it does its work, 1 if not.", no_args_is_help=True)
 
@@ -24,8 +24,7 @@ def retrieval(context: typer.Context, as_json: options.Json = False) -> None:
     from xmirad.supervisor.programs import credentials_of
 
     settings = settings_of(context)
-    host, _, port = settings.server.address.rpartition(":")
-    address = f"{LOOPBACK.get(host, host)}:{port}"
+    address = callable_address(settings.server.address)
     with _one_if_unhealthy():
         check_serving(address, credentials_of(settings.client), timeout_seconds=CHECK_SECONDS)
     _tell(Output(as_json), "retrieval", f"serves at {address}")

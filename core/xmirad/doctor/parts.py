@@ -1,0 +1,89 @@
+"""What is looked at, in the order in which it is begun and reported: early what takes long to import."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from xmirad.doctor.findings import Finding
+from xmirad.settings import Settings
+
+IMPORTING = threading.RLock()
+"""Held by whoever imports: modules that import each other are not safe to import by several threads at once."""
+
+Check = Callable[[Settings], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the system.
+
+    Attributes:
+        name: Its name in findings about the check as a whole.
+        load: Imports the check. Raises ModuleNotFoundError where a package that it needs is not installed.
+    """
+
+    name: str
+    load: Callable[[], Check]
+
+
+def _settings() -> Check:
+    from xmirad.doctor.configuration import check_configuration
+
+    return check_configuration
+
+
+def _model() -> Check:
+    if find_spec("openvino") is None:  # which is imported by a process of its own
+        raise ModuleNotFoundError("no OpenVINO", name="openvino")
+    from xmirad.doctor.model import check_model
+
+    return check_model
+
+
+def _disk() -> Check:
+    from xmirad.doctor.disk import check_disk
+
+    return check_disk
+
+
+def _service() -> Check:
+    from xmirad.doctor.service import check_service
+
+    return check_service
+
+
+def _credentials() -> Check:
+    from xmirad.doctor.credentials import check_credentials
+
+    return check_credentials
+
+
+def _broker() -> Check:
+    from xmirad.doctor.broker import check_queue
+
+    return check_queue
+
+
+def _archives() -> Check:
+    from xmirad.doctor.archives import check_archives
+
+    return check_archives
+
+
+def _store() -> Check:
+    from xmirad.doctor.store import check_store
+
+    return check_store
+
+
+PARTS = (
+    Part("settings", _settings),
+    Part("model", _model),
+    Part("store", _store),
+    Part("archives", _archives),
+    Part("service", _service),
+    Part("credentials", _credentials),
+    Part("broker", _broker),
+    Part("disk", _disk),
+)
