@@ -2,32 +2,44 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.live_explainer import wait_until
 from support.live_imports import LiveImports, live_imports
 from support.pictures import png
+from xmirad.client.aio import AioClient
 from xmirad.client.client import Client
 from xmirad.errors import ConcurrentImportError, ImportNotFoundError, InvalidRequestError
 from xmirad.phantoms.writing import write_phantoms
 from xmirad.types import ImportState
 
 pytestmark = pytest.mark.slow
-QUICK = {"XMIRAD_QUEUE__VISIBILITY_SECONDS": "26"}
+QUICK = {
+    "XMIRAD_QUEUE__VISIBILITY_SECONDS": "13",
+    "XMIRAD_QUEUE__TASK_SECONDS": "6",
+    "XMIRAD_LIMITS__DECODE_SECONDS": "2.5",
+}
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveImports]:
+    with live_imports(tmp_path_factory.mktemp("imports"), **QUICK) as running:
+        yield running
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[LiveImports]:
-    with live_imports(tmp_path, **QUICK) as running:
-        yield running
+def live(system: LiveImports) -> Iterator[LiveImports]:
+    """Yield the system with an empty folder, a new archive and no indexer."""
+    system.renew()
+    yield system
+    system.close()
 
 
 @pytest.fixture
 def client(live: LiveImports) -> Iterator[Client]:
     with live.client() as connected:
-        connected.create_archive("chest")
+        connected.create_archive(live.archive)
         yield connected
 
 
@@ -36,7 +48,7 @@ def test_an_import_stores_every_image_and_says_which_failed(live: LiveImports, c
     (live.folders / "nodules" / "synthetic-nodules-0000.png").write_bytes(b"no image")
     live.start_indexer()
 
-    updates = list(client.watch_import(client.create_import("chest", "images").name))
+    updates = list(client.watch_import(client.create_import(live.archive, "images").name))
 
     last = updates[-1]
     assert last.state is ImportState.SUCCEEDED
@@ -45,9 +57,9 @@ def test_an_import_stores_every_image_and_says_which_failed(live: LiveImports, c
     assert {path: error.reason for path, error in last.failures.items()} == {
         "nodules/synthetic-nodules-0000.png": "IMAGE_UNDECODABLE"
     }
-    assert client.get_archive("chest").item_count == 11
-    item = next(iter(client.list_items("chest")))
-    found = client.search("chest", item.name, top_k=3)
+    assert client.get_archive(live.archive).item_count == 11
+    item = next(iter(client.list_items(live.archive)))
+    found = client.search(live.archive, item.name, top_k=3)
     assert found.results[0].item == item.name
     assert found.results[0].score == pytest.approx(1.0, abs=1e-5)
 
@@ -55,11 +67,11 @@ def test_an_import_stores_every_image_and_says_which_failed(live: LiveImports, c
 def test_importing_again_finds_everything_unchanged(live: LiveImports, client: Client) -> None:
     write_phantoms(live.folders, images_per_class=2, seed=7)
     live.start_indexer()
-    first, second = (list(client.watch_import(client.create_import("chest", "images").name))[-1] for _ in range(2))
+    first, second = (list(client.watch_import(client.create_import(live.archive, "images").name))[-1] for _ in range(2))
 
     assert (first.created, second.created, second.unchanged) == (6, 0, 6)
-    assert [each.name for each in client.list_imports(archive="chest")] == [first.name, second.name]
-    assert (first.name, second.name) == ("imports/chest-000001", "imports/chest-000002")
+    assert [each.name for each in client.list_imports(archive=live.archive)] == [first.name, second.name]
+    assert (first.name, second.name) == (f"imports/{live.archive}-000001", f"imports/{live.archive}-000002")
 
 
 def test_an_import_outlives_the_kill_of_its_indexer_and_the_loss_of_the_queue(
@@ -67,8 +79,8 @@ def test_an_import_outlives_the_kill_of_its_indexer_and_the_loss_of_the_queue(
 ) -> None:
     write_phantoms(live.folders, images_per_class=40, seed=7)
     live.start_indexer(XMIRAD_FAILPOINT="after_record:50")  # ends the process that stores, not the worker
-    name = client.create_import("chest", "images").name
-    wait_until(lambda: client.get_archive("chest").item_count > 20)
+    name = client.create_import(live.archive, "images").name
+    wait_until(lambda: client.get_archive(live.archive).item_count > 20)
     live.kill_indexer()
     live.valkey.connect().flushall()
     live.start_indexer()
@@ -77,29 +89,29 @@ def test_an_import_outlives_the_kill_of_its_indexer_and_the_loss_of_the_queue(
 
     assert last.state is ImportState.SUCCEEDED
     assert (last.done, last.failed) == (120, 0)
-    assert client.get_archive("chest").item_count == 120
+    assert client.get_archive(live.archive).item_count == 120
 
 
 def test_a_second_import_into_an_archive_and_its_deletion_are_refused_until_the_first_has_ended(
     live: LiveImports, client: Client
 ) -> None:
     write_phantoms(live.folders, images_per_class=2, seed=7)
-    first = client.create_import("chest", "images")  # no indexer runs
+    first = client.create_import(live.archive, "images")  # no indexer runs
 
     assert first.state is ImportState.QUEUED
-    with pytest.raises(ConcurrentImportError, match="imports/chest-000001"):
-        client.create_import("chest", "images")
+    with pytest.raises(ConcurrentImportError, match=f"imports/{live.archive}-000001"):
+        client.create_import(live.archive, "images")
     with pytest.raises(ConcurrentImportError):
-        client.delete_archive("chest", force=True)
+        client.delete_archive(live.archive, force=True)
     assert client.cancel_import(first.name).state is ImportState.CANCELLED
     assert client.cancel_import(first.name).state is ImportState.CANCELLED
     with pytest.raises(ConcurrentImportError, match="try again in"):  # a worker may be storing an image still
-        client.delete_archive("chest", force=True)
+        client.delete_archive(live.archive, force=True)
     live.start_indexer()
-    second = list(client.watch_import(client.create_import("chest", "images").name))[-1]
+    second = list(client.watch_import(client.create_import(live.archive, "images").name))[-1]
     assert second.state is ImportState.SUCCEEDED
     assert client.get_import(first.name).done == 0
-    client.delete_archive("chest", force=True)
+    client.delete_archive(live.archive, force=True)
     with pytest.raises(ImportNotFoundError):
         client.get_import(first.name)
 
@@ -107,15 +119,15 @@ def test_a_second_import_into_an_archive_and_its_deletion_are_refused_until_the_
 def test_a_cancelled_import_stops_within_seconds(live: LiveImports, client: Client) -> None:
     write_phantoms(live.folders, images_per_class=100, seed=7)
     live.start_indexer()
-    name = client.create_import("chest", "images").name
-    wait_until(lambda: client.get_archive("chest").item_count > 0)
+    name = client.create_import(live.archive, "images").name
+    wait_until(lambda: client.get_archive(live.archive).item_count > 0)
 
     client.cancel_import(name)
 
     time.sleep(3)
-    stored = client.get_archive("chest").item_count
+    stored = client.get_archive(live.archive).item_count
     time.sleep(2)
-    assert client.get_archive("chest").item_count == stored < 300
+    assert client.get_archive(live.archive).item_count == stored < 300
 
 
 def test_an_image_that_always_ends_its_worker_fails_the_import_after_three_attempts(
@@ -124,22 +136,35 @@ def test_an_image_that_always_ends_its_worker_fails_the_import_after_three_attem
     write_phantoms(live.folders, images_per_class=1, seed=7)
     live.start_indexer(XMIRAD_FAILPOINT="after_blob")
 
-    last = list(client.watch_import(client.create_import("chest", "images").name))[-1]
+    last = list(client.watch_import(client.create_import(live.archive, "images").name))[-1]
 
     assert last.state is ImportState.FAILED
     assert last.error is not None
     assert last.error.metadata["attempts"] == "3"
 
 
+async def test_the_asynchronous_client_imports_as_well(live: LiveImports, client: Client) -> None:
+    write_phantoms(live.folders, images_per_class=2, seed=7)
+    live.start_indexer()
+    async with AioClient(live.service.address) as aio:
+        created = await aio.create_import(live.archive, "images", split="all")
+        last = [each async for each in aio.watch_import(created.name)][-1]
+        listed = [each.name async for each in aio.list_imports(archive=live.archive)]
+        cancelled = await aio.cancel_import(created.name)
+
+        assert await aio.get_import(created.name) == last == cancelled
+    assert (last.state, last.created, listed) == (ImportState.SUCCEEDED, 6, [created.name])
+
+
 def test_an_unknown_alias_is_refused_and_a_folder_that_is_gone_fails_by_its_alias(
     live: LiveImports, client: Client
 ) -> None:
     with pytest.raises(InvalidRequestError, match="known are: images"):
-        client.create_import("chest", str(live.folders))
+        client.create_import(live.archive, str(live.folders))
     live.folders.rmdir()
     live.start_indexer()
 
-    last = list(client.watch_import(client.create_import("chest", "images").name))[-1]
+    last = list(client.watch_import(client.create_import(live.archive, "images").name))[-1]
 
     assert last.state is ImportState.FAILED
     assert last.error is not None
@@ -150,7 +175,7 @@ def test_an_import_waits_for_a_vector_store_that_is_away(live: LiveImports, clie
     write_phantoms(live.folders, images_per_class=2, seed=7)
     live.start_indexer()
     live.qdrant.pause()
-    name = client.create_import("chest", "images").name
+    name = client.create_import(live.archive, "images").name
     time.sleep(1)
     live.qdrant.resume()
 
@@ -163,6 +188,6 @@ def test_nothing_of_the_images_is_logged(live: LiveImports, client: Client) -> N
     (folder / "MUELLER-1.png").write_bytes(png(1).data)
     (folder / "MUELLER-2.png").write_bytes(b"no image")
     live.start_indexer(XMIRAD_LOGGING__LEVEL="debug")
-    list(client.watch_import(client.create_import("chest", "images").name))
+    list(client.watch_import(client.create_import(live.archive, "images").name))
 
     assert "MUELLER" not in live.log.read_text() + live.service.log.read_text()

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ class LiveImports:
     qdrant: QdrantProcess
     valkey: ValkeyServer
     environment: dict[str, str]
+    archive: str = "chest"
     indexers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -38,6 +41,13 @@ class LiveImports:
     @property
     def home(self) -> Home:
         return Home(self.root / "indexer")
+
+    def renew(self) -> None:
+        """Empty folder and queue, and name an archive that is not there yet."""
+        shutil.rmtree(self.folders, ignore_errors=True)
+        self.folders.mkdir()
+        self.valkey.connect().flushall()
+        self.archive = f"chest-{time.monotonic_ns()}"
 
     def client(self) -> Client:
         return Client(self.service.address)
