@@ -1,5 +1,7 @@
 """The base install is enough for clients, and the serving install for the service: nobody needs torch to search."""
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +26,13 @@ for room in sys.argv[1:]:
         importlib.import_module(module.name)
 """
 
+DIAGNOSE = """
+import json, pathlib
+from xmirad.doctor.examining import diagnose
+found = diagnose({"home": pathlib.Path(sys.argv[1]), "server": {"address": "127.0.0.1:1"}}, limit_seconds=30.0).findings
+print(json.dumps({finding.name: finding.state for finding in found}))
+"""
+
 BLOCK = """
 import sys
 class Absent:
@@ -39,14 +48,18 @@ def locked(*sets: str) -> set[str]:
     return {line.partition("==")[0] for line in lines if not line.startswith("#")}
 
 
-def import_without(distributions: set[str], rooms: list[str]) -> subprocess.CompletedProcess[str]:
-    """Import every module of the rooms in a process in which some distributions seem not to be installed."""
-    blocked = {
+def blocked_by(distributions: set[str]) -> set[str]:
+    """Return the top-level modules that only these distributions have."""
+    return {
         module
         for module, owners in packages_distributions().items()
         if {canonicalize_name(owner) for owner in owners} <= distributions
     }
-    code = BLOCK.format(blocked=blocked) + IMPORT_ALL
+
+
+def import_without(distributions: set[str], rooms: list[str]) -> subprocess.CompletedProcess[str]:
+    """Import every module of the rooms in a process in which some distributions seem not to be installed."""
+    code = BLOCK.format(blocked=blocked_by(distributions)) + IMPORT_ALL
     return subprocess.run([sys.executable, "-c", code, *rooms], capture_output=True, text=True, check=False)
 
 
@@ -64,6 +77,20 @@ def test_the_service_imports_no_package_of_model_building() -> None:
 def test_a_room_that_needs_a_server_package_is_found() -> None:
     report = import_without(locked("serving"), ["xmirad.blobs"])
     assert "fsspec is not in this install" in report.stderr
+
+
+def test_the_doctor_of_a_base_install_skips_what_it_has_no_package_for(tmp_path: Path) -> None:
+    code = BLOCK.format(blocked=blocked_by(locked("serving", "building", "development"))) + DIAGNOSE
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XMIRAD_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    states: dict[str, str] = json.loads(done.stdout)
+    skipped = {name for name, state in states.items() if state == "skipped"}
+    assert {"model", "broker", "archives"} <= skipped
+    assert not {"settings", "home", "service"} & skipped
+    assert {name for name, state in states.items() if state == "failed"} <= {"service", "disk (home, store, blobs)"}
 
 
 @pytest.fixture(scope="session")

@@ -131,7 +131,9 @@ def test_a_server_that_is_away_from_the_start_or_later_is_told_and_found_again(t
             client.create_archive("anew")
             item = client.create_item("anew", Upload(png(1))).item
             assert client.search("anew", png(1)).results[0].item == item
-        assert "Traceback" not in service.log.read_text()
+        log = service.log.read_text()
+        assert any("service.health_changed" in line and '"backend": "qdrant"' in line for line in log.splitlines())
+        assert "Traceback" not in log
         assert service.stop() == 0
 
 

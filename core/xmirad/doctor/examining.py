@@ -17,7 +17,7 @@ from xmirad.errors import InvalidRequestError, XmiradError
 from xmirad.settings import Settings
 from xmirad.settings_sources import load_settings
 
-LIMIT_SECONDS = 3.8
+LIMIT_SECONDS = 3.6
 """With the start of the command it stays below 5 s."""
 OWN_PACKAGES = "xmirad"
 

@@ -23,9 +23,7 @@ async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics,
             entries = await lanes.blobs.run(Priority.BACKGROUND, parts.board.least_recently_used)
             metrics.set_cache([size for _, size in entries], budget=parts.cache_bytes)
         except Exception as error:  # noqa: BLE001 - whatever keeps the queue from answering
-            known = as_domain_error(error)
-            cause = known.metadata.get("cause", "")
-            await health.report_explanations(healthy=False, reason=known.reason, cause=cause)
+            await health.report_explanations(healthy=False, error=as_domain_error(error))
         else:
             await health.report_explanations(healthy=True)
             if time.monotonic() - swept >= parts.sweep_seconds:

@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import OVERALL_HEALTH, aio
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from xmirad.errors import XmiradError
 from xmirad.indexing.runner import Lanes
 from xmirad.lanes import Priority
 from xmirad.observability.metrics import RetrievalMetrics
@@ -48,21 +49,20 @@ class HealthReporter:
             try:
                 await lanes.store.run(Priority.INTERACTIVE, archives.ping)
             except Exception as error:  # noqa: BLE001 - whatever keeps the store from answering
-                known = as_domain_error(error)
-                await self._report(healthy=False, reason=known.reason, cause=known.metadata.get("cause", ""))
+                await self._report(healthy=False, error=as_domain_error(error))
             else:
                 await self._report(healthy=True)
                 await self._count(archives)
             await asyncio.sleep(WATCH_SECONDS)
 
-    async def report_explanations(self, *, healthy: bool, reason: str = "", cause: str = "") -> None:
-        """Say whether explanations can be computed; everything else may be served all the same."""
+    async def report_explanations(self, *, healthy: bool, error: XmiradError | None = None) -> None:
+        """Say whether explanations can be computed, and why not; everything else may be served all the same."""
         if healthy is self._explains:
             return
         self._explains = healthy
         await self._set(EXPLANATIONS, serving=healthy and self._healthy is not False)
         state = "serving" if healthy else "not_serving"
-        _log.info("service.explanations_health_changed", state=state, reason=reason, cause=cause)
+        _log.info("service.explanations_health_changed", state=state, **_why(error))
 
     async def _set(self, service: str, *, serving: bool) -> None:
         await self._health.set(service, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
@@ -74,11 +74,18 @@ class HealthReporter:
         except Exception as error:  # noqa: BLE001 - sizes that are missing must not end the watch
             as_domain_error(error)  # logs it
 
-    async def _report(self, *, healthy: bool, reason: str = "", cause: str = "") -> None:
+    async def _report(self, *, healthy: bool, error: XmiradError | None = None) -> None:
         if healthy is self._healthy:
             return
         self._healthy = healthy
         for service in self._services:
             await self._set(service, serving=healthy and (self._explains or service != EXPLANATIONS))
         state = "serving" if healthy else "not_serving"
-        _log.info("service.health_changed", state=state, reason=reason, cause=cause)
+        _log.info("service.health_changed", state=state, **_why(error))
+
+
+def _why(error: XmiradError | None) -> dict[str, str]:
+    """Return what a log line says of an error: which backend is away, and why."""
+    if error is None:
+        return {}
+    return {"reason": error.reason} | {key: error.metadata.get(key, "") for key in ("backend", "cause")}

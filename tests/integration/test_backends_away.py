@@ -1,0 +1,91 @@
+"""Redis is away when processes start, and later: each says so, goes on trying, and finds it again by itself."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from support.live_service import LiveService, live_service
+from support.models import models_dir
+from support.valkey import ValkeyServer
+from support.web import wait_for
+from xmirad.queue.status import queue_status
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+CHANGE_SECONDS = 30.0
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A server that is not started yet."""
+    server = ValkeyServer(tmp_path / "queue")
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def health(service: LiveService, name: str) -> int:
+    with grpc.insecure_channel(service.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        return int(stub.Check(health_pb2.HealthCheckRequest(service=f"xmirad.v1.{name}")).status)
+
+
+def test_retrieval_serves_all_but_explanations_without_redis_and_those_when_it_is_back(
+    valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    def explains(state: int) -> None:
+        wait_for(lambda: health(service, "ExplanationService") == state, seconds=CHANGE_SECONDS)
+        assert health(service, "RetrievalService") == SERVING
+
+    environment = {"XMIRAD_QUEUE__URL": valkey.url, "XMIRAD_LOGGING__FORMAT": "json"}
+    with live_service(tmp_path / "home", **environment) as service, service.start():
+        explains(NOT_SERVING)
+        valkey.start()
+        explains(SERVING)
+        valkey.kill()
+        explains(NOT_SERVING)
+        valkey.start()
+        explains(SERVING)
+        changes = [line for line in service.log.read_text().splitlines() if "explanations_health_changed" in line]
+        assert ['"backend": "queue"' in line for line in changes] == [True, False, True, False]
+        assert "Traceback" not in service.log.read_text()
+        assert service.stop() == 0
+
+
+@contextmanager
+def explainer(home: Path, valkey: ValkeyServer) -> Iterator[subprocess.Popen[bytes]]:
+    own = {"XMIRAD_HOME": str(home), "XMIRAD_MODELS_DIR": str(models_dir()), "XMIRAD_QUEUE__URL": valkey.url}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("XMIRAD_")}
+    home.mkdir()
+    with (home / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "xmirad_explainer"], env={**clean, **own}, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(CHANGE_SECONDS)
+
+
+@pytest.mark.slow
+def test_an_explainer_that_starts_before_redis_says_so_and_works_when_it_is_there(
+    valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    with explainer(home, valkey) as process:
+        wait_for(lambda: "queue.not_available" in (home / "worker.log").read_text(), seconds=CHANGE_SECONDS)
+        assert not (home / "run" / "explainer.heartbeat").exists()
+        valkey.start()
+        wait_for(lambda: bool(queue_status(valkey.connect()).workers), seconds=CHANGE_SECONDS)
+        wait_for((home / "run" / "explainer.heartbeat").exists, seconds=CHANGE_SECONDS)
+        assert process.poll() is None
