@@ -12,7 +12,6 @@ from xmirad.explanations.watching import Snapshot
 from xmirad.queue.task_figures import FIGURES
 from xmirad.types import ExplanationState
 
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 

@@ -29,7 +29,7 @@ class CountingEmbedder:
         self._embed = toy_embedder(3, size=SIZE, embedding_size=8)
 
     def normalized(self, pixels: UInt8Array) -> Float32Array:
-        return np.moveaxis(pixels, -1, 1).astype(np.float32) / 255
+        return np.moveaxis(pixels, -1, 1).astype(np.float32) / np.float32(255)
 
     def embed_normalized(self, batch: Float32Array) -> Float32Array:
         self.batches += 1
