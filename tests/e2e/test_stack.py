@@ -1,9 +1,12 @@
 """The services of docker-compose.yml as plain processes: import, search and explain, and nothing is left behind."""
 
+import json
 import os
 import random
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +72,15 @@ def test_what_an_indexer_imports_is_found_and_explained(running: Stack, client: 
     explained = list(client.explain(query, found.results[1].item, method=QUICK))[-1]
     assert explained.state is ExplanationState.SUCCEEDED
     assert explained.maps[0].values.shape == (224, 224)
+
+
+def test_the_doctor_finds_nothing_wrong_where_retrieval_runs(running: Stack) -> None:
+    retrieval = next(part for part in running.parts if part.service["name"] == "retrieval")
+    command = [str(Path(sys.executable).with_name("xmirad")), "doctor", "--json"]
+    done = subprocess.run(command, env=retrieval.environment, capture_output=True, text=True, check=False)
+    states = {finding["name"]: finding["state"] for finding in json.loads(done.stdout)["findings"]}
+    wrong = {name for name, state in states.items() if state != "ok" and not name.startswith("disk")}
+    assert wrong == set(), done.stdout
 
 
 def test_every_service_stays_healthy(running: Stack) -> None:

@@ -57,7 +57,8 @@ def _compared(key: SiteKey, records: Sequence[ArchiveRecord]) -> Finding:
     if others:
         found = f"these archives were made with another key than {key.fingerprint}: {', '.join(others)}"
         return failed("site key", found, PUT_BACK)
-    return ok("site key", f"{key.fingerprint}, that of all {len(records)} archives")
+    those = f"that of all {len(records)} archives" if records else "and there are no archives yet"
+    return ok("site key", f"{key.fingerprint}, {those}")
 
 
 def _models(settings: Settings, records: Sequence[ArchiveRecord]) -> Iterator[Finding]:

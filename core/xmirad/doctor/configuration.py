@@ -1,6 +1,7 @@
 """Settings, the files that they name, the home folder, and the door."""
 
 import os
+import stat
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -17,6 +18,8 @@ from xmirad.settings_sources import effective
 
 PUBLIC = ("ca_file", "certificate_file", "jwt_key_file")
 """How the settings end whose files hold nothing secret."""
+
+PASSABLE = stat.S_IXGRP | stat.S_IXOTH
 
 
 def check_configuration(settings: Settings) -> Iterator[Finding]:
@@ -43,15 +46,23 @@ def _file(name: str, path: Path) -> Iterator[Finding]:
     try:
         with path.open("rb") as file:
             content = file.read(1)
-        mode = path.stat().st_mode
+        is_open = not name.endswith(PUBLIC) and _is_open_to_others(path)
     except OSError as error:
         remedy = f"put the file there, readable by this user, or correct {name}"
         yield failed("files", f"{name}: {path} cannot be read ({error.strerror})", remedy)
         return
     if not content:
         yield failed("files", f"{name}: {path} is empty", "write the secret or certificate into it")
-    elif mode & OTHERS and not name.endswith(PUBLIC):
+    elif is_open:
         yield warning("files", f"{name}: other users can read {path}", f"chmod 600 {path}")
+
+
+def _is_open_to_others(path: Path) -> bool:
+    """Return whether other users reach a file of this user's; what an engine mounts belongs to another, and to it."""
+    status = path.stat()
+    if status.st_uid != os.geteuid() or not status.st_mode & OTHERS:
+        return False
+    return all(folder.stat().st_mode & PASSABLE for folder in path.resolve().parents)
 
 
 def _home(home: Home) -> Iterator[Finding]:
@@ -67,7 +78,8 @@ def _home(home: Home) -> Iterator[Finding]:
     if not root.is_dir() or not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         yield failed("home", f"{root} is no folder that this user can write to", "run as its owner, or set XMIRAD_HOME")
     elif mode & OTHERS:
-        yield failed("home", f"other users can look into {root}", f"chmod 700 {root}")
+        judge = failed if any(folder.exists() for folder in (home.secrets, home.blobs, home.store)) else warning
+        yield judge("home", f"other users can look into {root}", f"chmod 700 {root}")
     else:
         yield ok("home", f"{root}, closed to other users")
 

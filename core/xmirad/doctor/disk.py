@@ -12,6 +12,8 @@ from xmirad.settings import Settings, StoreKind
 
 GIB = 1024**3
 LEAST_BYTES = GIB
+LEAST_HOME_BYTES = GIB // 16
+"""Where images and embeddings lie elsewhere, as in a container."""
 LEAST_INODES = 10_000
 SCARCE_SHARE = 0.1
 """As in the alert DiskFull."""
@@ -94,7 +96,7 @@ def _judged(room: Room) -> Finding:
     if room.inodes is not None and room.inodes < LEAST_INODES:
         message = f"only {room.inodes} more files can be made at {room.path}"
         return failed(name, message, "delete files, or move blobs.url to a file system with more inodes")
-    if room.free < LEAST_BYTES:
+    if room.free < (LEAST_HOME_BYTES if room.folders == "home" else LEAST_BYTES):
         return failed(name, found, remedy)
     if room.free < SCARCE_SHARE * room.size:
         return warning(name, found, remedy)

@@ -1,3 +1,5 @@
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,12 @@ def test_a_home_that_others_may_enter_is_named_with_its_remedy(home: Path) -> No
     assert found.remedy == f"chmod 700 {home}"
 
 
+def test_a_home_without_data_that_others_may_enter_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir(mode=0o755)
+    (tmp_path / "bare").chmod(0o755)
+    assert examined(tmp_path / "bare")["home"].state is State.WARNING
+
+
 def test_a_file_in_place_of_the_home_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch(mode=0o600)
     assert examined(tmp_path / "file")["home"].state is State.FAILED
@@ -62,15 +70,29 @@ def test_an_empty_secret_is_told(home: Path, tmp_path: Path) -> None:
     assert (found.state, "is empty" in found.found) == (State.FAILED, True)
 
 
-def test_a_secret_that_others_can_read_is_told_without_showing_it(home: Path, tmp_path: Path) -> None:
-    file = secret(tmp_path, mode=0o644)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user reaches, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_secret_that_others_can_read_is_told_without_showing_it(home: Path, open_folder: Path) -> None:
+    file = secret(open_folder, mode=0o644)
     found = examined(home, store={"api_key_file": file})["files"]
     assert (found.state, found.remedy) == (State.WARNING, f"chmod 600 {file}")
     assert "planted-secret" not in str(found)
 
 
-def test_a_certificate_may_be_read_by_everyone(home: Path, tmp_path: Path) -> None:
-    found = examined(home, client={"ca_file": secret(tmp_path, mode=0o644)})["files"]
+def test_a_secret_in_a_folder_that_others_cannot_enter_is_safe(home: Path, open_folder: Path) -> None:
+    file = secret(open_folder, mode=0o644)
+    open_folder.chmod(0o700)
+    assert examined(home, store={"api_key_file": file})["files"].state is State.OK
+
+
+def test_a_certificate_may_be_read_by_everyone(home: Path, open_folder: Path) -> None:
+    found = examined(home, client={"ca_file": secret(open_folder, mode=0o644)})["files"]
     assert found.state is State.OK
 
 

@@ -48,6 +48,13 @@ def test_folders_of_one_file_system_are_one_finding_and_none_is_made(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_home_whose_data_lie_elsewhere_needs_little_room(tmp_path: Path) -> None:
+    elsewhere = {"store": {"kind": "qdrant"}, "blobs": {"url": "s3://bucket/prefix"}}
+    half = figures(free=GIB / 2, size=GIB)
+    assert examined(tmp_path, half, **elsewhere)[0].state is State.OK
+    assert examined(tmp_path, half)[0].state is State.FAILED
+
+
 def test_an_object_store_is_said_to_be_passed_over(tmp_path: Path) -> None:
     found = examined(tmp_path, figures(free=50 * GIB), blobs={"url": "s3://bucket/prefix"})
     assert [finding.state for finding in found] == [State.OK, State.SKIPPED]
