@@ -19,11 +19,13 @@ from xmirad.api.v1.server_service_pb2_grpc import (
     add_ServerServiceServicer_to_server,
 )
 from xmirad.errors import (
+    AccessDeniedError,
     BackendUnavailableError,
     InternalError,
     InvalidRequestError,
     OverloadedError,
     PayloadTooLargeError,
+    UnauthenticatedError,
     XmiradError,
 )
 
@@ -193,7 +195,15 @@ def test_an_unknown_method_is_explained(loopback: Loopback) -> None:
 
 
 def test_any_other_status_keeps_its_words(loopback: Loopback) -> None:
-    error = error_of(loopback.fail(lambda context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")))
+    error = error_of(loopback.fail(lambda context: context.abort(grpc.StatusCode.OUT_OF_RANGE, "too far")))
 
     assert isinstance(error, InternalError)
-    assert error.message == "The service answered UNAUTHENTICATED: no token"
+    assert error.message == "The service answered OUT_OF_RANGE: too far"
+
+
+def test_a_proxy_that_asks_for_credentials_is_told_apart(loopback: Loopback) -> None:
+    refused = error_of(loopback.fail(lambda context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")))
+    denied = error_of(loopback.fail(lambda context: context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")))
+
+    assert isinstance(refused, UnauthenticatedError)
+    assert isinstance(denied, AccessDeniedError)

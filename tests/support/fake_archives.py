@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from xmirad.api.v1.archive_service_pb2 import Import
 from xmirad.api.v1.explanation_service_pb2 import Explanation
 from xmirad.errors import (
     ArchiveAlreadyExistsError,
@@ -98,6 +99,7 @@ class FakeArchive:
 class FakeArchives:
     archives: dict[str, FakeArchive] = field(default_factory=dict)
     explanations: dict[str, Explanation] = field(default_factory=dict)
+    imports: dict[str, Import] = field(default_factory=dict)
 
     def create(self, archive: str, model: str, originals: OriginalsPolicy) -> FakeArchive:
         new = FakeArchive(archive, f"models/{DIGEST}", originals)

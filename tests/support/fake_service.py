@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from support import fake_explanations, fake_messages
+from support import fake_explanations, fake_imports, fake_messages
 from support.fake_archives import FakeArchives
 from xmirad.api.errors import REQUEST_ID_KEY, status_of, to_proto_error
 from xmirad.api.v1 import (
@@ -48,6 +48,10 @@ STREAMS: dict[str, tuple[Callable[[FakeArchives, Any], Any], Any, str]] = {
         retrieval_service_pb2.StreamSearchResponse,
         "response",
     ),
+}
+WATCHES: dict[str, Callable[[FakeArchives, Any], Iterator[Any]]] = {
+    "WatchExplanation": fake_explanations.watched,
+    "WatchImport": fake_imports.watched,
 }
 
 
@@ -105,8 +109,9 @@ class FakeService:
 
 def _unary(service: FakeService, method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
     """Return the behavior of a method that the function of that name in the modules of answers has."""
-    answer: Callable[[FakeArchives, Any, str], Any] = getattr(
-        fake_messages if hasattr(fake_messages, method) else fake_explanations, method
+    modules = (fake_messages, fake_explanations, fake_imports)
+    answer: Callable[[FakeArchives, Any, str], Any] = next(
+        getattr(module, method) for module in modules if hasattr(module, method)
     )
 
     def call(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
@@ -134,14 +139,14 @@ def _stream(service: FakeService, method: str) -> Callable[[Iterator[Any], grpc.
     return lambda requests, context: _answers(service, method, requests, context, one)
 
 
-def _watch(service: FakeService) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
-    """Return the behavior of the stream that shows an explanation."""
+def _watch(service: FakeService, method: str) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
+    """Return the behavior of a stream that shows something while it changes."""
 
     def watch(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401
         try:
-            service.enter("WatchExplanation", context)
-            service.switches.tokens.append(request.resume_token)
-            for answered, answer in enumerate(fake_explanations.watched(service.archives, request)):
+            service.enter(method, context)
+            service.switches.tokens.append(getattr(request, "resume_token", ""))
+            for answered, answer in enumerate(WATCHES[method](service.archives, request)):
                 if answered == service.switches.break_after:
                     context.abort(grpc.StatusCode.UNAVAILABLE, "injected")
                 yield answer
@@ -218,7 +223,7 @@ def _handlers(service: FakeService, descriptor: ServiceDescriptor) -> grpc.Gener
             behavior = _stream(service, method.name)
             handlers[method.name] = grpc.stream_stream_rpc_method_handler(behavior, read, write)
         elif method.server_streaming:
-            handlers[method.name] = grpc.unary_stream_rpc_method_handler(_watch(service), read, write)
+            handlers[method.name] = grpc.unary_stream_rpc_method_handler(_watch(service, method.name), read, write)
         else:
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(_unary(service, method.name), read, write)
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
