@@ -12,11 +12,13 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from support.live_service import LiveService, live_service
+from support.live_service import LiveService, free_port, live_service
 from support.models import models_dir
 from support.valkey import ValkeyServer
 from support.web import wait_for
+from xmirad.home import Home
 from xmirad.queue.status import queue_status
+from xmirad.queue.workers import WorkerKind
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -62,13 +64,24 @@ def test_retrieval_serves_all_but_explanations_without_redis_and_those_when_it_i
 
 
 @contextmanager
-def explainer(home: Path, valkey: ValkeyServer) -> Iterator[subprocess.Popen[bytes]]:
-    own = {"XMIRAD_HOME": str(home), "XMIRAD_MODELS_DIR": str(models_dir()), "XMIRAD_QUEUE__URL": valkey.url}
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("XMIRAD_")}
+def worker(kind: WorkerKind, home: Path, valkey: ValkeyServer) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker that knows a vector store which is not there either."""
     home.mkdir()
+    key = home / "site.key"
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o600)
+    own = {
+        "XMIRAD_HOME": str(home),
+        "XMIRAD_MODELS_DIR": str(models_dir()),
+        "XMIRAD_QUEUE__URL": valkey.url,
+        "XMIRAD_STORE__KIND": "qdrant",
+        "XMIRAD_STORE__URL": f"http://127.0.0.1:{free_port()}",
+        "XMIRAD_SITE_KEY_FILE": str(key),
+    }
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("XMIRAD_")}
     with (home / "worker.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "xmirad_explainer"], env={**clean, **own}, stdout=log, stderr=log
+            [sys.executable, "-m", f"xmirad_{kind}"], env={**clean, **own}, stdout=log, stderr=log
         )
     try:
         yield process
@@ -78,14 +91,16 @@ def explainer(home: Path, valkey: ValkeyServer) -> Iterator[subprocess.Popen[byt
 
 
 @pytest.mark.slow
-def test_an_explainer_that_starts_before_redis_says_so_and_works_when_it_is_there(
-    valkey: ValkeyServer, tmp_path: Path
+@pytest.mark.parametrize("kind", WorkerKind)
+def test_a_worker_that_starts_before_redis_says_so_and_works_when_it_is_there(
+    kind: WorkerKind, valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    with explainer(home, valkey) as process:
+    heartbeat = Home(home).heartbeat(kind)
+    with worker(kind, home, valkey) as process:
         wait_for(lambda: "queue.not_available" in (home / "worker.log").read_text(), seconds=CHANGE_SECONDS)
-        assert not (home / "run" / "explainer.heartbeat").exists()
+        assert not heartbeat.exists()
         valkey.start()
         wait_for(lambda: bool(queue_status(valkey.connect()).workers), seconds=CHANGE_SECONDS)
-        wait_for((home / "run" / "explainer.heartbeat").exists, seconds=CHANGE_SECONDS)
+        wait_for(heartbeat.exists, seconds=CHANGE_SECONDS)
         assert process.poll() is None
