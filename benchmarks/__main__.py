@@ -13,6 +13,7 @@ from benchmarks.figures import Figure
 from benchmarks.reference import losses, read_reference
 from benchmarks.run import REFERENCE_FORWARD_MS, Suite, prepare
 from benchmarks.suites.codecs import codecs
+from benchmarks.suites.crowd import crowd
 from benchmarks.suites.explanations import explanations
 from benchmarks.suites.indexing import indexing
 from benchmarks.suites.interference import interference
@@ -29,6 +30,7 @@ from xmirad.settings_sources import load_settings
 SUITES: dict[str, Suite] = {
     "startup": startup,
     "search": search,
+    "crowd": crowd,
     "indexing": indexing,
     "interference": interference,
     "memory": memory,

@@ -37,25 +37,27 @@ def indexing_of(kind: ImageKind, address: str, *, seed: int) -> Iterator[None]:
         process.join()
 
 
-def rate_of_clients(address: str, search: Callable[[Client, T], object], queries: Sequence[T]) -> float:
-    """Return how many searches a second 16 clients get answered together.
+def rate_of_clients(
+    address: str, search: Callable[[Client, T], object], queries: Sequence[T], *, count: int = CLIENTS
+) -> float:
+    """Return how many searches a second so many clients get answered together.
 
     They are threads of this process, each with a connection of its own: a search costs a client less than a
-    millisecond of processor time, so the lock that they share is not what limits them, and 16 processes would need
+    millisecond of processor time, so the lock that they share is not what limits them, and as many processes would need
     more time to start than to search.
     """
     with ExitStack() as stack:
-        clients = [stack.enter_context(Client(address)) for _ in range(CLIENTS)]
-        threads = stack.enter_context(ThreadPoolExecutor(CLIENTS))
+        clients = [stack.enter_context(Client(address)) for _ in range(count)]
+        threads = stack.enter_context(ThreadPoolExecutor(count))
 
         def one(client: Client, share: Sequence[T]) -> None:
             for query in share:
                 search(client, query)
 
         def everything(some: Sequence[T]) -> None:
-            list(threads.map(one, clients, [some[number::CLIENTS] for number in range(CLIENTS)]))
+            list(threads.map(one, clients, [some[number::count] for number in range(count)]))
 
-        everything(queries[:CLIENTS])
+        everything(queries[:count])
         return len(queries) / seconds_of(everything, queries)
 
 

@@ -34,10 +34,10 @@ class LiveService:
         """Where everything goes that the process prints."""
         return self.home / "service.log"
 
-    def start(self, **environment: str) -> Client:
-        """Start the process and return a client when it answers."""
+    def start(self, *, at: str = "", **environment: str) -> Client:
+        """Start the process, at an address or anywhere, and return a client when it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = at or f"127.0.0.1:{free_port()}"
         own = {
             "XMIRAD_HOME": str(self.home),
             "XMIRAD_MODELS_DIR": str(models_dir()),

@@ -8,8 +8,9 @@ from xmirad.api.limits import DEFAULT_MAX_MESSAGE_BYTES
 MAX_ATTEMPTS = 4
 ChannelOptions = list[tuple[str, str | int]]
 
-# Every method may be retried (the contract says so), and only UNAVAILABLE is worth it. Waits are random, up to 0.1 s,
-# 0.3 s and 0.9 s; when more than half of the recent calls failed, nothing is retried until calls succeed again.
+# Every method may be retried (the contract says so). UNAVAILABLE is worth it, and CANCELLED, which is what a service
+# that shuts down makes of calls that have just arrived; what the caller cancels is not retried. Waits are random, up to
+# 0.1 s, 0.3 s and 0.9 s; when more than half of the recent calls failed, nothing is retried until calls succeed again.
 # Streams are not retried here: gRPC would replay what was sent, and a stream whose service died before its first answer
 # was seen to wait for ever. The SDK says which requests of a broken stream were not answered.
 SERVICE_CONFIG = json.dumps(
@@ -30,7 +31,7 @@ SERVICE_CONFIG = json.dumps(
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
                 },
             },
         ],

@@ -21,7 +21,7 @@ def test_only_unavailable_is_retried_and_streams_are_not_retried_at_all() -> Non
     assert {(name["service"], name["method"]) for name in streams["name"]} == streaming
     assert "retryPolicy" not in streams
     assert others["name"] == [{}]
-    assert others["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert others["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
     assert others["retryPolicy"]["maxAttempts"] == 4
 
 
