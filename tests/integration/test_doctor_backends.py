@@ -14,6 +14,7 @@ from support.certificates import Authority
 from support.live_service import free_port
 from support.models import made_up_model
 from support.qdrant_server import Health, QdrantServer
+from support.silence import silent_ports
 from support.valkey import ValkeyServer, valkey_server
 from xmirad.archive.conditions import PayloadField
 from xmirad.archive.port import ArchiveBinding
@@ -116,6 +117,14 @@ def test_a_broker_that_is_gone_is_told_with_its_address(valkey: ValkeyServer) ->
     assert found["broker"].state is State.FAILED
     assert valkey.socket in found["broker"].found
     assert "queue.url" in found["broker"].remedy
+
+
+def test_a_broker_that_never_answers_is_told_with_its_address(tmp_path: Path) -> None:
+    with silent_ports(1) as (port,):
+        settings = load_settings({"home": tmp_path, "queue": {"url": f"redis://:{SECRET}@127.0.0.1:{port}/0"}})
+        found = {finding.name: finding for finding in check_queue(settings)}
+    assert (found["broker"].state, f"127.0.0.1:{port}" in found["broker"].found) == (State.FAILED, True)
+    assert SECRET not in str(found)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +251,14 @@ def test_a_vector_store_that_is_not_there_is_told_with_its_address(tmp_path: Pat
     found = stored(load_settings({"home": tmp_path, "store": {"kind": "qdrant", "url": url}}))["store"]
     assert (found.state, url in found.found) == (State.FAILED, True)
     assert "store.url" in found.remedy
+
+
+def test_a_vector_store_that_never_answers_is_told_with_its_address(tmp_path: Path) -> None:
+    with silent_ports(1) as (port,):
+        store = {"kind": "qdrant", "url": f"http://127.0.0.1:{port}", "api_key": SECRET}
+        found = stored(load_settings({"home": tmp_path, "store": store}))["store"]
+    assert (found.state, f"127.0.0.1:{port}" in found.found) == (State.FAILED, True)
+    assert SECRET not in str(found)
 
 
 def test_a_server_of_a_far_version_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xmirad.doctor.findings import Diagnosis, Finding, failed, skipped
+from xmirad.doctor.findings import Diagnosis, Finding, failed, skipped, warning
 from xmirad.doctor.parts import IMPORTING, PARTS, Check, Part
 from xmirad.errors import InvalidRequestError, XmiradError
 from xmirad.settings import Settings
@@ -30,6 +30,7 @@ class Examination:
         self.name = part.name
         self._load = part.load
         self._findings: list[Finding] = []
+        self._begun = threading.Event()
         self._done = threading.Event()
 
     def start(self, settings: Settings) -> None:
@@ -41,6 +42,7 @@ class Examination:
             self._findings.append(_without(self.name, error))
             self._done.set()
         else:
+            self._begun.set()
             _in_background(lambda: self._run(check, settings), name=self.name)
 
     @property
@@ -52,12 +54,10 @@ class Examination:
         """Wait until it ends or time is up, and return what it has found."""
         if self._done.wait(max(0.0, deadline - time.monotonic())):
             return self._findings
-        hangs = failed(
-            self.name,
-            "the check did not end in time",
-            "try again when the machine has less to do; else see whether names in the settings can be resolved",
-        )
-        return [*self._findings, hangs]
+        if not self._begun.is_set():
+            return [warning(self.name, "there was no time left for it", "try again when the machine has less to do")]
+        remedy = "see whether names in the settings can be resolved, and what the machine is busy with"
+        return [*self._findings, failed(self.name, "the check did not end in time", remedy)]
 
     def _run(self, check: Check, settings: Settings) -> None:
         try:

@@ -61,6 +61,19 @@ def test_a_check_that_hangs_is_given_up_and_what_it_found_before_counts(tmp_path
     assert not found.is_complete
 
 
+def test_a_check_that_time_was_too_short_for_is_a_warning(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def load() -> Check:
+        release.wait()
+        return fine("late")
+
+    found = examine(tmp_path, Part("slow", load), part("late", fine("late")), limit_seconds=0.1)
+    release.set()
+    assert [finding.state for finding in found.findings] == [State.WARNING, State.WARNING]
+    assert not found.is_complete
+
+
 def test_a_check_that_breaks_tells_where_and_no_secret(tmp_path: Path) -> None:
     def broken(_settings: Settings) -> Iterator[Finding]:
         raise RuntimeError("redis://:planted-secret@host")
