@@ -62,7 +62,8 @@ class HealthReporter:
         self._explains = healthy
         await self._set(EXPLANATIONS, serving=healthy and self._healthy is not False)
         state = "serving" if healthy else "not_serving"
-        _log.info("service.explanations_health_changed", state=state, **_why(error))
+        reason, backend, cause = _why(error)
+        _log.info("service.explanations_health_changed", state=state, reason=reason, backend=backend, cause=cause)
 
     async def _set(self, service: str, *, serving: bool) -> None:
         await self._health.set(service, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
@@ -81,11 +82,12 @@ class HealthReporter:
         for service in self._services:
             await self._set(service, serving=healthy and (self._explains or service != EXPLANATIONS))
         state = "serving" if healthy else "not_serving"
-        _log.info("service.health_changed", state=state, **_why(error))
+        reason, backend, cause = _why(error)
+        _log.info("service.health_changed", state=state, reason=reason, backend=backend, cause=cause)
 
 
-def _why(error: XmiradError | None) -> dict[str, str]:
-    """Return what a log line says of an error: which backend is away, and why."""
+def _why(error: XmiradError | None) -> tuple[str, str, str]:
+    """Return what a log line says of an error: its reason, which backend is away, and why; nothing without one."""
     if error is None:
-        return {}
-    return {"reason": error.reason} | {key: error.metadata.get(key, "") for key in ("backend", "cause")}
+        return "", "", ""
+    return error.reason, error.metadata.get("backend", ""), error.metadata.get("cause", "")

@@ -19,6 +19,7 @@ from xmirad.imaging.sandbox import DecoderPool
 from xmirad.types import EncodedImage
 
 PATIENCE_SECONDS = 20.0
+ANSWER_SECONDS = 5.0
 
 
 def encoded(width: int = 300, height: int = 260, seed: int = 0) -> EncodedImage:
@@ -89,7 +90,7 @@ def test_an_image_that_takes_too_long_is_refused_and_the_next_one_is_decoded(
     begin = time.monotonic()
     with pytest.raises(InvalidImageError) as caught:
         pool.decode(slow_png(6000), EFFICIENTNET_LITE)
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < ANSWER_SECONDS
     assert (caught.value.field, caught.value.metadata) == ("image", {"decode_seconds": "0.2"})
     pool.decode(encoded(), EFFICIENTNET_LITE)
 
