@@ -143,7 +143,7 @@ def metric_families() -> dict[str, list[Metric]]:
     """Return what the metrics pages show, by page."""
     retrieval, every, explainer = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
     RetrievalMetrics(retrieval, methods=())
-    show_process(every, process="any", home=Path())
+    show_process(every, process="any", folders={"home": Path()})
     show_worker(explainer)
     return {
         "Every process": list(every.collect()),

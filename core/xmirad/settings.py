@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import (
@@ -227,6 +228,12 @@ class Settings(BaseSettings):
     def blobs_url(self) -> str:
         """Return the blob store's URL, which is a folder of the home unless one is set."""
         return self.blobs.url or (self.home / "blobs").as_uri()
+
+    @property
+    def blobs_folder(self) -> Path | None:
+        """Return the blob store's folder, which need not be there yet, or None if it is no folder."""
+        url = urlsplit(self.blobs_url)
+        return Path(unquote(url.path)) if url.scheme in ("", "file") else None
 
     @classmethod
     def settings_customise_sources(

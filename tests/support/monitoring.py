@@ -72,6 +72,6 @@ def quick_rules(folder: Path) -> Path:
 def _registries() -> Iterator[CollectorRegistry]:
     retrieval, every, explainer = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
     RetrievalMetrics(retrieval, methods=())
-    show_process(every, process="any", home=Path())
+    show_process(every, process="any", folders={"home": Path()})
     show_worker(explainer)
     yield from (retrieval, every, explainer)

@@ -1,8 +1,6 @@
 """The records of archives in the blob store, which is the truth: their site key and their models."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.records import ArchiveRecord, RecordCorruptError
@@ -24,8 +22,8 @@ def archive_records(settings: Settings) -> Sequence[ArchiveRecord]:
         BackendUnavailableError: If the blob store cannot be read.
         RecordCorruptError: If a record is none.
     """
-    blobs = urlsplit(settings.blobs_url)
-    if blobs.scheme in ("", "file") and not Path(unquote(blobs.path)).is_dir():
+    folder = settings.blobs_folder
+    if folder is not None and not folder.is_dir():
         return []
     return Catalog(blob_store(settings)).archives()
 

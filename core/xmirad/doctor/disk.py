@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from xmirad.doctor.findings import Finding, failed, ok, skipped, warning
 from xmirad.home import Home
@@ -54,8 +54,8 @@ def check_disk(settings: Settings, *, read: Reader = os.statvfs) -> Iterator[Fin
         except OSError as error:
             path = next(iter(folders.values()))
             yield failed("disk", f"{path} cannot be looked at ({error.strerror})", "run as the user who owns it")
-    scheme = urlsplit(settings.blobs_url).scheme
-    if scheme not in ("", "file"):
+    if settings.blobs_folder is None:
+        scheme = urlsplit(settings.blobs_url).scheme
         yield skipped("disk", f"the blob store is no folder but {scheme}: its room is not looked at")
 
 
@@ -63,9 +63,8 @@ def _folders(settings: Settings) -> dict[str, Path]:
     folders = {"home": settings.home}
     if settings.store.kind is StoreKind.EDGE:
         folders["store"] = Home(settings.home).store
-    blobs = urlsplit(settings.blobs_url)
-    if blobs.scheme in ("", "file"):
-        folders["blobs"] = Path(unquote(blobs.path))
+    if settings.blobs_folder is not None:
+        folders["blobs"] = settings.blobs_folder
     return folders
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from xmirad import __version__
 from xmirad.errors import BackendUnavailableError
-from xmirad.observability.process_metrics import metrics_page, show_process
+from xmirad.observability.process_metrics import metrics_page, show_process, written_folders
 from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.connection import connect_impatiently
 from xmirad.queue.workers import WorkerKind, WorkerRoll
@@ -47,7 +47,7 @@ def monitored(settings: Settings, *, process: WorkerKind, name: str, url: str) -
     worker_process_shutdown.connect(end_process, weak=False)
     Heartbeat(name, url).connect_signals()
     registry = CollectorRegistry()
-    show_process(registry, process=process, home=settings.home)
+    show_process(registry, process=process, folders=written_folders(settings))
     show_worker(registry)
     with metrics_page(registry, settings.metrics):
         yield

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from xmirad import __version__
 from xmirad.observability.metrics import RetrievalMetrics
-from xmirad.observability.process_metrics import metrics_page, show_process
+from xmirad.observability.process_metrics import metrics_page, show_process, written_folders
 from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.address import queue_url
 from xmirad.queue.collector import QueueCollector
@@ -26,7 +26,7 @@ def monitored(settings: Settings, *, methods: Collection[str]) -> Iterator[Retri
     """
     registry = CollectorRegistry()
     metrics = RetrievalMetrics(registry, methods=methods)
-    show_process(registry, process=PROCESS, home=settings.home)
+    show_process(registry, process=PROCESS, folders=written_folders(settings))
     url = queue_url(settings)
     if url is not None:
         registry.register(QueueCollector(connect_impatiently(url)))
