@@ -19,12 +19,15 @@ app = typer.Typer(help="Check a process: exit code 0 if it does its work, 1 if n
 
 @app.command("retrieval")
 def retrieval(context: typer.Context, as_json: options.Json = False) -> None:
-    """Ask the retrieval service, by the standard health protocol, whether it serves."""
+    """Ask the retrieval service by the standard health protocol: this home's own, else who is at server.address."""
     from xmirad.client.health import check_serving
+    from xmirad.home import Home
+    from xmirad.supervisor.announcement import find_service
     from xmirad.supervisor.programs import credentials_of
 
     settings = settings_of(context)
-    address = callable_address(settings.server.address)
+    announced = find_service(Home(settings.home))
+    address = callable_address(settings.server.address) if announced is None else announced.reachable_at
     with _one_if_unhealthy():
         check_serving(address, credentials_of(settings.client), timeout_seconds=CHECK_SECONDS)
     _tell(Output(as_json), "retrieval", f"serves at {address}")
