@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-QDRANT = "exec python -m support.qdrant_server --host 0.0.0.0 --port 6334 --api-key $(cat /run/secrets/qdrant_api_key)"
-STAND_INS = {"qdrant/qdrant": ["sh", "-c", QDRANT]}
+QDRANT = "python -m support.qdrant_server --host 0.0.0.0 --port 6334 --api-key-file /run/secrets/qdrant_api_key"
+STAND_INS = {"qdrant/qdrant": QDRANT.split()}
 RUNNABLE = ("xmirad/", "redis:")
 VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -53,15 +53,21 @@ class Part:
 
     def look(self) -> None:
         """Note whether it is healthy, or has ended well if it is to end; raise StackError if it has ended otherwise."""
-        code, ends = self.process.poll() if self.process else None, self.service.get("restart") == "no"
-        if code is not None and not (ends and code == 0):
-            raise StackError(f"{self.name} has ended with {code} (log: {self.log})")
-        if not ends and not self.is_done:
+        ends, code = self.service.get("restart") == "no", self._exit_code()
+        if ends:
+            self.is_done = code == 0
+        elif not self.is_done:
             options: Any = {"env": self.environment, "timeout": float(self.service["healthcheck"]["timeout"][:-1])}
             with suppress(subprocess.TimeoutExpired):
                 self.is_done = subprocess.run(self.check, capture_output=True, check=False, **options).returncode == 0
-        elif ends:
-            self.is_done = code == 0
+            self._exit_code()  # a stranger at its address may have answered in the place of one that could not start
+
+    def _exit_code(self) -> int | None:
+        """Return how it has ended, if it has; raise StackError if it should not have, or not so."""
+        code = self.process.poll() if self.process else None
+        if code is not None and not (self.service.get("restart") == "no" and code == 0):
+            raise StackError(f"{self.name} has ended with {code} (log: {self.log})")
+        return code
 
     def end(self) -> None:
         """End it within its grace period, with all that it started."""

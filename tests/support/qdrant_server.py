@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -242,9 +243,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=6334)
-    parser.add_argument("--api-key", default=None)
+    parser.add_argument("--api-key-file", type=Path, default=None, help="In the command line others could read it.")
     arguments = parser.parse_args()
-    with QdrantServer(host=arguments.host, port=arguments.port, api_key=arguments.api_key) as server:
+    key = arguments.api_key_file.read_text().strip() if arguments.api_key_file else None
+    with QdrantServer(host=arguments.host, port=arguments.port, api_key=key) as server:
         print(server.url, flush=True)
         server.wait()
 

@@ -90,6 +90,26 @@ def test_a_service_that_ends_takes_the_stack_down(tmp_path: Path, secrets: Path)
     assert all(part.process is not None and part.process.poll() is not None for part in made.parts)
 
 
+def test_a_service_that_ends_while_somebody_else_answers_its_check_is_not_healthy(
+    tmp_path: Path, secrets: Path
+) -> None:
+    dies = {
+        "image": "xmirad/made-up:1",
+        "command": ["sh", "-c", "sleep 0.2; exit 3"],
+        "healthcheck": {"test": ["CMD", "sleep", "0.6"], "timeout": "5s"},
+    }
+    made = stack(tmp_path, {"services": {"dies": dies}, "secrets": {}})
+    with pytest.raises(StackError, match="dies-1 has ended with 3"):
+        made.start(seconds=10)
+
+
+def test_no_secret_stands_in_a_command_line(tmp_path: Path, secrets: Path) -> None:
+    values = [(secrets / name).read_text().strip() for name in ("redis_password", "qdrant_api_key")]
+    parts = {part.name: part.command for part in stack(tmp_path)._parts()}
+    assert parts["qdrant-1"][-2:] == ["--api-key-file", str(secrets / "qdrant_api_key")]
+    assert not [name for name, command in parts.items() if any(value in " ".join(command) for value in values)]
+
+
 def test_secrets_are_made_once_and_closed_to_other_users(tmp_path: Path, secrets: Path) -> None:
     before = {file.name: file.read_bytes() for file in secrets.iterdir()}
 
