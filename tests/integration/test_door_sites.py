@@ -155,6 +155,7 @@ def test_identifiers_pictures_and_vectors_take_scopes_of_their_own(two: Two) -> 
         "identity ": lambda: reader.get_item(item, view=ItemView.FULL),
         "embedding identity": lambda: reader.get_item(item, view=ItemView.EMBEDDING),
         "identity  ": lambda: reader.item_image(item),
+        "embedding": lambda: reader.search("southern", np.ones(1280, np.float32)),
         "admin": lambda: reader.delete_item(item),
     }
     for scopes, ask in asked.items():
@@ -174,10 +175,12 @@ def test_a_stream_answers_a_search_that_asks_too_much_and_goes_on(two: Two) -> N
     item = two.south_items[0]
     searches = [
         StreamedSearch("full", item, view=SearchView.FULL),
+        StreamedSearch("vector", np.ones(1280, np.float32)),
         StreamedSearch("basic", item),
     ]
     outcomes = {outcome.correlation_id: outcome for outcome in two.reader.stream_search("southern", searches)}
     assert isinstance(outcomes["full"].error, AccessDeniedError)
+    assert isinstance(outcomes["vector"].error, AccessDeniedError)
     assert outcomes["basic"].response is not None
 
 

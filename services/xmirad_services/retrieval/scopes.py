@@ -71,12 +71,25 @@ def scopes_of_request(request: Any) -> frozenset[Scope]:  # noqa: ANN401 - a mes
 
 
 def _of_search(request: retrieval_service_pb2.SearchRequest) -> frozenset[Scope]:
-    needed = set()
+    needed = _of_source(request)
     if request.view == retrieval_service_pb2.SEARCH_VIEW_FULL:
         needed.add(Scope.IDENTITY)
     if request.explain_top:
         needed.add(Scope.EXPLAIN)
     return frozenset(needed)
+
+
+def _of_source(query: Any) -> set[Scope]:  # noqa: ANN401 - a search and the query of an explanation
+    """Whoever may choose vectors and sees their scores can compute the vectors of items from these."""
+    return {Scope.EMBEDDING} if query.WhichOneof("source") == "embedding" else set()
+
+
+def _of_explanation(request: explanation_service_pb2.CreateExplanationRequest) -> frozenset[Scope]:
+    return _of_overlay(request) | _of_source(request.query)
+
+
+def _of_explanations(request: explanation_service_pb2.BatchCreateExplanationsRequest) -> frozenset[Scope]:
+    return frozenset(_of_source(request.query))
 
 
 def _of_item_view(request: Any) -> frozenset[Scope]:  # noqa: ANN401 - three messages have a view of items
@@ -95,7 +108,8 @@ REQUEST_SCOPES: Mapping[type, Callable[[Any], frozenset[Scope]]] = {
     archive_service_pb2.GetItemRequest: _of_item_view,
     archive_service_pb2.ListItemsRequest: _of_item_view,
     archive_service_pb2.BatchGetItemsRequest: _of_item_view,
-    explanation_service_pb2.CreateExplanationRequest: _of_overlay,
+    explanation_service_pb2.CreateExplanationRequest: _of_explanation,
+    explanation_service_pb2.BatchCreateExplanationsRequest: _of_explanations,
     explanation_service_pb2.GetExplanationRequest: _of_overlay,
     explanation_service_pb2.WatchExplanationRequest: _of_overlay,
 }

@@ -18,6 +18,8 @@ from xmirad_services.retrieval.scopes import (
     scopes_of_request,
 )
 
+VECTOR = resources_pb2.Embedding(values=[1.0])
+
 
 def test_every_method_has_a_scope_and_every_scope_a_method() -> None:
     """A new method says here who may call it; until then nobody can without every scope."""
@@ -40,8 +42,8 @@ def test_a_method_that_was_forgotten_needs_every_scope() -> None:
     assert scopes_of_method("xmirad.v1.New/Method") == frozenset(Scope)
 
 
-def test_every_request_with_a_view_an_overlay_or_explanations_is_held_to_their_scopes() -> None:
-    telling = {"view", "include_overlay", "explain_top"}
+def test_every_request_with_a_view_an_overlay_explanations_or_a_vector_is_held_to_their_scopes() -> None:
+    telling = {"view", "include_overlay", "explain_top", "embedding", "query"}
     modules = (a, e, r)
     found = {
         message.full_name
@@ -59,6 +61,18 @@ def test_every_request_with_a_view_an_overlay_or_explanations_is_held_to_their_s
         (r.SearchRequest(view=r.SEARCH_VIEW_BASIC), set()),
         (r.SearchRequest(view=r.SEARCH_VIEW_FULL), {Scope.IDENTITY}),
         (r.SearchRequest(explain_top=1), {Scope.EXPLAIN}),
+        (r.SearchRequest(item="archives/a/items/b"), set()),
+        (r.SearchRequest(embedding=VECTOR), {Scope.EMBEDDING}),
+        (r.SearchRequest(embedding=VECTOR, explain_top=1), {Scope.EMBEDDING, Scope.EXPLAIN}),
+        (r.SearchRequest(embedding=resources_pb2.Embedding()), {Scope.EMBEDDING}),
+        (e.CreateExplanationRequest(query={"item": "archives/a/items/b"}), set()),
+        (e.CreateExplanationRequest(query={"embedding": VECTOR}), {Scope.EMBEDDING}),
+        (
+            e.CreateExplanationRequest(query={"embedding": VECTOR}, include_overlay=True),
+            {Scope.EMBEDDING, Scope.IDENTITY},
+        ),
+        (e.BatchCreateExplanationsRequest(query={"embedding": VECTOR}), {Scope.EMBEDDING}),
+        (e.BatchCreateExplanationsRequest(), set()),
         (a.GetItemRequest(), set()),
         (a.GetItemRequest(view=resources_pb2.ITEM_VIEW_FULL), {Scope.IDENTITY}),
         (a.ListItemsRequest(view=resources_pb2.ITEM_VIEW_EMBEDDING), {Scope.IDENTITY, Scope.EMBEDDING}),

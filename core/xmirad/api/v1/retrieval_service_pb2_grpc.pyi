@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class RetrievalServiceStub:
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, and for `explain_top` also `explain`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
     """
 
     @_typing.overload
@@ -47,7 +47,7 @@ class RetrievalServiceStub:
 @_typing.type_check_only
 class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, and for `explain_top` also `explain`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -62,7 +62,7 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
 
 class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, and for `explain_top` also `explain`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
     """
 
     @_abc_1.abstractmethod
