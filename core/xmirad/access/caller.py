@@ -23,7 +23,7 @@ class Scope(StrEnum):
     IDENTITY = "identity"
     """Identifiers of items (DICOM UIDs) and every picture of them."""
     EMBEDDING = "embedding"
-    """Embeddings, from which images may be guessed."""
+    """Embeddings, from which images may be guessed: to read them, and to search by them."""
     ADMIN = "admin"
     """Create, fill, warm and delete archives and items."""
 
@@ -53,6 +53,11 @@ class Caller:
             words = " ".join(needed)
             message = f"this needs a token of scope {words}"
             raise AccessDeniedError(message, metadata={"scope": words})
+
+
+def is_site(name: str) -> bool:
+    """Return whether a token may name a site so: a line of text of 1 to `MAX_SITE` characters."""
+    return 0 < len(name) <= MAX_SITE and name.isprintable()
 
 
 def owner(site: str) -> Caller:

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmirad.access.caller import MAX_SITE, NAME, Caller, Scope
+from xmirad.access.caller import MAX_SITE, NAME, Caller, Scope, is_site
 from xmirad.errors import InvalidRequestError
 from xmirad.home import PRIVATE_FILE
 from xmirad.secret_files import OTHERS, read_file
@@ -58,11 +58,9 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     """Read a file of tokens.
 
     Raises:
-        InvalidRequestError: If it cannot be read, others than its owner may read it, or it is not as it should be.
+        InvalidRequestError: If it cannot be read, or is not as it should be.
     """
     data = read_file(path, setting=SETTING)
-    if path.stat().st_mode & OTHERS:
-        raise _refused(path, f"must be closed to other users: run `chmod 600 {path}`")
     try:
         entries = tomllib.loads(data.decode()).get("tokens", [])
         keys = tuple(_key(entry) for entry in entries)
@@ -71,6 +69,18 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     names = [key.caller.name for key in keys]
     if len(set(names)) < len(names):
         raise _refused(path, "has two tokens of one name")
+    return keys
+
+
+def read_closed_keys(path: Path) -> tuple[Key, ...]:
+    """Read a file of tokens as the service does, which takes none that other users may read or change.
+
+    Raises:
+        InvalidRequestError: If they may, it cannot be read, or is not as it should be.
+    """
+    keys = read_keys(path)
+    if path.stat().st_mode & OTHERS:
+        raise _refused(path, f"must be closed to other users: run `chmod 600 {path}`")
     return keys
 
 
@@ -121,11 +131,14 @@ def _changing(path: Path) -> Iterator[tuple[Key, ...]]:
 
 
 def _write(path: Path, keys: Sequence[Key]) -> None:
+    """Replace the file and keep its mode, by which a container's user may read the one that is mounted."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if path.exists():
+                os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
             file.write(HEADER + "".join(_entry(key) for key in keys))
             file.flush()
             os.fsync(file.fileno())
@@ -149,8 +162,8 @@ def _key(entry: dict[str, object]) -> Key:
         raise ValueError("a name has up to 128 letters, digits and `._@-`, and begins with a letter or digit")
     if not DIGEST.fullmatch(digest):
         raise ValueError(f"sha256 of {name} must be 64 hexadecimal digits")
-    if not site or len(site) > MAX_SITE or not site.isprintable():
-        raise ValueError(f"site of {name} must have 1 to {MAX_SITE} characters")
+    if not is_site(site):
+        raise ValueError(f"site of {name} must have 1 to {MAX_SITE} printable characters")
     if not isinstance(scopes, list) or not scopes or not set(scopes) <= set(Scope):
         raise ValueError(f"scopes of {name} must be some of {', '.join(Scope)}")
     return Key(digest, Caller(name, site, frozenset(map(Scope, scopes))))

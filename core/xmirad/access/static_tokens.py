@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xmirad.access.caller import Caller
-from xmirad.access.keys_file import Key, digest_of, read_keys
+from xmirad.access.keys_file import Key, digest_of, read_closed_keys
 from xmirad.errors import InvalidRequestError
 
 LOOK_SECONDS = 1.0
@@ -29,7 +29,7 @@ class StaticTokens:
         self._path = path
         self._clock = clock
         self._version = self._version_now()  # before the content, so that no change falls between
-        self._keys: tuple[Key, ...] = read_keys(path)
+        self._keys: tuple[Key, ...] = read_closed_keys(path)
         self._looked_at = clock()
 
     def caller_of(self, token: str) -> Caller | None:
@@ -51,7 +51,7 @@ class StaticTokens:
             return
         self._version = version
         try:
-            self._keys = read_keys(self._path)
+            self._keys = read_closed_keys(self._path)
         except InvalidRequestError as error:
             self._keys = ()
             logger.error("keys_file.refused", extra={"reason": error.reason, "field": error.field})

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 from jwt.exceptions import InvalidKeyError, PyJWTError
 
-from xmirad.access.caller import MAX_SITE, Caller, Scope
+from xmirad.access.caller import Caller, Scope, is_site
 from xmirad.errors import InvalidRequestError
 from xmirad.secret_files import read_file
 
@@ -78,7 +78,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller | None:
     name, site, scope = claims["sub"], claims.get("site"), claims.get("scope", "")
     if not isinstance(name, str) or not isinstance(site, str) or not isinstance(scope, str):
         return None
-    if not 0 < len(name) <= MAX_NAME or not 0 < len(site) <= MAX_SITE:
+    if not 0 < len(name) <= MAX_NAME or not is_site(site):
         return None
     words = scope.split()
     return Caller(name, site, frozenset(known for known in Scope if known in words))

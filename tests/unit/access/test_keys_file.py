@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xmirad.access.caller import Caller, Scope
-from xmirad.access.keys_file import create_token, digest_of, read_keys, revoke_token
+from xmirad.access.keys_file import create_token, digest_of, read_closed_keys, read_keys, revoke_token
 from xmirad.errors import InvalidRequestError
 
 READ = (Scope.READ,)
@@ -31,13 +31,24 @@ def test_only_the_owner_may_read_a_new_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o660, 0o666, 0o644])
-def test_a_file_that_others_may_read_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
+def test_the_service_takes_no_file_that_others_may_read_and_names_the_remedy(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "keys.toml"
     create_token(path, name="viewer", scopes=READ, site="local")
     path.chmod(mode)
     with pytest.raises(InvalidRequestError, match="chmod 600") as caught:
-        read_keys(path)
+        read_closed_keys(path)
     assert caught.value.field == "security.keys_file"
+
+
+def test_a_file_that_is_open_for_a_container_can_be_changed_and_stays_open(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    create_token(path, name="one", scopes=READ, site="local")
+    path.chmod(0o644)
+    create_token(path, name="two", scopes=READ, site="local")
+    assert [key.caller.name for key in read_keys(path)] == ["one", "two"]
+    revoke_token(path, name="one")
+    assert [key.caller.name for key in read_keys(path)] == ["two"]
+    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

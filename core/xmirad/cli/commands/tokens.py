@@ -19,7 +19,8 @@ Examples:
   xmirad tokens create --name viewer --scope read --scope explain --scope identity > viewer.token
   xmirad tokens list
   xmirad tokens revoke viewer
-The token is shown once; the file holds its SHA-256 only. A running service reads changes within a second."""
+The token is shown once; the file holds its SHA-256 only. A running service reads changes within a second; one in a
+container reads them when it is restarted (docker-compose restart retrieval)."""
 app = typer.Typer(help="Make, list and revoke tokens of the service's callers.", no_args_is_help=True)
 File = Annotated[
     Path | None,
@@ -69,10 +70,10 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Whose token it is.", show_default=False)],
     file: File = None,
 ) -> None:
-    """Take a token out of the file; a running service refuses it within a second."""
+    """Take a token out of the file; a service outside of containers refuses it within a second."""
     path = _path(settings_of(context), file)
     revoke_token(path, name=name)
-    Output().note(f"{name} is not accepted any more")
+    Output().note(f"{name} is not accepted any more; in containers: docker-compose restart retrieval")
 
 
 def _path(settings: "Settings", file: Path | None) -> Path:
