@@ -20,7 +20,16 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from xmirad.settings_base import MAX_PORT, Address, FilePath, FolderAlias, FolderPath, SettingsGroup, absolute
+from xmirad.settings_base import (
+    MAX_PORT,
+    Address,
+    FilePath,
+    FolderAlias,
+    FolderPath,
+    PlainUrl,
+    SettingsGroup,
+    absolute,
+)
 from xmirad.settings_security import ClientSettings, SecuritySettings
 from xmirad.types import BackboneKind
 
@@ -84,7 +93,7 @@ class StoreSettings(SettingsGroup):
     """The vector store."""
 
     kind: StoreKind = Field(StoreKind.EDGE, description="`edge`: embedded in the service; `qdrant`: a Qdrant server.")
-    url: str = Field("http://127.0.0.1:6334", description="gRPC URL of the Qdrant server.")
+    url: PlainUrl = Field("http://127.0.0.1:6334", description="gRPC URL of the Qdrant server, without credentials.")
     api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
     api_key_file: FilePath | None = Field(None, description="File of the API key, instead of `store.api_key`.")
     ca_file: FilePath | None = Field(

@@ -22,9 +22,17 @@ def _checked_address(address: str) -> str:
     return address
 
 
+def _without_credentials(url: str) -> str:
+    """Refuse credentials in what `config show`, messages and logs show."""
+    if "@" in url:
+        raise ValueError("must not hold a user or a password: use store.api_key_file")
+    return url
+
+
 FolderPath = Annotated[Path, AfterValidator(absolute)]
 FilePath = Annotated[Path, AfterValidator(absolute)]
 FolderAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+PlainUrl = Annotated[str, AfterValidator(_without_credentials)]
 Address = Annotated[str, AfterValidator(_checked_address)]
 
 

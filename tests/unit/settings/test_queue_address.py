@@ -58,7 +58,8 @@ def test_no_secret_is_shown_with_the_settings(tmp_path: Path, password_file: Pat
     flags = {
         "home": tmp_path,
         "queue": {"url": "redis://:planted@queue:6379", "password_file": password_file},
-        "store": {"api_key": "planted", "url": "https://user:planted@store:6334"},
+        "store": {"api_key": "planted"},
+        "blobs": {"url": "s3://user:planted@store/blobs"},
     }
     shown = " ".join(str(entry.value) for entry in effective(load_settings(flags), flags))
     assert "planted" not in shown

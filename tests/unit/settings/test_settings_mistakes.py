@@ -75,3 +75,14 @@ def test_a_named_file_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_file_cannot_move_the_home_it_was_found_in(home: Path) -> None:
     (home / "config.toml").write_text('home = "/elsewhere"\n')
     assert _mistake().field == "home"
+
+
+@pytest.mark.parametrize("url", ["http://user:hunter2@127.0.0.1:6334", "https://hunter2@qdrant:6334"])
+def test_an_address_of_the_store_with_credentials_is_refused_and_they_are_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("XMIRAD_STORE__URL", url)
+    error = _mistake()
+    assert error.field == "XMIRAD_STORE__URL"
+    assert "store.api_key_file" in error.message
+    assert "hunter2" not in str(error)
