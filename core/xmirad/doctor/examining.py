@@ -1,7 +1,8 @@
 """Runs the checks side by side and gives up on those that hang.
 
 A check may wait for a server that never answers, or for a name that is never resolved. It runs in a daemon thread,
-which does not keep the process alive: what it has found until the limit counts, and that it hangs is a finding too.
+which does not keep the process alive: what it has found until the limit counts, and that it has not finished is a
+warning, for a machine that is busy is not one where something is broken.
 """
 
 import threading
@@ -55,9 +56,10 @@ class Examination:
         if self._done.wait(max(0.0, deadline - time.monotonic())):
             return self._findings
         if not self._begun.is_set():
-            return [warning(self.name, "there was no time left for it", "try again when the machine has less to do")]
-        remedy = "see whether names in the settings can be resolved, and what the machine is busy with"
-        return [*self._findings, failed(self.name, "the check did not end in time", remedy)]
+            found = "not finished in time: there was none left to begin it"
+            return [warning(self.name, found, "try again when the machine has less to do")]
+        remedy = "try again when the machine has less to do, and see whether names in the settings can be resolved"
+        return [*self._findings, warning(self.name, "not finished in time", remedy)]
 
     def _run(self, check: Check, settings: Settings) -> None:
         try:

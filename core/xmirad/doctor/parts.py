@@ -1,4 +1,4 @@
-"""What is looked at, in the order in which it is begun and reported: early what takes long to import."""
+"""What is looked at, in the order in which it is begun and reported: first what costs little, last what costs most."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -33,18 +33,16 @@ def _settings() -> Check:
     return check_configuration
 
 
-def _model() -> Check:
-    if find_spec("openvino") is None:  # which is imported by a process of its own
-        raise ModuleNotFoundError("no OpenVINO", name="openvino")
-    from xmirad.doctor.model import check_model
-
-    return check_model
-
-
 def _disk() -> Check:
     from xmirad.doctor.disk import check_disk
 
     return check_disk
+
+
+def _broker() -> Check:
+    from xmirad.doctor.broker import check_queue
+
+    return check_queue
 
 
 def _service() -> Check:
@@ -59,12 +57,6 @@ def _credentials() -> Check:
     return check_credentials
 
 
-def _broker() -> Check:
-    from xmirad.doctor.broker import check_queue
-
-    return check_queue
-
-
 def _archives() -> Check:
     from xmirad.doctor.archives import check_archives
 
@@ -77,13 +69,21 @@ def _store() -> Check:
     return check_store
 
 
+def _model() -> Check:
+    if find_spec("openvino") is None:  # which is imported by a process of its own
+        raise ModuleNotFoundError("no OpenVINO", name="openvino")
+    from xmirad.doctor.model import check_model
+
+    return check_model
+
+
 PARTS = (
     Part("settings", _settings),
-    Part("model", _model),
-    Part("store", _store),
-    Part("archives", _archives),
+    Part("disk", _disk),
+    Part("broker", _broker),
     Part("service", _service),
     Part("credentials", _credentials),
-    Part("broker", _broker),
-    Part("disk", _disk),
+    Part("archives", _archives),
+    Part("store", _store),
+    Part("model", _model),
 )
