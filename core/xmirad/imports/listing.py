@@ -8,6 +8,7 @@ from xmirad.datasets.dataset import DatasetItem
 from xmirad.datasets.reading import read_dataset
 from xmirad.errors import InvalidRequestError
 from xmirad.ids import canonical_digest
+from xmirad.imports.files import require_lists_inside
 from xmirad.imports.records import ImportRequest
 
 
@@ -55,6 +56,8 @@ class Listings:
         if path is None:
             message = f"this indexer knows no folder {request.folder}; name it in the setting imports.folders"
             raise InvalidRequestError(message, field="folder", metadata={"value": request.folder})
+        folder = path if path.is_dir() else path.parent
+        require_lists_inside(folder)
         try:
             dataset = read_dataset(path, split=request.split or None)
         except InvalidRequestError as error:
@@ -62,6 +65,5 @@ class Listings:
             message = error.message.replace(str(path), request.folder)
             field = "split" if error.field == "split" else "folder"
             raise InvalidRequestError(message, field=field, metadata={"folder": request.folder}) from error
-        folder = path if path.is_dir() else path.parent
         named = [(str(item.path.relative_to(folder)), item.external_id, item.frame or 0) for item in dataset.items]
         return Listing(folder, dataset.items, canonical_digest(named), dataset.warnings)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.errors import (
@@ -17,6 +18,7 @@ from xmirad.errors import (
     UnsupportedImageError,
     XmiradError,
 )
+from xmirad.imports.files import read_inside
 from xmirad.imports.listing import Listing, Listings
 from xmirad.imports.records import ImportFailure, ImportPart, ImportPlan, ImportRequest, ImportSnapshot
 from xmirad.imports.store import ImportStore
@@ -123,7 +125,7 @@ class ImportSteps:
     async def _work(self, step: _Step, listing: Listing, put: Put) -> None:
         for number in step.numbers:
             try:
-                incoming = await asyncio.to_thread(self._incoming, listing.items[number])
+                incoming = await asyncio.to_thread(self._incoming, listing.items[number], listing.folder)
                 step.outcomes[number] = await put(incoming)
             except OF_THE_IMAGE as error:
                 step.outcomes[number] = ImportFailure(listing.path(number), error)
@@ -139,16 +141,8 @@ class ImportSteps:
             step.is_stopped = self._store.is_finished(step.request)
         return step.is_stopped
 
-    def _incoming(self, item: DatasetItem) -> IncomingItem:
-        try:
-            size = item.path.stat().st_size
-            if size > self._max_image_bytes:
-                message = f"the file has {size} bytes; {self._max_image_bytes} are allowed"
-                metadata = {"limit": str(self._max_image_bytes), "size": str(size)}
-                raise PayloadTooLargeError(message, metadata=metadata)
-            data = item.path.read_bytes()
-        except OSError as error:
-            raise InvalidImageError(f"the file cannot be read: {error.strerror}") from error
+    def _incoming(self, item: DatasetItem, folder: Path) -> IncomingItem:
+        data = read_inside(item.path, folder, limit=self._max_image_bytes)
         image = EncodedImage(data, frame=item.frame)
         return IncomingItem(image, item.external_id, item.attributes, item.patient)
 

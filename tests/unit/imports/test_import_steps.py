@@ -1,11 +1,13 @@
 """What workers do with the tasks of imports: every image once, whatever comes between."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from support.importing import ARCHIVE, FOLDER, ImportWorld
-from xmirad.errors import BackendUnavailableError, ImportNotFoundError, ModelNotFoundError
+from xmirad.errors import BackendUnavailableError, ImportNotFoundError, InvalidImageError, ModelNotFoundError
+from xmirad.imports.files import read_inside
 from xmirad.imports.records import MOST_FAILURES
 from xmirad.types import ImportState
 
@@ -125,6 +127,50 @@ def test_a_file_that_is_too_large_or_gone_is_counted_as_failed(world: ImportWorl
     world.work_all()
 
     assert {failure.error.reason for failure in world.snapshot().failures} == {"IMAGE_TOO_LARGE"}
+
+
+def test_a_link_that_leads_out_of_the_folder_is_a_bad_file(world: ImportWorld, tmp_path: Path) -> None:
+    world.folder = tmp_path / "images"
+    world.folder.mkdir()
+    world.write_images(2)
+    secret, other = tmp_path / "secret", tmp_path / "other"
+    secret.write_text("image of another site")
+    other.mkdir()
+    (other / "0001.png").write_text("image of yet another")
+    (world.folder / "a" / "inside.png").symlink_to(world.folder / "a" / "0000.png")
+    (world.folder / "a" / "link.png").symlink_to(secret)
+    (world.folder / "b").symlink_to(other)
+    (world.folder / "manifest.csv").write_text("path\na/0000.png\na/inside.png\na/link.png\nb/0001.png\n")
+    world.create()
+    world.work_all()
+
+    found = world.snapshot()
+    assert found.state is ImportState.SUCCEEDED
+    assert [failure.path for failure in found.failures] == ["a/link.png", "b/0001.png"]
+    assert {failure.error.message for failure in found.failures} == {"the file is a link that leads out of the folder"}
+    assert list(world.stored) == [b"image 0"]
+
+
+def test_a_list_that_is_a_link_to_somewhere_else_fails_the_import(world: ImportWorld, tmp_path: Path) -> None:
+    world.folder = tmp_path / "images"
+    world.folder.mkdir()
+    (tmp_path / "passwords").write_text("root:planted\n")
+    (world.folder / "manifest.csv").symlink_to(tmp_path / "passwords")
+    world.create()
+    world.work_all()
+
+    outcome = world.snapshot().outcome
+    assert outcome is not None
+    assert outcome.error is not None
+    assert outcome.error.message == "manifest.csv is a link that leads out of the folder"
+
+
+def test_what_is_no_file_is_a_bad_file_and_does_not_hold_the_worker_up(world: ImportWorld) -> None:
+    os.mkfifo(world.folder / "pipe.png")
+    with pytest.raises(InvalidImageError, match="no regular file"):
+        read_inside(world.folder / "pipe.png", world.folder, limit=100)
+    with pytest.raises(InvalidImageError, match="cannot be read"):
+        read_inside(world.folder / "gone.png", world.folder, limit=100)
 
 
 def test_a_cancelled_import_does_nothing_more(world: ImportWorld) -> None:
