@@ -1,6 +1,7 @@
-"""A worker's sign of life: a file in its home that it writes anew every two seconds while it can take tasks."""
+"""A worker's signs of life: files in its home that it writes anew every two seconds while it can do its work."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -12,9 +13,9 @@ STALE_SECONDS = 15.0
 
 
 def beat(file: Path) -> None:
-    """Give a sign of life of this process."""
+    """Give a sign of life of this process; several may do so in one file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps({"pid": os.getpid()}), "utf-8")
     temporary.chmod(PRIVATE_FILE)
     temporary.replace(file)
@@ -40,3 +41,15 @@ def check_heartbeat(file: Path, *, worker: str) -> int:
         message = f"the {worker} has given no sign of life for {age:.0f} s: it hangs, or the queue does not answer"
         raise BackendUnavailableError(message, metadata=metadata)
     return pid
+
+
+def check_store_heartbeat(file: Path) -> None:
+    """Return if the vector store has lately answered a worker.
+
+    Raises:
+        BackendUnavailableError: If it has not.
+    """
+    age = time.time() - file.stat().st_mtime if file.exists() else math.inf
+    if age > STALE_SECONDS:
+        message = f"the vector store has not answered for {STALE_SECONDS:g} s: the worker's log names the cause"
+        raise BackendUnavailableError(message, metadata={"backend": "qdrant"})

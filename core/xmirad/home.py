@@ -79,6 +79,10 @@ class Home:
         """Where a worker gives signs of life; `worker` is `explainer` or `indexer`."""
         return self.run / f"{worker}.heartbeat"
 
+    def store_heartbeat(self, worker: str) -> Path:
+        """Return the file that a worker of a kind writes as long as the vector store answers it."""
+        return self.heartbeat(f"{worker}-store")
+
     def prepare(self) -> None:
         """Create the folders that are missing, closed to other users (0700).
 

@@ -1,7 +1,6 @@
 """Runs the Celery worker: a parent that hands out tasks, and processes of one model thread each."""
 
 import json
-import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -16,13 +15,12 @@ from xmirad.models.torch_embedder import require_torch, start_torch
 from xmirad.observability.logs import configure_logging
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
-from xmirad.queue.connection import say_if_unavailable
 from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import ASSESS, FILL
 from xmirad.queue.running import run_task
 from xmirad.queue.task_figures import Ended
-from xmirad.queue.worker_monitoring import monitored
+from xmirad.queue.worker_monitoring import configure_worker_logging, monitored
 from xmirad.queue.workers import WorkerKind, worker_name
 from xmirad.settings import Settings
 from xmirad.types import BackboneKind
@@ -69,7 +67,6 @@ def run_worker(settings: Settings) -> None:
         "--loglevel=WARNING",
     ]
     configure_logging(settings.logging)
-    say_if_unavailable(url)
     with monitored(settings, process=PROCESS, name=name, url=url):
         app.worker_main(command)
 
@@ -92,7 +89,7 @@ class Worker:
             self._run(FILL, queue, lambda: tasks.fill(self._made_parts(), document), task)
 
         def assess(task: Any, **document: Any) -> None:  # noqa: ANN401 - Celery's own class, JSON
-            self._run(ASSESS, QueueName.BACKGROUND, lambda: tasks.assess(self._made_parts(), document), task)
+            self._run(ASSESS, QueueName.FIDELITY, lambda: tasks.assess(self._made_parts(), document), task)
 
         self._app.task(name=FILL, bind=True)(fill)
         self._app.task(name=ASSESS, bind=True)(assess)
@@ -105,9 +102,7 @@ class Worker:
         keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
 
     def _set_up_logging(self, **_: object) -> None:
-        configure_logging(self._settings.logging)
-        for library in ("celery", "kombu"):  # a line for every task, without what it was about
-            logging.getLogger(library).setLevel(logging.WARNING)
+        configure_worker_logging(self._settings.logging)
 
     def _begin_process(self, **_: object) -> None:
         os.nice(NICENESS)

@@ -74,6 +74,14 @@ class Parts:
         """
         return asyncio.run(self._advance(task))
 
+    def ping_store(self) -> None:
+        """Ask the vector store for a sign of life.
+
+        Raises:
+            BackendUnavailableError: If it does not answer.
+        """
+        self._machinery.store.ping()
+
     def imports(self) -> ImportStore:
         """Return the records of imports."""
         return ImportStore(self._machinery.blobs)

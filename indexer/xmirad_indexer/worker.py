@@ -1,6 +1,5 @@
 """Runs the Celery worker: a parent that hands out tasks, and processes with decoders and a model each."""
 
-import logging
 import os
 from typing import Any
 
@@ -9,16 +8,17 @@ from celery.signals import setup_logging, worker_process_init
 
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, InvalidRequestError
 from xmirad.explanations.ports import QueueName
+from xmirad.heartbeat import beat
 from xmirad.home import Home
 from xmirad.observability.logs import configure_logging
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
-from xmirad.queue.connection import say_if_unavailable
+from xmirad.queue.backend_watch import BackendWatch
 from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import INDEX
 from xmirad.queue.running import run_task
-from xmirad.queue.worker_monitoring import monitored
+from xmirad.queue.worker_monitoring import configure_worker_logging, monitored
 from xmirad.queue.workers import WorkerKind, worker_name
 from xmirad.settings import Settings, StoreKind
 from xmirad.site_key import load_site_key
@@ -51,7 +51,6 @@ def run_worker(settings: Settings) -> None:
     worker.add_tasks()
     worker.connect_signals()
     configure_logging(settings.logging)
-    say_if_unavailable(url)
     name = worker_name(PROCESS)
     command = [
         "worker",
@@ -116,10 +115,11 @@ class Worker:
         keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
 
     def _set_up_logging(self, **_: object) -> None:
-        configure_logging(self._settings.logging)
-        for library in ("celery", "kombu"):  # a line for every task, without what it was about
-            logging.getLogger(library).setLevel(logging.WARNING)
+        configure_worker_logging(self._settings.logging)
 
     def _begin_process(self, **_: object) -> None:
         os.nice(NICENESS)
         self._parts = Parts(self._settings, self._app, self._url)
+        # Not in the parent, which forks: gRPC, that Qdrant is asked by, must not have been at work before.
+        file = Home(self._settings.home).store_heartbeat(PROCESS)
+        BackendWatch(self._parts.ping_store, backend="qdrant", answered=lambda: beat(file)).start()

@@ -1,5 +1,6 @@
 """Redis is away when processes start, and later: each says so, goes on trying, and finds it again by itself."""
 
+import json
 import os
 import subprocess
 import sys
@@ -77,6 +78,7 @@ def worker(kind: WorkerKind, home: Path, valkey: ValkeyServer) -> Iterator[subpr
         "XMIRAD_STORE__KIND": "qdrant",
         "XMIRAD_STORE__URL": f"http://127.0.0.1:{free_port()}",
         "XMIRAD_SITE_KEY_FILE": str(key),
+        "XMIRAD_LOGGING__FORMAT": "json",
     }
     clean = {key: value for key, value in os.environ.items() if not key.startswith("XMIRAD_")}
     with (home / "worker.log").open("wb") as log:
@@ -97,10 +99,24 @@ def test_a_worker_that_starts_before_redis_says_so_and_works_when_it_is_there(
 ) -> None:
     home = tmp_path / "home"
     heartbeat = Home(home).heartbeat(kind)
+
+    def said(event: str, backend: str) -> int:
+        lines = [json.loads(line) for line in (home / "worker.log").read_text().splitlines() if line.startswith("{")]
+        return sum((line["event"], line.get("backend")) == (event, backend) for line in lines)
+
     with worker(kind, home, valkey) as process:
-        wait_for(lambda: "queue.not_available" in (home / "worker.log").read_text(), seconds=CHANGE_SECONDS)
+        wait_for(lambda: said("backend.not_available", "queue") == 1, seconds=CHANGE_SECONDS)
         assert not heartbeat.exists()
         valkey.start()
         wait_for(lambda: bool(queue_status(valkey.connect()).workers), seconds=CHANGE_SECONDS)
         wait_for(heartbeat.exists, seconds=CHANGE_SECONDS)
+        wait_for(lambda: said("backend.available", "queue") == 1, seconds=CHANGE_SECONDS)
+        valkey.kill()
+        wait_for(lambda: said("backend.not_available", "queue") == 2, seconds=CHANGE_SECONDS)
+        valkey.start()
+        wait_for(lambda: said("backend.available", "queue") == 2, seconds=CHANGE_SECONDS)
         assert process.poll() is None
+        if kind is WorkerKind.INDEXER:
+            assert said("backend.not_available", "qdrant") >= 1
+            assert not Home(home).store_heartbeat(kind).exists()
+    assert '"logger": "celery.worker.consumer' not in (home / "worker.log").read_text()

@@ -14,7 +14,7 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from support.live_service import free_port
-from xmirad.heartbeat import beat
+from xmirad.heartbeat import STALE_SECONDS, beat
 from xmirad.home import Home
 from xmirad.supervisor.announcement import Announcement, announce
 
@@ -94,11 +94,21 @@ def test_where_nothing_answers_nothing_is_healthy(tmp_path: Path) -> None:
     assert check("retrieval", tmp_path, XMIRAD_SERVER__ADDRESS=address) == 1
 
 
-@pytest.mark.parametrize("worker", ["explainer", "indexer"])
-def test_a_worker_is_healthy_while_it_gives_signs_of_life(tmp_path: Path, worker: str) -> None:
-    assert check(worker, tmp_path) == 1
-    beat(tmp_path / "run" / f"{worker}.heartbeat")
-    assert check(worker, tmp_path) == 0
+def test_an_explainer_is_healthy_while_it_gives_signs_of_life(tmp_path: Path) -> None:
+    assert check("explainer", tmp_path) == 1
+    beat(Home(tmp_path).heartbeat("explainer"))
+    assert check("explainer", tmp_path) == 0
+
+
+def test_an_indexer_is_healthy_while_it_and_its_vector_store_give_signs_of_life(tmp_path: Path) -> None:
+    beat(Home(tmp_path).heartbeat("indexer"))
+    assert check("indexer", tmp_path) == 1
+    store = Home(tmp_path).store_heartbeat("indexer")
+    beat(store)
+    assert check("indexer", tmp_path) == 0
+    old = time.time() - 2 * STALE_SECONDS
+    os.utime(store, (old, old))
+    assert check("indexer", tmp_path) == 1
 
 
 def test_a_check_needs_neither_celery_nor_a_model(tmp_path: Path) -> None:
@@ -109,7 +119,8 @@ def test_a_check_needs_neither_celery_nor_a_model(tmp_path: Path) -> None:
         "import atexit; atexit.register(lambda: print([name for name in heavy if name in sys.modules])); "
         "app()"
     )
-    beat(tmp_path / "run" / "indexer.heartbeat")
+    beat(Home(tmp_path).heartbeat("indexer"))
+    beat(Home(tmp_path).store_heartbeat("indexer"))
     run = subprocess.run(
         [sys.executable, "-c", program], env={"XMIRAD_HOME": str(tmp_path)}, capture_output=True, text=True, check=True
     )

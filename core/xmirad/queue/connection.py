@@ -1,6 +1,5 @@
 """Connections to the Redis or Valkey server, and what is raised when it fails."""
 
-import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ MESSAGES = {
     CREDENTIALS_REFUSED: "the queue's server refuses the password: see queue.url and queue.password_file",
     CERTIFICATE_REFUSED: "the certificate of the queue's server is not trusted: see queue.ca_file",
 }
-logger = logging.getLogger(__name__)
 
 Server = Any  # redis types every answer as one that may have to be awaited
 
@@ -58,16 +56,6 @@ def available() -> Iterator[None]:
             metadata={"backend": "queue"} | ({"cause": cause} if cause else {}),
             retry_delay_seconds=RETRY_SECONDS,
         ) from error
-
-
-def say_if_unavailable(url: str) -> None:
-    """Log what is wrong with the server, for a worker that goes on trying without a word."""
-    try:
-        with available():
-            connect_impatiently(url).ping()
-    except BackendUnavailableError as error:
-        cause = error.metadata.get("cause", "")
-        logger.warning("queue.not_available", extra={"reason": error.reason, "cause": cause, "backend": "queue"})
 
 
 def _cause(error: BaseException | None) -> str:

@@ -11,19 +11,30 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from xmirad import __version__
 from xmirad.errors import BackendUnavailableError
+from xmirad.observability.logs import configure_logging
 from xmirad.observability.process_metrics import metrics_page, show_process, written_folders
 from xmirad.observability.tracing import start_tracing, stop_tracing
+from xmirad.queue.backend_watch import watched_queue
 from xmirad.queue.connection import connect_impatiently
 from xmirad.queue.workers import WorkerKind, WorkerRoll
-from xmirad.settings import Settings
+from xmirad.settings import LoggingSettings, Settings
 
 PAGE_BYTES = 4096
+QUIET = {"celery": logging.WARNING, "kombu": logging.WARNING, "celery.worker.consumer": logging.CRITICAL}
+"""Libraries with a line for every task or for every attempt to connect, without what it is about."""
 _log = logging.getLogger(__name__)
+
+
+def configure_worker_logging(settings: LoggingSettings) -> None:
+    """Send the log lines of this worker to one stream, and quiet its libraries."""
+    configure_logging(settings)
+    for library, level in QUIET.items():
+        logging.getLogger(library).setLevel(level)
 
 
 @contextmanager
 def monitored(settings: Settings, *, process: WorkerKind, name: str, url: str) -> Iterator[None]:
-    """Serve the metrics page of the parent for the length of the block, and connect heartbeat and traces.
+    """Serve the metrics page of the parent for the length of the block, connect heartbeat and traces, watch the queue.
 
     What its processes measure is added up on the queue's server, and shown by the retrieval service.
 
@@ -49,7 +60,7 @@ def monitored(settings: Settings, *, process: WorkerKind, name: str, url: str) -
     registry = CollectorRegistry()
     show_process(registry, process=process, folders=written_folders(settings))
     show_worker(registry)
-    with metrics_page(registry, settings.metrics):
+    with metrics_page(registry, settings.metrics), watched_queue(url):
         yield
 
 
@@ -70,6 +81,7 @@ class Heartbeat:
         """Speak for the worker of a name, on the server at a URL."""
         self._name = name
         self._roll = WorkerRoll(connect_impatiently(url))
+        self._is_announced = True
 
     def connect_signals(self) -> None:
         """Have Celery call it."""
@@ -79,14 +91,22 @@ class Heartbeat:
     def _beat(self, **_: object) -> None:
         try:
             self._roll.beat(self._name)
+            self._is_announced = True
         except BackendUnavailableError as error:
-            _log.warning("worker.not_announced", extra={"reason": error.reason})
+            if self._is_announced:
+                _log.warning("worker.not_announced", extra=_why(error))
+            self._is_announced = False
 
     def _leave(self, **_: object) -> None:
         try:
             self._roll.leave(self._name)
         except BackendUnavailableError as error:  # it is forgotten within seconds anyway
-            _log.warning("worker.not_announced", extra={"reason": error.reason})
+            _log.warning("worker.not_announced", extra=_why(error))
+
+
+def _why(error: BackendUnavailableError) -> dict[str, str]:
+    cause, backend = error.metadata.get("cause", ""), error.metadata.get("backend", "")
+    return {"reason": error.reason, "backend": backend, "cause": cause}
 
 
 def _children() -> list[str]:
