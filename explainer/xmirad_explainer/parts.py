@@ -19,6 +19,7 @@ from xmirad.models.torch_embedder import load_torch_embedder
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import connect
 from xmirad.queue.dead_letters import Attempts, DeadLetters
+from xmirad.queue.losses import Losses
 from xmirad.queue.task_figures import TaskFigures
 from xmirad.queue.task_queue import RedisTaskQueue
 from xmirad.settings import Settings
@@ -38,6 +39,7 @@ class Parts:
     board: RedisBoard
     queue: RedisTaskQueue
     attempts: Attempts
+    losses: Losses
     dead_letters: DeadLetters
     figures: TaskFigures
     failpoint: Failpoint
@@ -62,6 +64,7 @@ def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
         board=board,
         queue=queue,
         attempts=Attempts(server),
+        losses=Losses(server, longest_seconds=2 * settings.queue.task_seconds),
         dead_letters=DeadLetters(server, app),
         figures=TaskFigures(server),
         failpoint=Failpoint(settings.failpoint),

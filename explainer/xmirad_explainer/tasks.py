@@ -14,6 +14,7 @@ from xmirad.queue.task_figures import Ended, TaskOutcome
 from xmirad_explainer.parts import Parts
 
 LOST = "WORKER_LOST"
+BROKE = "WORKER_BROKE"
 _log = logging.getLogger(__name__)
 
 
@@ -31,20 +32,31 @@ def fill(parts: Parts, document: dict[str, Any]) -> Ended:
         # Who came in between was told that the task waits already.
         if not parts.board.is_wanted(task.entry.location):
             return Ended(TaskOutcome.NOT_WANTED)
+    location = task.entry.location
+    lost = parts.losses.begin(location, task.key)
     attempt = parts.attempts.begin(task.key)
-    if attempt > parts.most_attempts:
-        _give_up(parts, task, document, attempt - 1)
-        return Ended(TaskOutcome.GIVEN_UP, attempt)
+    failed = max(lost, attempt - 1)
+    try:
+        if failed >= parts.most_attempts:
+            _give_up(parts, task, document, attempts=failed, cause=LOST)
+            return Ended(TaskOutcome.GIVEN_UP, attempt)
+        return Ended(_filled(parts, task, document, attempt), attempt)
+    finally:
+        parts.losses.end(location, task.key)
+
+
+def _filled(parts: Parts, task: FillTask, document: dict[str, Any], attempt: int) -> TaskOutcome:
+    """Compute a chunk, and say what came of it."""
     outcome = TaskOutcome.DONE
     try:
         parts.failpoint.reach(FailpointName.IN_FILL)
         parts.filler.fill(task.entry, task.chunk)
+        parts.losses.clear(task.entry.location)
         parts.completion.after_chunk(task.entry, task.chunk)
     except SoftTimeLimitExceeded:
         _log.warning("chunk.out_of_time")
-        parts.queue.release(task.queue, task.key)
-        parts.queue.fill(task.entry, [task.chunk], queue=task.queue)
-        return Ended(TaskOutcome.OUT_OF_TIME, attempt)
+        _try_again(parts, task)
+        return TaskOutcome.OUT_OF_TIME
     except BackendUnavailableError:
         parts.attempts.clear(task.key)  # it is not the image that fails
         parts.queue.release(task.queue, task.key)
@@ -53,9 +65,16 @@ def fill(parts: Parts, document: dict[str, Any]) -> Ended:
         _log.warning("chunk.failed", extra={"reason": error.reason})
         parts.completion.fail_entry(task.entry, error)
         outcome = TaskOutcome.FAILED
+    except Exception:  # noqa: BLE001 - whatever a network can raise; tried again, then given up
+        _log.exception("chunk.broke")
+        if attempt < parts.most_attempts:
+            _try_again(parts, task)
+        else:
+            _give_up(parts, task, document, attempts=attempt, cause=BROKE)
+        return TaskOutcome.FAILED
     parts.attempts.clear(task.key)
     parts.queue.release(task.queue, task.key)
-    return Ended(outcome, attempt)
+    return outcome
 
 
 def assess(parts: Parts, document: dict[str, Any]) -> Ended:
@@ -65,7 +84,7 @@ def assess(parts: Parts, document: dict[str, Any]) -> Ended:
         BackendUnavailableError: If a store or the queue fails. The attempt does not count.
     """
     task = AssessTask.from_document(document)
-    parts.queue.release(QueueName.BACKGROUND, task.key)
+    parts.queue.release(QueueName.FIDELITY, task.key)
     attempt = parts.attempts.begin(task.key)
     if attempt > parts.most_attempts:
         _log.warning("assessment.given_up")
@@ -90,12 +109,22 @@ def assess(parts: Parts, document: dict[str, Any]) -> Ended:
     return Ended(outcome, attempt)
 
 
-def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], attempts: int) -> None:
-    parts.dead_letters.add(task.key, task=FILL, payload=document, reason=LOST, attempts=attempts)
+def _try_again(parts: Parts, task: FillTask) -> None:
+    """Publish a task once more; its attempt stays counted."""
+    parts.queue.release(task.queue, task.key)
+    parts.queue.fill(task.entry, [task.chunk], queue=task.queue)
+
+
+def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], *, attempts: int, cause: str) -> None:
+    """Give up a whole entry: what one chunk does to a worker, the others do too."""
+    parts.dead_letters.add(task.key, task=FILL, payload=document, reason=cause, attempts=attempts)
     error = InternalError(
-        f"computing it ended its worker {attempts} times", metadata={"attempts": str(attempts), "cause": LOST}
+        f"computing it failed or ended its worker {attempts} times",
+        metadata={"attempts": str(attempts), "cause": cause},
     )
     parts.completion.fail_entry(task.entry, error)
+    parts.board.stop_filling(task.entry.location)
     # Whoever asks again begins anew with every chunk, also with those that were being computed just now.
+    parts.losses.clear(task.entry.location)
     parts.attempts.clear(*(replace(task, chunk=chunk).key for chunk in range(len(task.entry.chunks))))
     parts.queue.release(task.queue, task.key)

@@ -52,6 +52,10 @@ class FakeBoard(Breakable):
         self.check()
         self.warming.add(location)
 
+    def stop_filling(self, location: str) -> None:
+        self.check()
+        self.warming.discard(location)
+
     def is_wanted(self, location: str) -> bool:
         self.check()
         return bool(self.waiting[location]) or location in self.warming

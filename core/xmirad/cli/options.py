@@ -18,6 +18,15 @@ class MethodName(StrEnum):
     ACTIVATION = "activation"
 
 
+class FillName(StrEnum):
+    """What a hidden window shows; an image of the caller's own cannot be sent."""
+
+    ZERO = "zero"
+    BLACK = "black"
+    MEAN = "mean"
+    BLUR = "blur"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Archive = Annotated[str, typer.Option("--archive", "-a", help="Name of the archive.", autocompletion=archive_names)]
 ArchiveArgument = Annotated[

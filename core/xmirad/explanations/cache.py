@@ -91,6 +91,15 @@ class OcclusionCache:
                 last = location
                 yield location
 
+    def exists(self, location: str) -> bool:
+        """Return whether anything of an entry is there."""
+        return next(iter(self._blobs.list(location)), None) is not None
+
+    def is_orphan(self, location: str) -> bool:
+        """Return whether an entry belongs to an item's image that is deleted."""
+        image = location.split("/")[1]
+        return not self.exists(f"inputs/{image}/")
+
     def stored_bytes(self, location: str) -> int:
         """Return how many bytes an entry takes, by reading it; slow."""
         return sum(len(self._blobs.get(key)) for key in list(self._blobs.list(location)))

@@ -18,14 +18,16 @@ class Evictor:
         self._budget = budget_bytes
 
     def reconcile(self) -> None:
-        """Note what the board does not know of, by listing the cache; slow.
+        """Note what the board does not know of, and delete what belongs to no image any more, by listing; slow.
 
         Raises:
             BackendUnavailableError: If the blob store or the board fails.
         """
         known = {location for location, _ in self._board.least_recently_used()}
         for location in self._cache.locations():
-            if location not in known:
+            if self._cache.is_orphan(location):
+                self._cache.delete(location)
+            elif location not in known:
                 self._board.touch(location, size_bytes=self._cache.stored_bytes(location))
 
     def evict(self) -> int:
@@ -40,9 +42,13 @@ class Evictor:
         excess = sum(size for _, size in entries) - self._budget
         evicted = 0
         for location, size in entries:
+            if excess > 0 and not self._cache.exists(location):  # deleted with its image
+                self._board.forget(location)
+                excess -= size
+        for location, size in entries:
             if excess <= 0:
                 break
-            if self._board.subscribers(location):
+            if self._board.subscribers(location) or not self._cache.exists(location):
                 continue
             self._cache.delete(location)
             excess -= size

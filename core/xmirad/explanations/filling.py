@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xmirad.errors import InvalidRequestError
+from xmirad.errors import InvalidRequestError, ItemNotFoundError
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.images import ExplanationImages
@@ -61,12 +61,27 @@ class ChunkFiller:
             raise InvalidRequestError(f"chunk must be 0 to {highest}", field="chunk", metadata={"highest": highest})
         if self._cache.has(entry, number):
             return False
+        self._require_image(entry)
         embedder = self._embedder_of(entry.model)
         prepared = self._prepare(entry, embedder)
         chunk = entry.chunks[number]
         batches = prepared.masker.batches(prepared.windows[chunk.start : chunk.stop])
         masked = np.concatenate([embedder.embed_normalized(batch) for batch in batches])
-        return self._cache.put(entry, number, encode(masked, prepared.unmasked, entry.codec))
+        is_stored = self._cache.put(entry, number, encode(masked, prepared.unmasked, entry.codec))
+        self._require_image(entry)
+        return is_stored
+
+    def _require_image(self, entry: OcclusionEntry) -> None:
+        """Leave nothing of an image behind that was deleted meanwhile.
+
+        Raises:
+            ItemNotFoundError: If it was.
+        """
+        if self._images.has_input(entry.image, entry.preprocessing, is_query=entry.is_query):
+            return
+        self._prepared.pop(entry.location, None)
+        self._cache.delete(entry.location)
+        raise ItemNotFoundError("the image was deleted meanwhile", field="item", metadata={"image": entry.image})
 
     def _prepare(self, entry: OcclusionEntry, embedder: BackboneEmbedder) -> _Prepared:
         prepared = self._prepared.get(entry.location)

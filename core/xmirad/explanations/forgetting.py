@@ -45,14 +45,6 @@ class Forgetter:
         """
         return self._delete_where(lambda asked: asked.request.archive == archive and bool(_items(asked) & items))
 
-    def delete_of_archive(self, archive: str) -> int:
-        """Delete the explanations of an archive; return how many.
-
-        Raises:
-            BackendUnavailableError: If the blob store fails.
-        """
-        return self._delete_where(lambda asked: asked.request.archive == archive)
-
     def _delete_where(self, is_meant: Callable[[Asked], bool]) -> int:
         found = [asked for asked in self._all() if is_meant(asked)]
         for asked in found:

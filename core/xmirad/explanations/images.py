@@ -1,6 +1,5 @@
 """The images of a pair: items of archives, and queries, which are kept for as long as they are explained."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
 from xmirad.catalog.images import ImageBlobs, npy_bytes, read_array
 from xmirad.errors import EmbeddingCorruptError, ExplanationNotFoundError, ItemNotFoundError
+from xmirad.explanations.sealing import sealed, unsealed
 from xmirad.types import Float32Array, ImageGeometry, UInt8Array
 
 Array = TypeVar("Array")
@@ -22,7 +22,7 @@ class QueryRecord:
 
     Attributes:
         geometry: How the model's input was made from the original, or None for a vector.
-        create_time: When it was stored first, in seconds since 1970.
+        create_time: When it was stored last, in seconds since 1970.
     """
 
     geometry: ImageGeometry | None
@@ -52,6 +52,11 @@ class ExplanationImages:
             raise EmbeddingCorruptError("a stored query is no image", metadata={"image": image})
         return array
 
+    def has_input(self, image: str, preprocessing: str, *, is_query: bool) -> bool:
+        """Return whether a model input is still there."""
+        find = keys.query_input if is_query else keys.model_input
+        return self._blobs.exists(find(image, preprocessing))
+
     def embedding(self, image: str, model: str, *, is_query: bool) -> Float32Array:
         """Return the embedding, float32 `[D]`, unit.
 
@@ -67,10 +72,13 @@ class ExplanationImages:
         return array
 
     def put_query(self, digest: str, *, model: str, embedding: Float32Array, geometry: ImageGeometry | None) -> None:
-        """Keep what every kind of query has; the record comes last and says that the query is there."""
+        """Keep what every kind of query has; the record comes last and says that the query is there, and since when.
+
+        A query that is kept already is kept anew.
+        """
         self._blobs.put(keys.query_embedding(digest, model), npy_bytes(embedding))
         record = QueryRecord(geometry, self._clock())
-        self._blobs.put(keys.query_record(digest), json.dumps(asdict(record)).encode(), if_absent=True)
+        self._blobs.put(keys.query_record(digest), sealed(asdict(record)))
 
     def put_query_pixels(self, digest: str, *, preprocessing: str, pixels: UInt8Array, picture: bytes) -> None:
         """Keep a query's model input and a picture of all of it for display, PNG, without header."""
@@ -81,9 +89,12 @@ class ExplanationImages:
         """Return what is known of a query.
 
         Raises:
-            ExplanationNotFoundError: If it is not kept any more.
+            ExplanationNotFoundError: If it is not kept any more, or what is kept cannot be read.
         """
-        document = json.loads(self._get(keys.query_record(digest)))
+        try:
+            document = unsealed(self._get(keys.query_record(digest)))
+        except EmbeddingCorruptError as error:
+            raise ExplanationNotFoundError("what is kept of the query cannot be read", field="query") from error
         geometry = document["geometry"]
         return QueryRecord(geometry and ImageGeometry(**geometry), document["create_time"])
 

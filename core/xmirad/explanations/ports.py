@@ -79,6 +79,10 @@ class Board(Protocol):
         """Note that an entry is to be filled for so long although no explanation waits for it (warming)."""
         ...
 
+    def stop_filling(self, location: str) -> None:
+        """Take `keep_filling` back."""
+        ...
+
     def is_wanted(self, location: str) -> bool:
         """Return whether an explanation, or warming, waits for a cache entry."""
         ...

@@ -62,7 +62,7 @@ class ExplanationStore:
         return self._put(request.explanation, attempt, REQUEST, document, if_absent=True)
 
     def asked(self, explanation: str) -> Asked:
-        """Return the latest attempt.
+        """Return the latest attempt; one whose request cannot be read counts as absent.
 
         Raises:
             ExplanationNotFoundError: If there is none.
@@ -70,9 +70,13 @@ class ExplanationStore:
         attempts = {int(key.split("/")[2]) for key in self._blobs.list(keys.explanation(explanation))}
         for attempt in sorted(attempts, reverse=True):
             document = self._get(explanation, attempt, REQUEST)
-            if document is not None:
+            if document is None:
+                continue
+            try:
                 request = ExplanationRequest.from_document(document["request"])
                 return Asked(request, attempt, QueueName(document["queue"]), document["create_time"])
+            except (ValueError, KeyError, TypeError):
+                _log.warning("explanation.unreadable", exc_info=True)
         message = "there is no such explanation"
         raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
 

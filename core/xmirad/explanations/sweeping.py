@@ -83,36 +83,54 @@ class Sweeper:
         """
         if not self._board.lease(LEASE, self._holder, seconds=LEASE_SWEEPS * self._retention.sweep):
             return False
-        in_use = set()
-        for explanation in list(self._store.explanations()):
-            try:
-                query = self._look_after(explanation)
-            except ExplanationNotFoundError:
-                self._store.delete(explanation)  # what a deletion cut short has left
-                continue
-            if query:
-                in_use.add(query)
-        self._drop_queries(in_use)
+        self._look_after_all(self._bring_forward)
         if self._sweeps % SWEEPS_BETWEEN_LISTINGS == 0:
             self._evictor.reconcile()
         self._sweeps += 1
         self._evictor.evict()
         return True
 
-    def _look_after(self, explanation: str) -> str:
+    def expire(self) -> None:
+        """Delete what has expired, and nothing else: all that can be done, and must be, while there is no queue.
+
+        May be done by several processes at once.
+
+        Raises:
+            BackendUnavailableError: If the blob store fails.
+        """
+        self._look_after_all(self._expiry_of_finished)
+
+    def _look_after_all(self, expiry_of: Callable[[Asked], float]) -> None:
+        in_use, seen = set(), set()
+        for explanation in list(self._store.explanations()):
+            try:
+                asked = self._store.asked(explanation)
+                seen.add((explanation, asked.attempt))
+                query = self._look_after(asked, expiry_of)
+            except ExplanationNotFoundError:
+                self._store.delete(explanation)  # what a deletion cut short has left, or nobody can read
+            else:
+                in_use.add(query)
+        self._settled = {key: expiry for key, expiry in self._settled.items() if key in seen}
+        self._drop_queries(in_use)
+
+    def _look_after(self, asked: Asked, expiry_of: Callable[[Asked], float]) -> str:
         """Bring an explanation forward or delete it, and return the digest of its query if that is to be kept."""
-        asked = self._store.asked(explanation)
         query = asked.request.query
         kept = query.digest if query.kind is not ImageKind.ITEM else ""
-        settled = self._settled.get((explanation, asked.attempt)) if self._store.is_finished(asked) else None
-        expiry = settled or self._expiry(asked)
+        settled = self._settled.get((asked.request.explanation, asked.attempt))
+        expiry = settled if settled is not None and self._store.is_finished(asked) else expiry_of(asked)
         if self._clock() >= expiry or (kept and self._is_expired(kept)):
-            self._settled.pop((explanation, asked.attempt), None)
-            self._forgetter.delete(explanation)
+            self._forgetter.delete(asked.request.explanation)
             return ""
         return kept
 
-    def _expiry(self, asked: Asked) -> float:
+    def _expiry_of_finished(self, asked: Asked) -> float:
+        outcome = self._store.outcome(asked)
+        return float("inf") if outcome is None else outcome.finish_time + self._retention.explanations
+
+    def _bring_forward(self, asked: Asked) -> float:
+        """Have what is missing computed, and return when the explanation expires."""
         explanation = asked.request.explanation
         outcome = self._store.outcome(asked)
         if outcome is None:

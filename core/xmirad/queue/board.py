@@ -47,6 +47,11 @@ class RedisBoard:
         with available():
             self._server.set(_key("warming", location), 1, px=int(seconds * 1_000))
 
+    def stop_filling(self, location: str) -> None:
+        """Take `keep_filling` back."""
+        with available():
+            self._server.delete(_key("warming", location))
+
     def is_wanted(self, location: str) -> bool:
         """Return whether an explanation, or warming, waits for a cache entry."""
         with available():

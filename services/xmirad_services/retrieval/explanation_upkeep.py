@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -16,24 +17,30 @@ _log = structlog.get_logger(__name__)
 
 
 async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics, health: HealthReporter) -> None:
-    """Sweep, count and look after the queue until cancelled; without a queue there is nothing to do."""
+    """Sweep, count and look after the queue until cancelled; without a queue only what has expired is swept."""
     parts, swept = explainer.parts, float("-inf")
-    while parts.has_queue:
-        try:
-            entries = await lanes.blobs.run(Priority.BACKGROUND, parts.board.least_recently_used)
-            metrics.set_cache([size for _, size in entries], budget=parts.cache_bytes)
-        except Exception as error:  # noqa: BLE001 - whatever keeps the queue from answering
-            await health.report_explanations(healthy=False, error=as_domain_error(error))
-        else:
-            await health.report_explanations(healthy=True)
-            if time.monotonic() - swept >= parts.sweep_seconds:
-                swept = time.monotonic()
-                await _sweep(explainer, lanes)
+    while True:
+        has_queue = parts.has_queue and await _queue_answers(explainer, lanes, metrics, health)
+        if time.monotonic() - swept >= parts.sweep_seconds:
+            swept = time.monotonic()
+            await _sweep(lanes, parts.sweeper.sweep if has_queue else parts.sweeper.expire)
         await asyncio.sleep(min(WATCH_SECONDS, parts.sweep_seconds))
 
 
-async def _sweep(explainer: Explainer, lanes: Lanes) -> None:
+async def _queue_answers(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics, health: HealthReporter) -> bool:
+    parts = explainer.parts
     try:
-        await lanes.blobs.run(Priority.BACKGROUND, explainer.parts.sweeper.sweep)
+        entries = await lanes.blobs.run(Priority.BACKGROUND, parts.board.least_recently_used)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the queue from answering
+        await health.report_explanations(healthy=False, error=as_domain_error(error))
+        return False
+    metrics.set_cache([size for _, size in entries], budget=parts.cache_bytes)
+    await health.report_explanations(healthy=True)
+    return True
+
+
+async def _sweep(lanes: Lanes, sweep: Callable[[], object]) -> None:
+    try:
+        await lanes.blobs.run(Priority.BACKGROUND, sweep)
     except Exception as error:  # noqa: BLE001 - the next sweep goes on
         _log.warning("explanations.not_swept", reason=as_domain_error(error).reason)

@@ -30,6 +30,10 @@ class NoQueue:
         """Refuse."""
         self._refuse()
 
+    def stop_filling(self, location: str) -> None:
+        """Refuse."""
+        self._refuse()
+
     def is_wanted(self, location: str) -> bool:
         """Refuse."""
         self._refuse()

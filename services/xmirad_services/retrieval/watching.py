@@ -14,7 +14,7 @@ POLL_SECONDS = 0.25
 LOOK_SECONDS = 2.0  # without a word of the board, which may have lost everything
 FIDELITY_SECONDS = 180.0
 BEGINNING = "0-0"
-_TOKEN = re.compile(r"\d{1,20}-\d{1,20}")
+_TOKEN = re.compile(r"\d{1,19}-\d{1,19}")  # what 64 bits hold
 
 
 async def watched(

@@ -201,13 +201,6 @@ def test_deleting_an_item_deletes_the_explanations_it_plays_a_part_in(part: str)
     assert state(world, other) is ExplanationState.SUCCEEDED
 
 
-def test_deleting_an_archive_deletes_its_explanations() -> None:
-    world = World()
-    finished(world)
-    assert world.forgetter.delete_of_archive("another") == 0
-    assert world.forgetter.delete_of_archive("chest") == 1
-
-
 def test_a_query_that_is_an_item_stays_with_its_item() -> None:
     world = World()
     world.forgetter.delete(finished(world))

@@ -43,12 +43,14 @@ def explain(
     ),
     contrast: Annotated[str, typer.Option(help="Explain why the result comes before this item or rank.")] = "",
     method: Annotated[options.MethodName, typer.Option(help="How to explain.")] = options.MethodName.OCCLUSION,
-    explained_image: Annotated[ExplainedImage, typer.Option(help="On which image the map lies.")] = (
-        ExplainedImage.RESULT
-    ),
+    explained_image: Annotated[
+        ExplainedImage | None, typer.Option(help="On which image the map lies. Default: result; query with --contrast.")
+    ] = None,
     window: Annotated[int, typer.Option(help="Occlusion: width of a window in pixels.")] = WINDOW,
     stride: Annotated[int, typer.Option(help="Occlusion: distance of the windows in pixels.")] = STRIDE,
-    fill: Annotated[Fill, typer.Option(help="Occlusion: what a hidden window shows.")] = Fill.ZERO,
+    fill: Annotated[options.FillName, typer.Option(help="Occlusion: what a hidden window shows.")] = (
+        options.FillName.ZERO
+    ),
     codec: Annotated[Codec, typer.Option(help="Occlusion: how finely embeddings are kept.")] = Codec.INT8,
     signed: Annotated[bool, typer.Option("--signed", help="Keep what speaks against the match.")] = False,
     form: Annotated[AttentionForm, typer.Option(help="Attention: what the query is compared with.")] = (
@@ -74,7 +76,7 @@ def explain(
         method,
         window=window,
         stride=stride,
-        fill=fill,
+        fill=Fill(fill),
         codec=codec,
         signed=signed,
         form=form,
@@ -90,7 +92,7 @@ def explain(
             source,
             ranked.item(_own_item(source) if is_self else result, "result"),
             method=chosen,
-            explained_image=explained_image,
+            explained_image=explained_image or (ExplainedImage.QUERY if contrast else ExplainedImage.RESULT),
             contrast_item=ranked.item(contrast, "contrast") if contrast else "",
         )
 
