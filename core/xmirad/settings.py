@@ -131,7 +131,7 @@ class QueueSettings(SettingsGroup):
     )
     task_seconds: float = Field(12.0, gt=0, description="How long a task may run before it is stopped.")
     attempts: int = Field(3, ge=1, description="How often a task may fail before its explanation does.")
-    max_waiting: int = Field(20_000, ge=1, description="Waiting tasks beyond which no explanation is taken on.")
+    max_waiting: int = Field(20_000, ge=1, description="Tasks that may wait on one queue; more are refused.")
 
 
 class ExplanationSettings(SettingsGroup):

@@ -117,7 +117,7 @@ class FakeQueue(Breakable):
         self.check()
         tasks = {(queue, entry.location, chunk): entry for chunk in chunks}
         new = {key: entry for key, entry in tasks.items() if key not in self.tasks}
-        if len(self.tasks) + len(tasks) > self.max_waiting:
+        if new and self.waiting(queue) + len(new) > self.max_waiting:
             raise QueueFullError("the queue is full", retry_delay_seconds=1.0)
         self.tasks.update(new)
         return len(new)
@@ -126,6 +126,10 @@ class FakeQueue(Breakable):
         self.check()
         if (explanation, attempt) not in self.assessments:
             self.assessments.append((explanation, attempt))
+
+    def waiting(self, queue: QueueName) -> int:
+        self.check()
+        return sum(where is queue for where, _, _ in self.tasks)
 
     def take(self) -> tuple[OcclusionEntry, int, QueueName] | None:
         """Return the next task, interactive ones first, or None."""

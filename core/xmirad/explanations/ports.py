@@ -12,12 +12,19 @@ class QueueName(StrEnum):
     """Where tasks wait. An explainer empties the first, in the order of the names, before it looks at the second."""
 
     INTERACTIVE = "explain.0.interactive"
-    BACKGROUND = "explain.1.background"
+    FIDELITY = "explain.1.fidelity"
+    """What finished maps are worth: someone may watch for it."""
+    BACKGROUND = "explain.2.background"
     INDEX = "index"
     """Imports, for indexers alone."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "QueueName | None":
+        """Read the name that BACKGROUND had before FIDELITY was there; stored requests may hold it."""
+        return cls.BACKGROUND if value == "explain.1.background" else None
 
-EXPLANATION_QUEUES = (QueueName.INTERACTIVE, QueueName.BACKGROUND)
+
+EXPLANATION_QUEUES = (QueueName.INTERACTIVE, QueueName.FIDELITY, QueueName.BACKGROUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +50,21 @@ class TaskQueue(Protocol):
             How many were not waiting already.
 
         Raises:
-            QueueFullError: If the queue has no room for them; none is published then.
+            QueueFullError: If this queue has no room for those that do not wait already; none is published then.
             BackendUnavailableError: If the queue cannot be reached.
         """
         ...
 
     def assess(self, explanation: str, *, attempt: int) -> None:
-        """Have the fidelity of an explanation's maps computed in the background.
+        """Have the fidelity of an explanation's maps computed, behind maps that someone waits for.
+
+        Raises:
+            BackendUnavailableError: If the queue cannot be reached.
+        """
+        ...
+
+    def waiting(self, queue: QueueName) -> int:
+        """Return how many tasks wait on a queue.
 
         Raises:
             BackendUnavailableError: If the queue cannot be reached.

@@ -78,6 +78,10 @@ class NoQueue:
         """Refuse."""
         self._refuse()
 
+    def waiting(self, queue: QueueName) -> int:
+        """Refuse."""
+        self._refuse()
+
     def _refuse(self) -> NoReturn:
         message = "this service has no explanation queue: start `xmirad up`, or set queue.url"
         raise BackendUnavailableError(message, metadata={"backend": "queue"})

@@ -57,6 +57,31 @@ def test_a_full_queue_leaves_nothing_behind(number: int) -> None:
     assert not any(world.board.waiting.values())
 
 
+def test_what_waits_already_needs_no_room_in_a_full_queue() -> None:
+    world = World(max_waiting=CHUNKS)
+    explanation = world.create()
+    assert world.create() == explanation
+    assert world.create(query=world.item(3)) != explanation  # of the same image
+    world.work()
+    assert len(world.computed) == CHUNKS
+
+
+def test_a_batch_that_shares_an_image_needs_room_for_it_once() -> None:
+    world = World(max_waiting=CHUNKS)
+    requests = [
+        world.request(query=world.query(1), result=world.item(number), explained_image=ExplainedImage.QUERY)
+        for number in range(2, 12)
+    ]
+    assert len(world.creator.create_all(requests, queue=QueueName.INTERACTIVE)) == 10
+
+
+def test_what_is_computed_ahead_takes_no_room_from_readers() -> None:
+    world = World(max_waiting=CHUNKS)
+    world.create(result=world.item(7), queue=QueueName.BACKGROUND)
+    world.create()
+    assert len(world.queue.tasks) == 2 * CHUNKS
+
+
 def test_a_queue_out_of_reach_leaves_nothing_behind() -> None:
     world = World()
     world.board.is_down = world.queue.is_down = True
