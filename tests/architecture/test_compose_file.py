@@ -1,5 +1,6 @@
 """docker-compose.yml and the Dockerfile: what older programs read, what is closed, and what belongs together."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.compose import DOCKERFILE, FILE, PROFILES, compose, image_instructions, is_one_shot, services
 from support.project import ROOT
@@ -63,7 +65,9 @@ def test_a_service_is_closed_where_it_can_be(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
-    assert all(port.startswith("${PUBLISH_ADDRESS:-127.0.0.1}:") for port in service.get("ports", ()))
+    address = "${PUBLISH_ADDRESS:-127.0.0.1}:" if name == "retrieval" else "127.0.0.1:"
+    assert all(port.startswith(address) for port in service.get("ports", ()))
+    assert re.fullmatch(r"\$\{[A-Z]+_MEM_LIMIT:-\d+[mg]\}", service["mem_limit"])
     version = service["image"].partition(":")[2]
     assert version == "${XMIRAD_VERSION:-0.1.0}" or re.match(r"v?\d+\.\d+\.\d+", version)
 
@@ -82,6 +86,25 @@ def test_the_stores_are_reached_from_inside_only() -> None:
         assert "ports" not in services()[name]
         assert services()[name]["networks"] == ["inside"]
     assert compose()["networks"]["inside"]["internal"] is True
+
+
+def test_the_demo_needs_nothing_of_the_folder_of_imports() -> None:
+    for name in ("phantoms", "demo"):
+        assert not [volume for volume in services()[name]["volumes"] if "imports" in volume]
+    assert "phantoms:/data/phantoms:ro" in services()["indexer"]["volumes"]
+    folders = json.loads(services()["indexer"]["environment"]["XMIRAD_IMPORTS__FOLDERS"])
+    assert folders == {"imports": "/data/imports", "phantoms": "/data/phantoms"}
+    assert "/data/phantoms" in DOCKERFILE.read_text()  # a new volume takes its owner from there
+
+
+def test_prometheus_scrapes_every_service_with_a_page_of_ours() -> None:
+    document = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    scraped = {
+        name for job in document["scrape_configs"] for config in job["dns_sd_configs"] for name in config["names"]
+    }
+    assert scraped == {
+        name for name, service in services().items() if "XMIRAD_METRICS__PORT" in service.get("environment", {})
+    }
 
 
 def test_redis_keeps_a_log_evicts_nothing_and_asks_for_a_password() -> None:

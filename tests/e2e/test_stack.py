@@ -62,7 +62,7 @@ def test_a_stranger_is_not_let_in(running: Stack) -> None:
 
 
 def test_what_an_indexer_imports_is_found_and_explained(running: Stack, client: Client) -> None:
-    write_phantoms(running.work / "volumes" / "imports" / "phantoms", images_per_class=3, seed=7)
+    write_phantoms(running.work / "volumes" / "phantoms", images_per_class=3, seed=7)
     client.create_archive("phantoms")
     imported = list(client.watch_import(client.create_import("phantoms", "phantoms").name))[-1]
     assert (imported.state, imported.created) == (ImportState.SUCCEEDED, 9)
