@@ -97,7 +97,7 @@ def test_a_rank_names_an_item_of_the_search(client: FakeExplainingClient, query:
     list(client.upload("chest", uploads))
     names = list(client.archives["chest"])
 
-    _run(query, "2", "--contrast", "1", "--explained-image", "query")
+    _run(query, "2", "--contrast", "1")
 
     asked = _asked(client)
     assert (asked["item"], asked["contrast_item"]) == (names[1], names[0])
@@ -177,3 +177,10 @@ def test_warming_can_be_waited_for(client: FakeExplainingClient) -> None:
 
     assert result.stdout.splitlines() == ["chest: 2 of 2 items complete"]
     assert all(call["max_items"] == 2 for _, call in client.calls)
+
+
+def test_no_image_of_ones_own_can_be_a_fill(client: FakeExplainingClient, query: str) -> None:
+    found = _run(query, ITEM, "--fill", "image")
+
+    assert found.exit_code == 2
+    assert "zero" in found.output
