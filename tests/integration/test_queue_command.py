@@ -14,7 +14,7 @@ from support.valkey import ValkeyServer, valkey_server
 from xmirad.explanations.ports import QueueName
 from xmirad.queue.app import celery_app
 from xmirad.queue.dead_letters import DeadLetters
-from xmirad.queue.payloads import FILL, FillTask
+from xmirad.queue.payloads import FILL, INDEX, FillTask, ImportTask
 from xmirad.queue.task_queue import RedisTaskQueue
 from xmirad.queue.workers import WorkerRoll
 from xmirad.settings import QueueSettings
@@ -81,6 +81,23 @@ def test_dead_letters_are_listed_and_tried_again(server: ValkeyServer, home: Pat
     assert server.connect().llen(QueueName.BACKGROUND) == 1
     assert [letter["key"] for letter in json.loads(_run(home, "dead", "--json").stdout)] == letters[1:]
     assert run_json(home, "queue", "requeue", "--all") == {"requeued": 1}
+
+
+def test_a_step_of_an_import_is_not_tried_again(server: ValkeyServer, home: Path, letters: list[str]) -> None:
+    step = ImportTask("chest", 1, 0)
+    dead = DeadLetters(server.connect(), celery_app(server.url, QueueSettings()))
+    dead.add(step.key, task=INDEX, payload=step.to_document(), reason="WORKER_LOST", attempts=3)
+
+    error = run_json(home, "queue", "requeue", letters[0], step.key, expected_code=2)["error"]
+    assert (error["reason"], error["field"]) == ("FIELD_INVALID", "keys")
+    assert "begin a new import" in error["message"]
+    assert run_json(home, "queue", "status")["dead_letters"] == 3
+
+    done = _run(home, "requeue", "--all")
+    assert "2 tasks wait again" in done.stdout
+    assert "1 tasks of imports stay" in done.stderr
+    assert [letter["key"] for letter in json.loads(_run(home, "dead", "--json").stdout)] == [step.key]
+    assert server.connect().llen(QueueName.INDEX) == 0
 
 
 def test_dead_letters_are_thrown_away_only_by_force(home: Path, letters: list[str]) -> None:

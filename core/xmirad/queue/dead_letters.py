@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Celery
 
+from xmirad.errors import InvalidRequestError
 from xmirad.explanations.ports import QueueName
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import PREFIX, Server, available
@@ -38,6 +39,11 @@ class DeadLetter:
     reason: str
     attempts: int
     time: float
+
+    @property
+    def is_of_import(self) -> bool:
+        """Whether it is a step of an import, which has failed for good with it."""
+        return self.task == INDEX
 
 
 class Attempts:
@@ -103,20 +109,23 @@ class DeadLetters:
         Its explanations have failed and wait no more, so a chunk is filled as warming would fill it.
 
         Raises:
+            InvalidRequestError: If it is a step of an import.
             BackendUnavailableError: If the server cannot be reached.
         """
         letter = next((letter for letter in self.list() if letter.key == key), None)
         if letter is None:
             return False
+        if letter.is_of_import:
+            message = f"the import of {key} has failed for good: begin a new import, which skips what is stored"
+            raise InvalidRequestError(message, field="keys", metadata={"key": key})
         payload = dict(letter.payload)
-        queue = QueueName.INDEX if letter.task == INDEX else QueueName.BACKGROUND
         if letter.task == FILL:
             payload["queue"] = QueueName.BACKGROUND.value
             location = FillTask.from_document(payload).entry.location
             RedisBoard(self._server).keep_filling(location, seconds=ATTEMPTS_SECONDS)
         with available():
             self._server.delete(_ATTEMPTS + key)
-            publish(self._app, letter.task, payload, queue=queue)
+            publish(self._app, letter.task, payload, queue=QueueName.BACKGROUND)
             self._server.hdel(DEAD_LETTERS, key)
         return True
 

@@ -61,10 +61,12 @@ def dead(context: typer.Context, as_json: options.Json = False) -> None:
 
 @app.command("requeue")
 def requeue(context: typer.Context, keys: Keys = None, every: All = False, as_json: options.Json = False) -> None:
-    """Try tasks again that were given up, in the background."""
+    """Try tasks again that were given up, in the background. Those of imports cannot be: begin a new import."""
     output = Output(as_json)
     letters = _dead_letters(context)
-    chosen = _chosen(letters, keys, every)
+    of_imports = {letter.key for letter in letters.list() if letter.is_of_import}
+    chosen = [key for key in _chosen(letters, keys, every) if not (every and key in of_imports)]
+    chosen.sort(key=lambda key: key not in of_imports)  # what is refused, before anything is done
     done = 0
     with meter("Requeuing", len(chosen), output) as progress:
         for key in chosen:
@@ -72,6 +74,8 @@ def requeue(context: typer.Context, keys: Keys = None, every: All = False, as_js
             progress.update(done, 0)
     output.json({"requeued": done})
     output.text(f"{done} tasks wait again")
+    if every and of_imports:
+        output.note(f"{len(of_imports)} tasks of imports stay: begin new imports, then `xmirad queue purge` them")
 
 
 @app.command("purge")
