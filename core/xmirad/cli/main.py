@@ -54,6 +54,14 @@ app.add_typer(config.app, name="config")
 app.add_typer(health.app, name="health")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from xmirad import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -63,14 +71,11 @@ def root(
         typer.Option(help="Where the service is, host:port. Default: the home's service, else a private one."),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error was raised.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Keep the global flags for the command."""
-    if version:
-        from xmirad import __version__
-
-        typer.echo(__version__)
-        raise typer.Exit
     context.obj = GlobalFlags(home=home, address=address, debug=debug)
 
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from support.fake_client import FakeClient
+from xmirad import __version__
 from xmirad.cli.failures import global_flags_first
 from xmirad.cli.main import app
 from xmirad.errors import BackendUnavailableError, InternalError
@@ -54,6 +55,11 @@ def test_every_help_has_examples_or_exit_codes_and_no_terminal_codes(command: li
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
     assert "Usage:" in result.stdout
+
+
+def test_the_version_is_printed_without_a_command() -> None:
+    result = _run("--version")
+    assert (result.exit_code, result.stdout.strip()) == (0, __version__)
 
 
 def test_the_exit_codes_are_documented() -> None:
