@@ -1,6 +1,7 @@
 """What a worker does with a task. Every task may come twice, and any may take its worker with it."""
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -88,6 +89,9 @@ def assess(parts: Parts, document: dict[str, Any]) -> Ended:
     attempt = parts.attempts.begin(task.key)
     if attempt > parts.most_attempts:
         _log.warning("assessment.given_up")
+        parts.attempts.clear(task.key)
+        with suppress(ExplanationNotFoundError):
+            parts.completion.leave_unassessed(task.explanation, attempt=task.attempt, reason=LOST)
         return Ended(TaskOutcome.GIVEN_UP, attempt)
     outcome = TaskOutcome.DONE
     try:
@@ -104,7 +108,7 @@ def assess(parts: Parts, document: dict[str, Any]) -> Ended:
         raise
     except XmiradError as error:
         _log.warning("assessment.failed", extra={"reason": error.reason})
-        return Ended(TaskOutcome.FAILED, attempt)
+        outcome = TaskOutcome.FAILED
     parts.attempts.clear(task.key)
     return Ended(outcome, attempt)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_until
+from support.models import lite0_artifact
+from xmirad.blobs import keys
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.scoring import entries_of
 from xmirad.explanations.watching import Snapshot
@@ -50,6 +52,21 @@ def test_a_map_sharpens_until_it_is_exact_and_then_gets_its_fidelity(live: LiveE
     assert len(fidelity.controls) == 9
     kinds = [event.fields["kind"] for event in live.watcher.events(explanation, after="")]
     assert kinds.index("preview") < kinds.index("state") < kinds.index("fidelity")
+
+
+def test_maps_whose_assessment_fails_or_is_given_up_are_settled_without_fidelity(live: LiveExplainer) -> None:
+    live.start_worker()
+    first, second, third, result = (live.image(number) for number in (1, 3, 4, 2))
+    live.wait(live.create(live.request(first, result, SMALL)), _succeeded)
+    live.stop_worker()
+    killing, failing = (live.create(live.request(query, result, SMALL)) for query in (second, third))
+    live.server.set(f"xmirad:attempts:assess/{killing}/1", live.parts.most_attempts)
+    live.blobs.delete(keys.model_input(result.digest, lite0_artifact().preprocessing.digest))
+
+    live.start_worker()
+
+    reasons = [live.wait(each, lambda snapshot: snapshot.is_settled).no_fidelity for each in (killing, failing)]
+    assert reasons == ["WORKER_LOST", "ITEM_NOT_FOUND"]
 
 
 def test_another_query_about_the_same_image_computes_nothing(live: LiveExplainer) -> None:

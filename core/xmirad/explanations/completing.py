@@ -119,19 +119,43 @@ class Completion:
         """Compute some of what the maps of a finished explanation are worth; the queue brings the rest.
 
         Raises:
-            ModelNotFoundError: If the model is not here.
-            BackendUnavailableError: If a store, the board or the queue fails.
+            ExplanationNotFoundError: If there is no such explanation.
+            XmiradError: If it cannot be computed, for example because the model is gone. The maps then stay without.
+            BackendUnavailableError: If a store, the board or the queue fails; it can be tried again.
         """
         asked = self._store.asked(explanation)
+        if asked.attempt != attempt:
+            return
+        try:
+            self._assess(asked)
+        except BackendUnavailableError:
+            raise
+        except XmiradError as error:
+            self.leave_unassessed(explanation, attempt=attempt, reason=error.reason)
+            raise
+
+    def leave_unassessed(self, explanation: str, *, attempt: int, reason: str) -> None:
+        """Say that the maps of a finished explanation will have no fidelity, so that nobody waits for it.
+
+        Raises:
+            ExplanationNotFoundError: If there is no such explanation.
+            BackendUnavailableError: If the blob store fails.
+        """
+        asked = self._store.asked(explanation)
+        if asked.attempt == attempt and self._store.put_no_fidelity(asked, reason):
+            _log.warning("explanation.not_assessed", extra={"reason": reason})
+            self._tell(asked, {"kind": "fidelity"}, once="fidelity")
+
+    def _assess(self, asked: Asked) -> None:
         outcome = self._store.outcome(asked)
-        if outcome is None or asked.attempt != attempt or not outcome.maps or self._store.fidelity(asked):
+        if outcome is None or not outcome.maps or self._store.is_assessed(asked):
             return
         request = asked.request
         sides = [kept.saliency.explained_image for kept in outcome.maps]
         others = [self._scorer.embedding(request, image_on(request, side.other)) for side in sides]
         figures = self._assessor.assess(asked, outcome.maps, others)
         if figures is None:
-            self._queue.assess(explanation, attempt=attempt)
+            self._queue.assess(request.explanation, attempt=asked.attempt)
             return
         self._store.put_fidelity(asked, figures)
         self._tell(asked, {"kind": "fidelity"}, once="fidelity")

@@ -107,12 +107,14 @@ class Outcome:
         finish_time: When, in seconds since 1970.
         maps: The maps, that of the query first.
         error: Why it failed, or None.
+        no_fidelity: Why its maps have no fidelity and will get none, a stable word; empty if they have or may get it.
     """
 
     state: ExplanationState
     finish_time: float
     maps: tuple[KeptMap, ...] = ()
     error: XmiradError | None = field(default=None)
+    no_fidelity: str = ""
 
 
 def fidelity_to_document(fidelity: Fidelity) -> dict[str, Any]:

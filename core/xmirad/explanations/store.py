@@ -114,6 +114,7 @@ class ExplanationStore:
             document["finish_time"],
             tuple(kept.assessed(each) for kept, each in zip(maps, fidelity, strict=True)) if fidelity else maps,
             error and error_from_document(error),
+            self.no_fidelity(asked),
         )
 
     def is_finished(self, asked: Asked) -> bool:
@@ -138,8 +139,23 @@ class ExplanationStore:
         document = {"maps": [fidelity_to_document(each) for each in fidelity]}
         self._put(asked.request.explanation, asked.attempt, FIDELITY, document, if_absent=False)
 
+    def put_no_fidelity(self, asked: Asked, reason: str) -> bool:
+        """Keep why it will never be known what the maps are worth. Return whether nothing was kept before."""
+        return self._put(
+            asked.request.explanation, asked.attempt, FIDELITY, {"maps": [], "reason": reason}, if_absent=True
+        )
+
+    def no_fidelity(self, asked: Asked) -> str:
+        """Return why it will never be known what the maps are worth; empty if it is known or may be."""
+        document = self._get(asked.request.explanation, asked.attempt, FIDELITY)
+        return str(document.get("reason", "")) if document else ""
+
+    def is_assessed(self, asked: Asked) -> bool:
+        """Return whether it is known what the maps are worth, or that it never will be."""
+        return self._get(asked.request.explanation, asked.attempt, FIDELITY) is not None
+
     def fidelity(self, asked: Asked) -> tuple[Fidelity, ...]:
-        """Return what the maps are worth, empty as long as that is not known."""
+        """Return what the maps are worth, empty where that is not known."""
         document = self._get(asked.request.explanation, asked.attempt, FIDELITY)
         return tuple(map(fidelity_from_document, document["maps"])) if document else ()
 

@@ -141,7 +141,7 @@ class Sweeper:
             return float("inf")
         expiry = outcome.finish_time + self._retention.explanations
         is_recent = self._clock() < outcome.finish_time + ASSESSED_SECONDS
-        if outcome.state is ExplanationState.SUCCEEDED and is_recent and not self._store.fidelity(asked):
+        if outcome.state is ExplanationState.SUCCEEDED and is_recent and not self._store.is_assessed(asked):
             self._queue.assess(explanation, attempt=asked.attempt)
         else:
             self._settle(asked, expiry)

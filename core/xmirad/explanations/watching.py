@@ -24,6 +24,7 @@ class Snapshot:
         maps: The best maps so far, that of the query first.
         finish_time: When it came to its end, in seconds since 1970, or None.
         error: Why it failed, or None.
+        no_fidelity: Why its maps have no fidelity and will get none, a stable word; empty if they have or may get it.
     """
 
     asked: Asked
@@ -33,17 +34,20 @@ class Snapshot:
     maps: tuple[KeptMap, ...] = ()
     finish_time: float | None = None
     error: XmiradError | None = None
+    no_fidelity: str = ""
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing more will come: it has ended, and its maps, if any, are assessed."""
-        return self.state.is_terminal and all(kept.fidelity is not None for kept in self.maps)
+        """Whether nothing more will come: it has ended, and its maps, if any, are assessed or cannot be."""
+        is_assessed = all(kept.fidelity is not None for kept in self.maps)
+        return self.state.is_terminal and (is_assessed or bool(self.no_fidelity))
 
     @property
     def mark(self) -> Mapping[str, object]:
         """What tells this moment from another one."""
         qualities = [(kept.saliency.exact, kept.saliency.estimated_error, kept.fidelity is None) for kept in self.maps]
-        return {"attempt": self.asked.attempt, "state": self.state, "done": self.windows_done, "maps": qualities}
+        seen = {"attempt": self.asked.attempt, "state": self.state, "done": self.windows_done, "maps": qualities}
+        return seen | {"no_fidelity": self.no_fidelity}
 
 
 class Watcher:
@@ -72,7 +76,8 @@ class Watcher:
             return Snapshot(asked, state, done, total, self._store.preview(asked) if with_maps else ())
         done = total if outcome.state is ExplanationState.SUCCEEDED else 0
         maps = outcome.maps if with_maps else ()
-        return Snapshot(asked, outcome.state, done, total, maps, outcome.finish_time, outcome.error)
+        ending = (outcome.finish_time, outcome.error, outcome.no_fidelity)
+        return Snapshot(asked, outcome.state, done, total, maps, *ending)
 
     def events(self, explanation: str, *, after: str) -> tuple[BoardEvent, ...]:
         """Return what happened after a token; nothing if the board cannot be reached or has lost it."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from support.explaining import CHUNKS, World
-from xmirad.errors import ModelNotFoundError
+from xmirad.errors import BackendUnavailableError, EmbeddingCorruptError, ModelNotFoundError
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.scoring import entries_of
 from xmirad.saliency.method import ExplainedImage
@@ -203,6 +203,47 @@ def test_fidelity_is_computed_piece_by_piece_and_announced_once() -> None:
     snapshot = world.watcher.snapshot(explanation)
     assert snapshot.is_settled
     assert snapshot.maps[0].fidelity is not None
+
+
+def test_a_map_that_cannot_be_assessed_is_settled_without_fidelity_and_says_why() -> None:
+    world = World()
+    explanation = world.create()
+    world.work()
+    before = world.watcher.snapshot(explanation)
+    for key in [key for key in world.blobs.data if key.startswith("embeddings/")]:
+        world.blobs.damage(key)
+
+    with pytest.raises(EmbeddingCorruptError):
+        world.completion.assess(explanation, attempt=1)
+
+    snapshot = world.watcher.snapshot(explanation)
+    assert snapshot.is_settled
+    assert snapshot.mark != before.mark
+    assert (snapshot.state, snapshot.no_fidelity) == (ExplanationState.SUCCEEDED, "EMBEDDING_CORRUPT")
+    assert snapshot.maps[0].fidelity is None
+    assert world.kinds(explanation)[-2:] == ["state", "fidelity"]
+    world.completion.leave_unassessed(explanation, attempt=1, reason="ANOTHER")
+    assert world.watcher.snapshot(explanation).no_fidelity == "EMBEDDING_CORRUPT"
+
+
+def test_a_store_out_of_reach_leaves_the_assessment_to_be_tried_again() -> None:
+    world = World()
+    explanation = world.create()
+    world.work()
+    world.queue.is_down = True
+    with pytest.raises(BackendUnavailableError):
+        world.completion.assess(explanation, attempt=1)
+    assert not world.watcher.snapshot(explanation).is_settled
+
+
+def test_what_an_earlier_attempt_is_worth_settles_no_later_one() -> None:
+    world = World()
+    explanation = world.create()
+    world.completion.cancel(explanation)
+    world.create()
+    world.work()
+    world.completion.leave_unassessed(explanation, attempt=1, reason="WORKER_LOST")
+    assert not world.watcher.snapshot(explanation).is_settled
 
 
 def test_a_map_is_stored_although_nobody_can_be_told() -> None:

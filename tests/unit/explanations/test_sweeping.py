@@ -99,6 +99,16 @@ def test_assessments_that_were_lost_are_queued_again_for_an_hour() -> None:
     assert world.queue.assessments == []
 
 
+def test_maps_that_cannot_be_assessed_are_not_queued_again() -> None:
+    world = World()
+    explanation = world.create()
+    world.work()
+    world.queue.clear()
+    world.completion.leave_unassessed(explanation, attempt=1, reason="WORKER_LOST")
+    world.sweeper.sweep()
+    assert world.queue.assessments == []
+
+
 def test_finished_explanations_expire_after_their_time() -> None:
     world = World()
     explanation = finished(world)

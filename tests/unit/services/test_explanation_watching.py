@@ -1,18 +1,22 @@
 """Watching an explanation: what is sent, and when the stream ends."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
 from xmirad.explanations.ports import BoardEvent, QueueName
 from xmirad.explanations.records import ExplanationRequest, ImageKind, ImageReference
+from xmirad.explanations.results import KeptMap
 from xmirad.explanations.store import Asked
 from xmirad.explanations.watching import Snapshot
+from xmirad.saliency.method import ExplainedImage, SaliencyMap
 from xmirad.types import ExplanationState
 from xmirad_services.retrieval import watching
 from xmirad_services.retrieval.explaining import Explainer
@@ -70,6 +74,18 @@ async def test_a_change_without_a_word_is_found_by_looking() -> None:
 
 async def test_a_finished_explanation_is_sent_once() -> None:
     assert await seen(ScriptedExplainer(CANCELLED), token="7-1") == [(ExplanationState.CANCELLED, "7-1")]
+
+
+async def test_a_watch_ends_as_soon_as_it_is_known_that_there_will_be_no_fidelity() -> None:
+    values = np.zeros((4, 4), dtype=np.float32)
+    kept = KeptMap(SaliencyMap(values, ExplainedImage.RESULT, signed=False, exact=True))
+    unassessed = replace(QUEUED, state=ExplanationState.SUCCEEDED, finish_time=time.time(), maps=(kept,))
+    given_up = replace(unassessed, no_fidelity="MODEL_NOT_FOUND")
+
+    announced = await seen(ScriptedExplainer(unassessed, given_up))
+    found = await seen(ScriptedExplainer(unassessed, given_up, given_up, announces=False))
+
+    assert len(announced) == len(found) == 2
 
 
 async def test_a_service_that_stops_ends_its_watches_at_once() -> None:
