@@ -73,6 +73,11 @@ class ServerSettings(SettingsGroup):
     max_stream_bytes: int = Field(
         512 * MIB, ge=MIB, description="Bytes of images that all streams together hold in memory."
     )
+    stream_idle_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="When a stream of which nothing comes or is read is ended, or a call without its message.",
+    )
     max_concurrent_requests: int = Field(64, ge=1, description="Requests beyond this many are refused as OVERLOADED.")
 
 

@@ -45,7 +45,11 @@ class SecuritySettings(SettingsGroup):
     insecure: bool = Field(False, description="Listen beyond this machine although no tokens are asked for.")
     calls_per_second: float = Field(500.0, gt=0, description="Calls that a token's owner may make in the long run.")
     burst_calls: int = Field(1_000, ge=1, description="Calls that a token's owner may make at once.")
-    concurrent_calls: int = Field(64, ge=1, description="Calls of a token's owner that may be under way.")
+    concurrent_calls: int = Field(
+        16,
+        ge=1,
+        description="Calls of a token's owner that may be under way; less than server.max_concurrent_requests.",
+    )
 
 
 class ClientSettings(SettingsGroup):

@@ -17,6 +17,9 @@ from support.web_tokens import IdentityProvider, unsigned
 from xmirad.access.caller import Scope
 from xmirad.access.keys_file import create_token
 from xmirad.api.errors import error_of
+from xmirad.api.v1 import explanation_service_pb2 as explanations
+from xmirad.api.v1 import resources_pb2 as resources
+from xmirad.api.v1 import retrieval_service_pb2 as retrieval
 from xmirad.client import Client, Credentials
 from xmirad.errors import AccessDeniedError, UnauthenticatedError, XmiradError
 
@@ -81,29 +84,29 @@ class Walker:
             for method in pool.FindServiceByName(service).methods
         }
 
-    def outcome(self, method: str, metadata: Metadata) -> str:
-        """Call a method with an empty request and return how it ended."""
+    def outcome(self, method: str, metadata: Metadata, request: bytes = b"") -> str:
+        """Call a method with a request, which may be empty, and return how it ended."""
         try:
-            self._call(method, metadata)
+            self._call(method, metadata, request)
         except grpc.RpcError as error:
             code: str = error.code().name
             is_answer = code in ANSWERS or (method == HEALTH_LIST and code == "UNIMPLEMENTED")
             return IN if is_answer else code
         return IN
 
-    def _call(self, method: str, metadata: Metadata) -> None:
+    def _call(self, method: str, metadata: Metadata, request: bytes) -> None:
         described, path = self.methods[method], f"/{method}"
         if described.client_streaming:
             stream: Any = self.channel.stream_stream(path)(iter([]), metadata=metadata, timeout=SECONDS)
             next(stream, None)
         elif described.server_streaming:
             watch: Any = self.channel.unary_stream(path)
-            answers = watch(b"", metadata=metadata, timeout=SECONDS)
+            answers = watch(request, metadata=metadata, timeout=SECONDS)
             next(answers, None)
             answers.cancel()
         else:
             single: Any = self.channel.unary_unary(path)
-            single(b"", metadata=metadata, timeout=SECONDS)
+            single(request, metadata=metadata, timeout=SECONDS)
 
 
 class _Adding(grpc.StreamStreamClientInterceptor):
@@ -161,6 +164,40 @@ def test_every_method_of_every_service_lets_in_whom_it_should_and_nobody_else(lo
     assert wrong == []
 
 
+VECTOR = resources.Embedding(values=[1.0])
+SEARCH, CREATE = "xmirad.v1.RetrievalService/Search", "xmirad.v1.ExplanationService/CreateExplanation"
+BATCH = "xmirad.v1.ExplanationService/BatchCreateExplanations"
+REQUESTS = {
+    "search by a vector": (SEARCH, retrieval.SearchRequest(embedding=VECTOR), "read", "embedding"),
+    "search, view FULL": (SEARCH, retrieval.SearchRequest(view=retrieval.SEARCH_VIEW_FULL), "read", "identity"),
+    "search, explain_top": (SEARCH, retrieval.SearchRequest(explain_top=1), "read", "explain"),
+    "explain a vector": (
+        CREATE,
+        explanations.CreateExplanationRequest(query={"embedding": VECTOR}),
+        "explain",
+        "embedding",
+    ),
+    "explain a vector, many": (
+        BATCH,
+        explanations.BatchCreateExplanationsRequest(query={"embedding": VECTOR}),
+        "explain",
+        "embedding",
+    ),
+    "explain, overlay": (CREATE, explanations.CreateExplanationRequest(include_overlay=True), "explain", "identity"),
+}
+
+
+def test_what_a_request_asks_for_takes_a_scope_beside_its_methods(locked: Locked, walker: Walker) -> None:
+    rows, wrong = [["request", "scopes", "method's", "both"]], []
+    for name, (method, request, scope, more) in REQUESTS.items():
+        tokens = [locked.provider.token(words) for words in (scope, f"{scope} {more}")]
+        outcomes = [walker.outcome(method, bearer(token), request.SerializeToString()) for token in tokens]
+        rows.append([name, f"{scope} {more}", *outcomes])
+        wrong += [name] if outcomes != [DENIED, IN] else []
+    _print(rows)
+    assert wrong == []
+
+
 def test_refusals_say_the_same_whatever_is_wrong_and_a_denial_names_the_scope(locked: Locked) -> None:
     provider = locked.provider
     said = set()
@@ -194,8 +231,10 @@ def test_no_token_is_ever_in_the_log(locked: Locked) -> None:
     with Client(locked.address, credentials=Credentials(token=token)) as client:
         client.server_info()
     refusal(locked.address, Credentials(token="planted-secret"), lambda client: client.server_info())
-    log = locked.log.read_text()
-    assert "service.started" in log
+    until = time.monotonic() + SECONDS
+    while "service.started" not in (log := locked.log.read_text()):  # which is when the model is loaded
+        assert time.monotonic() < until
+        time.sleep(0.1)
     for secret in (locked.file_token, token, token.rpartition(".")[2], "planted-secret", "Bearer"):
         assert secret not in log
 

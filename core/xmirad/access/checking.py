@@ -22,6 +22,7 @@ def check_security(settings: Settings) -> None:
     security = settings.security
     _check_tls(security)
     _check_web_tokens(security)
+    _check_shares(settings)
     if asks_for_tokens(security) or security.insecure or is_loopback(settings.server.address):
         return
     message = (
@@ -62,6 +63,17 @@ def _check_web_tokens(security: SecuritySettings) -> None:
     if any(given.values()) and not all(given.values()):
         missing = next(name for name, is_given in given.items() if not is_given)
         raise _missing(missing, "JSON Web Tokens need key, issuer and audience")
+
+
+def _check_shares(settings: Settings) -> None:
+    share, total = settings.security.concurrent_calls, settings.server.max_concurrent_requests
+    if asks_for_tokens(settings.security) and share >= total:
+        message = (
+            f"security.concurrent_calls {share} must be less than server.max_concurrent_requests {total}, "
+            "or one token stops the service for all"
+        )
+        field = "security.concurrent_calls"
+        raise InvalidRequestError(message, field=field, metadata={"max_concurrent_requests": str(total)})
 
 
 def _missing(setting: str, why: str) -> InvalidRequestError:

@@ -134,7 +134,10 @@ async def _serving(
 ) -> AsyncIterator[tuple[Ports, HealthReporter]]:
     server_settings = settings.server
     interceptor = CallInterceptor(
-        metrics, door_of(settings), max_concurrent_requests=server_settings.max_concurrent_requests
+        metrics,
+        door_of(settings),
+        max_concurrent_requests=server_settings.max_concurrent_requests,
+        idle_seconds=server_settings.stream_idle_seconds,
     )
     server = grpc.aio.server(
         interceptors=[*tracing_interceptors(), interceptor],
@@ -144,7 +147,7 @@ async def _serving(
             # Without this a second service on the same port takes half of the calls instead of failing to start.
             ("grpc.so_reuseport", 0),
             # Clients ping a silent stream once a minute; the default would cut them off for it.
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
         ],
     )
     health = register(server, servicers, settings)

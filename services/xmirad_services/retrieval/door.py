@@ -10,10 +10,11 @@ from typing import Any
 
 import grpc
 
-from xmirad.access.authentication import Authenticator, authenticator
+from xmirad.access.authentication import REFUSED, Authenticator, authenticator
 from xmirad.access.caller import Caller, owner
 from xmirad.access.quotas import Quota, Quotas
 from xmirad.addresses import UNIX
+from xmirad.errors import UnauthenticatedError
 from xmirad.settings import Settings
 from xmirad_services.retrieval.scopes import scopes_of_method, scopes_of_request
 
@@ -53,6 +54,15 @@ class Door:
             caller.require(scopes_of_method(method))
             _caller.set(caller)
             yield
+
+    def check_again(self, caller: Caller, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Check that a call under way would still be its caller's.
+
+        Raises:
+            UnauthenticatedError: If its token is expired, revoked, or stands for something else by now.
+        """
+        if self._caller_of(context) != caller:
+            raise UnauthenticatedError(REFUSED)
 
     def _caller_of(self, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
         """Find the caller; whoever reaches the socket in the home folder owns the home."""

@@ -1,21 +1,25 @@
-"""What every call passes: request id, overload guard, the door, metrics, and errors turned into statuses."""
+"""What every call passes: request id, the door, overload guard, metrics, and errors turned into statuses."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 
 from xmirad.api.errors import REQUEST_ID_KEY, status_of
-from xmirad.errors import InternalError, InvalidRequestError, OverloadedError, XmiradError
+from xmirad.errors import InternalError, OverloadedError, XmiradError
 from xmirad.observability.logs import request_context
 from xmirad.observability.metrics import RetrievalMetrics
-from xmirad_services.retrieval.door import Door, check_request
+from xmirad_services.retrieval.attendance import Attendance, attended
+from xmirad_services.retrieval.door import Door, check_request, current_caller
+from xmirad_services.retrieval.open_calls import OpenCalls
+from xmirad_services.retrieval.received import Read, decoded, noted, only_message
+from xmirad_services.retrieval.refusals import RefusalLog
 from xmirad_services.retrieval.scopes import is_open
 
 OVERLOAD_RETRY_SECONDS = 1.0
@@ -25,7 +29,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 _log = structlog.get_logger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Read = Callable[[bytes], Any]
+Call = Callable[[AsyncIterator[bytes], Context], AsyncIterator[Any]]
 
 
 def as_domain_error(error: Exception) -> XmiradError:
@@ -37,76 +41,102 @@ def as_domain_error(error: Exception) -> XmiradError:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Surrounds every call of the server."""
+    """Surrounds every call of the server. Its message is read within, after the door: see `received.py`."""
 
-    def __init__(self, metrics: RetrievalMetrics, door: Door, *, max_concurrent_requests: int) -> None:
-        """Count calls, and refuse those beyond a number of concurrent ones; a stream is one call."""
+    def __init__(
+        self, metrics: RetrievalMetrics, door: Door, *, max_concurrent_requests: int, idle_seconds: float
+    ) -> None:
+        """Count calls, refuse those beyond a number of concurrent ones, and end silent ones; a stream is one call."""
         self._metrics = metrics
         self._door = door
         self._limit = max_concurrent_requests
+        self._idle_seconds = idle_seconds
         self._running = 0
+        self._open = OpenCalls()
+        self._refusals = RefusalLog()
 
     async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401
-        """Wrap the handler of a call; see `grpc.aio.ServerInterceptor`."""
+        """Wrap the handler of a call as one of a stream; see `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method.removeprefix("/")
-        if handler is None or is_open(method):
-            return handler
+        if handler is None:
+            return None
+        if is_open(method):
+            return self._open.guarded(handler)
         if not method.startswith(OWN_PACKAGE):
             return self._foreign(method, handler)
-        # Requests are read within the call, because gRPC answers unreadable ones with the name of a Python class.
-        read, write = handler.request_deserializer, handler.response_serializer
+        # Requests are decoded within the call, because gRPC answers unreadable ones with the name of a Python class.
+        read = handler.request_deserializer
         if handler.unary_unary:
             call = self._unary(method, handler.unary_unary, read)
-            return grpc.unary_unary_rpc_method_handler(call, response_serializer=write)
-        if handler.unary_stream:
-            watch = self._watch(method, handler.unary_stream, read)
-            return grpc.unary_stream_rpc_method_handler(watch, response_serializer=write)
-        stream = self._stream(method, handler.stream_stream, read)
-        return grpc.stream_stream_rpc_method_handler(stream, response_serializer=write)
+        elif handler.unary_stream:
+            call = self._watch(method, handler.unary_stream, read)
+        else:
+            call = self._stream(method, handler.stream_stream, read)
+        return grpc.stream_stream_rpc_method_handler(call, response_serializer=handler.response_serializer)
 
     def _foreign(self, method: str, handler: Any) -> Any:  # noqa: ANN401 - gRPC's own classes have no names
-        """Guard a stream of another package (reflection), which is neither measured nor has our details in errors."""
+        """Guard a stream of another package (reflection), which is not measured."""
 
         async def call(received: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
             try:
                 with self._door.admitted(method, context):
-                    async for answer in handler.stream_stream(received, context):
-                        yield answer
+                    async with self._attended(context) as attendance:
+                        attendance.idles()
+                        async for answer in handler.stream_stream(noted(received, attendance), context):
+                            yield answer
             except XmiradError as error:
+                self._refusals.note(method, error)
                 status = status_of(error, _offered_request_id(context))
                 await context.abort(status.code, status.details, status.trailing_metadata)
 
         read, write = handler.request_deserializer, handler.response_serializer
         return grpc.stream_stream_rpc_method_handler(call, request_deserializer=read, response_serializer=write)
 
-    def _unary(self, method: str, behavior: Callable[..., Any], read: Read) -> Callable[..., Any]:
-        async def call(data: bytes, context: Context) -> Any:  # noqa: ANN401
-            async with self._surrounded(method, context):
-                return await behavior(_checked(read, data), context)
-
-        return call
-
-    def _stream(self, method: str, behavior: Callable[..., Any], read: Read) -> Callable[..., Any]:
+    def _unary(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
         async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             async with self._surrounded(method, context):
-                messages = (_message(read, data) async for data in received)
+                answer = await behavior(await self._request(received, read), context)
+            yield answer
+
+        return call
+
+    def _stream(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
+        async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            async with self._surrounded(method, context), self._attended(context) as attendance:
+                attendance.idles()
+                messages = (decoded(read, data) async for data in noted(received, attendance))
                 async with aclosing(behavior(messages, context)) as answers:
                     async for answer in answers:
+                        attendance.idles()
                         yield answer
+                        attendance.idles()
 
         return call
 
-    def _watch(self, method: str, behavior: Callable[..., Any], read: Read) -> Callable[..., Any]:
-        async def call(data: bytes, context: Context) -> AsyncIterator[Any]:
-            async with (
-                self._surrounded(method, context),
-                aclosing(behavior(_checked(read, data), context)) as answers,
-            ):
-                async for answer in answers:
-                    yield answer
+    def _watch(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
+        async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            async with self._surrounded(method, context):
+                request = await self._request(received, read)
+                async with (
+                    self._attended(context) as attendance,
+                    aclosing(behavior(request, context)) as answers,
+                ):
+                    async for answer in answers:
+                        attendance.idles()
+                        yield answer
+                        attendance.works()
 
         return call
+
+    async def _request(self, received: AsyncIterator[bytes], read: Read) -> Any:  # noqa: ANN401
+        message = decoded(read, await only_message(received, seconds=self._idle_seconds))
+        check_request(message)
+        return message
+
+    def _attended(self, context: Context) -> AbstractAsyncContextManager[Attendance]:
+        check = partial(self._door.check_again, current_caller(), context)
+        return attended(check, idle_seconds=self._idle_seconds)
 
     @asynccontextmanager
     async def _surrounded(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -114,40 +144,33 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             request_id.set(identifier)
             context.set_trailing_metadata(((REQUEST_ID_KEY, identifier),))
             began, code = time.perf_counter(), "OK"
-            self._running += 1
             try:
-                self._refuse_overload()
-                with self._door.admitted(method, context):
+                with self._door.admitted(method, context), self._place():
                     yield
             except (asyncio.CancelledError, GeneratorExit):  # gRPC drops a stream that waits to be read
                 code = _code_of_cancellation(context)
                 raise
-            except Exception as error:  # noqa: BLE001 - becomes the call's status
-                status = status_of(as_domain_error(error), identifier)
+            except Exception as raised:  # noqa: BLE001 - becomes the call's status
+                error = as_domain_error(raised)
+                self._refusals.note(method, error)
+                status = status_of(error, identifier)
                 code = status.code.name
                 await context.abort(status.code, status.details, status.trailing_metadata)
             finally:
-                self._running -= 1
                 self._metrics.request_finished(method, code, time.perf_counter() - began)
 
-    def _refuse_overload(self) -> None:
-        if self._running > self._limit:
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places, of which strangers get none."""
+        if self._running >= self._limit:
             message = f"{self._limit} requests are under way, which is the limit; try again later"
             metadata = {"max_concurrent_requests": str(self._limit)}
             raise OverloadedError(message, metadata=metadata, retry_delay_seconds=OVERLOAD_RETRY_SECONDS)
-
-
-def _message(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has its own class
-    try:
-        return read(data)
-    except DecodeError as error:
-        raise InvalidRequestError("the bytes are no message of this method, or its texts are not UTF-8") from error
-
-
-def _checked(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has its own class
-    message = _message(read, data)
-    check_request(message)
-    return message
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
 
 def _code_of_cancellation(context: Context) -> str:

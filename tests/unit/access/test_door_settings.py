@@ -77,3 +77,14 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_pa
 def test_an_algorithm_that_proves_nothing_is_no_setting(tmp_path: Path, algorithm: str) -> None:
     with pytest.raises(InvalidRequestError, match="jwt_algorithm"):
         settings(tmp_path, security={"jwt_algorithm": algorithm})
+
+
+def test_one_caller_may_not_take_all_places(tmp_path: Path) -> None:
+    server: dict[str, object] = {"max_concurrent_requests": 16}
+    tokens: dict[str, object] = {"keys_file": tmp_path / "keys.toml"}
+    check_security(settings(tmp_path, security=tokens))  # the defaults go together
+    check_security(settings(tmp_path, server=server))  # there is one caller only
+    with pytest.raises(InvalidRequestError, match=r"server\.max_concurrent_requests 16") as caught:
+        check_security(settings(tmp_path, server=server, security=tokens))
+    assert caught.value.field == "security.concurrent_calls"
+    check_security(settings(tmp_path, server=server, security={**tokens, "concurrent_calls": 15}))

@@ -71,7 +71,11 @@ class Desk:
     async def unary(self, behavior: Callable[..., Any]) -> Callable[..., Any]:
         handler: Any = grpc.unary_unary_rpc_method_handler(behavior, pb.SearchRequest.FromString, None)
         wrapped = await self.interceptor.intercept_service(lambda _: _ready(handler), CallDetails())  # type: ignore[arg-type]
-        call: Callable[..., Any] = wrapped.unary_unary
+
+        async def call(data: bytes, context: FakeContext) -> Any:  # noqa: ANN401
+            [answer] = [answer async for answer in wrapped.stream_stream(messages(data), context)]
+            return answer
+
         return call
 
     async def stream(self, behavior: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +98,7 @@ async def messages(*data: bytes) -> AsyncIterator[bytes]:
 def desk() -> Desk:
     registry = CollectorRegistry()
     metrics = RetrievalMetrics(registry, methods=[METHOD])
-    return Desk(registry, CallInterceptor(metrics, open_door(), max_concurrent_requests=2))
+    return Desk(registry, CallInterceptor(metrics, open_door(), max_concurrent_requests=2, idle_seconds=0.2))
 
 
 @pytest.mark.parametrize(("offered", "kept"), [(UUID, True), ("erika-mustermann", False), ("", False)])

@@ -1,13 +1,15 @@
 """Calls that end before they are answered are counted by the reason."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from support.doors import open_door
 from xmirad.observability.metrics import RetrievalMetrics
-from xmirad_services.retrieval.interceptors import CallInterceptor
+from xmirad_services.retrieval.interceptors import CallInterceptor, Context
 
 METHOD = "xmirad.v1.RetrievalService/Search"
 
@@ -33,11 +35,15 @@ class Call:
 )
 async def test_a_deadline_is_told_from_a_caller_that_went_away(remaining: float | None, code: str) -> None:
     registry = CollectorRegistry()
-    interceptor = CallInterceptor(RetrievalMetrics(registry, methods=[METHOD]), open_door(), max_concurrent_requests=1)
+    metrics = RetrievalMetrics(registry, methods=[METHOD])
+    interceptor = CallInterceptor(metrics, open_door(), max_concurrent_requests=1, idle_seconds=1.0)
+
+    async def received() -> AsyncIterator[bytes]:
+        yield b""
 
     async def cut_short(request: object, context: object) -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await interceptor._unary(METHOD, cut_short, bytes)(b"", Call(remaining))
+        await anext(interceptor._unary(METHOD, cut_short, bytes)(received(), cast("Context", Call(remaining))))
     assert registry.get_sample_value("xmirad_requests_total", {"method": METHOD, "code": code}) == 1.0

@@ -67,7 +67,8 @@ class RetrievalServiceServicer:
 
     def StreamSearch(self, request_iterator, context):
         """Answers many searches over one call, each under its correlation id and in any order. A failing search is answered
-        with its error and does not end the stream.
+        with its error and does not end the stream. A silent stream is ended with UNAVAILABLE after
+        `server.stream_idle_seconds`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

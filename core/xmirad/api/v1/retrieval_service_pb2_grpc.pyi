@@ -39,7 +39,8 @@ class RetrievalServiceStub:
     """Returns the nearest items of a query, best first. Stores nothing unless `explain_top` is set."""
     StreamSearch: _grpc.StreamStreamMultiCallable[_retrieval_service_pb2.StreamSearchRequest, _retrieval_service_pb2.StreamSearchResponse]
     """Answers many searches over one call, each under its correlation id and in any order. A failing search is answered
-    with its error and does not end the stream.
+    with its error and does not end the stream. A silent stream is ended with UNAVAILABLE after
+    `server.stream_idle_seconds`.
     """
     EmbedImage: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedImageRequest, _retrieval_service_pb2.EmbedImageResponse]
     """Computes the embedding of an image. Stores nothing."""
@@ -55,7 +56,8 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Returns the nearest items of a query, best first. Stores nothing unless `explain_top` is set."""
     StreamSearch: _aio.StreamStreamMultiCallable[_retrieval_service_pb2.StreamSearchRequest, _retrieval_service_pb2.StreamSearchResponse]  # type: ignore[assignment]
     """Answers many searches over one call, each under its correlation id and in any order. A failing search is answered
-    with its error and does not end the stream.
+    with its error and does not end the stream. A silent stream is ended with UNAVAILABLE after
+    `server.stream_idle_seconds`.
     """
     EmbedImage: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedImageRequest, _retrieval_service_pb2.EmbedImageResponse]  # type: ignore[assignment]
     """Computes the embedding of an image. Stores nothing."""
@@ -80,7 +82,8 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_retrieval_service_pb2.StreamSearchResponse], _abc.AsyncIterator[_retrieval_service_pb2.StreamSearchResponse]]:
         """Answers many searches over one call, each under its correlation id and in any order. A failing search is answered
-        with its error and does not end the stream.
+        with its error and does not end the stream. A silent stream is ended with UNAVAILABLE after
+        `server.stream_idle_seconds`.
         """
 
     @_abc_1.abstractmethod

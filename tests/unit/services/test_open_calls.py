@@ -1,0 +1,94 @@
+"""Health is open to everyone, and no way in to the memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from xmirad_services.retrieval import open_calls
+from xmirad_services.retrieval.open_calls import MOST_CALLS, MOST_READ, OpenCalls
+
+STRANGER, OWNER = "ipv4:10.0.0.9:1", "unix:"
+
+
+class EndedError(Exception):
+    """The call was aborted."""
+
+
+class Context:
+    """A call from somewhere."""
+
+    def __init__(self, peer: str = STRANGER) -> None:
+        self.address = peer
+        self.code: grpc.StatusCode | None = None
+        self.written: list[object] = []
+
+    def peer(self) -> str:
+        return self.address
+
+    async def write(self, message: object) -> None:
+        self.written.append(message)
+
+    async def abort(self, code: grpc.StatusCode, details: str, trailing: object) -> None:
+        self.code = code
+        raise EndedError
+
+
+async def one() -> AsyncIterator[str]:
+    yield "which"
+
+
+async def never() -> AsyncIterator[str]:
+    await asyncio.Event().wait()
+    yield ""
+
+
+async def check(request: str, context: Context) -> str:
+    return f"{request}: fine"
+
+
+async def watch(request: str, context: Context) -> None:
+    await context.write(request)
+    await asyncio.Event().wait()
+
+
+def guarded(calls: OpenCalls, *, watching: bool = False) -> Any:  # noqa: ANN401 - gRPC's classes have no names
+    made: Any = grpc.unary_stream_rpc_method_handler if watching else grpc.unary_unary_rpc_method_handler
+    return calls.guarded(made(watch if watching else check)).stream_stream
+
+
+async def test_a_check_is_answered() -> None:
+    context = Context()
+    await guarded(OpenCalls())(one(), context)
+    assert context.written == ["which: fine"]
+
+
+@pytest.mark.parametrize(
+    ("watching", "received", "most"), [(False, never, MOST_READ), (True, one, MOST_CALLS)], ids=["unsent", "watched"]
+)
+async def test_strangers_calls_are_bounded_and_the_owners_are_not(watching: bool, received: Any, most: int) -> None:  # noqa: ANN401
+    call = guarded(OpenCalls(), watching=watching)
+    held = [asyncio.create_task(call(received(), Context())) for _ in range(most)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    late, owner = Context(), Context(OWNER)
+    with pytest.raises(EndedError):
+        await call(one(), late)
+    assert late.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    asked = asyncio.create_task(call(one(), owner))
+    await asyncio.sleep(0.01)
+    assert owner.written
+    for task in (*held, asked):
+        task.cancel()
+    await asyncio.gather(*held, asked, return_exceptions=True)
+
+
+async def test_a_check_that_does_not_come_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_calls, "READ_SECONDS", 0.05)
+    call, context = guarded(OpenCalls()), Context()
+    for _ in range(MOST_READ + 1):
+        with pytest.raises(EndedError):
+            await call(never(), context)
+    assert context.code is grpc.StatusCode.UNAVAILABLE
