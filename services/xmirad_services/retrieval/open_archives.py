@@ -26,6 +26,8 @@ from xmirad.models.artifact import ModelArtifact
 from xmirad.types import Float32Array, OriginalsPolicy, UInt8Array
 from xmirad_services.retrieval.loaded_models import LoadedModels
 
+CATALOG_SECONDS = 60.0
+"""How often to look which archives there are, so that those nobody has asked for yet are counted too."""
 _log = structlog.get_logger(__name__)
 
 
@@ -89,6 +91,7 @@ class OpenArchives:
         self._tools = tools
         self._open: dict[str, OpenArchive] = {}
         self._handles: dict[str, Archive] = {}
+        self._next_look = 0.0
 
     @property
     def catalog(self) -> Catalog:
@@ -196,7 +199,10 @@ class OpenArchives:
         self._store.ping()
 
     async def sizes(self) -> dict[str, int]:
-        """Return how many items each archive holds that is open; those that cannot be counted are left out."""
+        """Return how many items each archive holds; those that cannot be counted are left out."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + CATALOG_SECONDS
+            await self._open_others()
         sizes: dict[str, int] = {}
         for archive, held in list(self._handles.items()):
             try:
@@ -204,6 +210,21 @@ class OpenArchives:
             except XmiradError as error:  # deleted meanwhile, or out of order by itself
                 _log.warning("archive.not_counted", archive=archive, reason=error.reason)
         return sizes
+
+    async def _open_others(self) -> None:
+        """Open the parts in the vector store of all archives of the catalog; make none that is not there."""
+        for record in await self.all_records():
+            async with self._tools.locks.holding(f"handle/{record.archive}"):
+                if record.archive in self._handles:
+                    continue
+                try:
+                    opened = await self._tools.lanes.store.run(
+                        Priority.BACKGROUND, self._store.open, binding_of(record)
+                    )
+                except XmiradError as error:
+                    _log.warning("archive.not_counted", archive=record.archive, reason=error.reason)
+                else:
+                    self._handles[record.archive] = opened
 
     async def handle(self, record: ArchiveRecord) -> Archive:
         """Return an archive's part in the vector store, whether or not its model is installed.

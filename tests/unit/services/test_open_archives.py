@@ -40,6 +40,17 @@ async def nothing(opened: OpenArchive) -> None:
     """Empty an archive that is empty."""
 
 
+async def test_archives_that_nobody_has_asked_for_are_counted_too(shop: Workshop, tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path / "store")
+    store.create(binding_of(shop.record)).close()
+    shop.tools.catalog.create_archive(replace(shop.record, archive="lost"))
+    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
+
+    assert await archives.sizes() == {"chest": 0}
+    assert store.list() == ["chest"]
+    await archives.close()
+
+
 async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_index_back(
     shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
