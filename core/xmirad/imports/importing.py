@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from xmirad.errors import BackendUnavailableError, ConcurrentImportError, ImportNotFoundError, InvalidRequestError
 from xmirad.ids import import_name
 from xmirad.imports.ports import ImportQueue
-from xmirad.imports.records import ImportSnapshot
+from xmirad.imports.records import ImportFigures, ImportSnapshot
 from xmirad.imports.store import ImportStore
 from xmirad.types import ImportState
 
@@ -111,18 +111,16 @@ class Importing:
         """Delete the records of the imports into an archive that is gone."""
         self._store.forget(archive)
 
-    def sweep(self, archives: Iterable[str]) -> int:
-        """Publish again what is neither done nor waiting, and return how many imports are not finished."""
-        unfinished = 0
-        for archive in archives:
-            latest = self._store.latest(archive)
-            if latest is None or latest.state.is_terminal:
+    def sweep(self, archives: Iterable[str]) -> ImportFigures:
+        """Publish again what is neither done nor waiting, and return how the latest imports are."""
+        found = [latest for archive in archives if (latest := self._store.latest(archive)) is not None]
+        for latest in found:
+            if latest.state.is_terminal:
                 continue
-            unfinished += 1
             segments: Mapping[int | None, None] = dict.fromkeys(latest.unfinished())
             for segment in segments or [None]:
-                self._queue.publish(archive, latest.request.number, segment)
-        return unfinished
+                self._queue.publish(latest.request.archive, latest.request.number, segment)
+        return ImportFigures.of(found)
 
     def _numbers(self, archive: str) -> list[int]:
         return self._store.numbers(archive)

@@ -169,6 +169,16 @@ class ImportSnapshot:
         """How many images are settled."""
         return sum(part.end - part.first for part in self.parts)
 
+    @property
+    def waiting(self) -> int:
+        """How many images were found and are not settled; none once it has ended."""
+        return 0 if self.plan is None or self.state.is_terminal else self.plan.total - self.done
+
+    @property
+    def failed(self) -> int:
+        """How many images were not stored."""
+        return sum(part.failed for part in self.parts)
+
     def position(self, segment: int) -> int:
         """Return the number of the first image of a segment that is not settled.
 
@@ -184,3 +194,30 @@ class ImportSnapshot:
         if self.plan is None:
             return []
         return [n for n in range(self.plan.segments) if self.position(n) < self.plan.bounds(n)[1]]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFigures:
+    """How the latest imports of all archives are, together.
+
+    Attributes:
+        unfinished: How many are not finished.
+        waiting: Images that were found and are not settled.
+        failed_images: Images that were not stored.
+        failed: How many of the imports failed altogether.
+    """
+
+    unfinished: int
+    waiting: int
+    failed_images: int
+    failed: int
+
+    @classmethod
+    def of(cls, latest: Sequence[ImportSnapshot]) -> "ImportFigures":
+        """Add up the latest imports of archives."""
+        return cls(
+            unfinished=sum(not each.state.is_terminal for each in latest),
+            waiting=sum(each.waiting for each in latest),
+            failed_images=sum(each.failed for each in latest),
+            failed=sum(each.state is ImportState.FAILED for each in latest),
+        )

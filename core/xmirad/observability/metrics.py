@@ -48,6 +48,13 @@ class RetrievalMetrics:
         self._cache_bytes = Gauge("xmirad_cache_bytes", "Size of the occlusion cache.", registry=registry)
         self._cache_entries = Gauge("xmirad_cache_entries", "Images in the occlusion cache.", registry=registry)
         self._cache_budget = Gauge("xmirad_cache_budget_bytes", "Most that the cache may hold.", registry=registry)
+        self._import_waiting = Gauge(
+            "xmirad_import_waiting_images", "Images that imports have found and not settled.", registry=registry
+        )
+        self._import_failed = Gauge(
+            "xmirad_import_failed_images", "Images that each archive's latest import did not store.", registry=registry
+        )
+        self._failed_imports = Gauge("xmirad_imports_failed", "Archives whose latest import failed.", registry=registry)
         self.decode_seconds = Histogram(
             "xmirad_decode_seconds", "Time of decoding an image.", registry=registry, buckets=FAST_SECONDS
         )
@@ -66,6 +73,18 @@ class RetrievalMetrics:
         self._cache_bytes.set(sum(sizes))
         self._cache_entries.set(len(sizes))
         self._cache_budget.set(budget)
+
+    def set_imports(self, *, waiting: int, failed_images: int, failed: int) -> None:
+        """Show how far the latest imports of all archives are, together.
+
+        Args:
+            waiting: Images that were found and are not settled.
+            failed_images: Images that were not stored.
+            failed: How many of the imports failed.
+        """
+        self._import_waiting.set(waiting)
+        self._import_failed.set(failed_images)
+        self._failed_imports.set(failed)
 
     def set_serving(self, service: str, *, is_served: bool) -> None:
         """Show whether a service is served; an empty name stands for all."""

@@ -114,7 +114,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             _log.info("service.started", address=ports.address, version=__version__, boot_id=boot_id)
             watching = asyncio.create_task(health.watch(archives, lanes))
             upkeep = asyncio.create_task(keep_up(explainer, lanes, metrics, health))
-            import_upkeep = asyncio.create_task(imports.keep_up())
+            import_upkeep = asyncio.create_task(imports.keep_up(metrics))
             await stopping.wait()
             watching.cancel()
             upkeep.cancel()

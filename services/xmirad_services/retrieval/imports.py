@@ -12,6 +12,7 @@ from xmirad.imports.records import ImportSnapshot
 from xmirad.imports.store import ImportStore
 from xmirad.indexing.runner import Lanes
 from xmirad.lanes import Priority
+from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
 from xmirad.queue.connection import connect
@@ -117,12 +118,13 @@ class Imports:
         if self._importing is not None:
             await self._lanes.blobs.run(Priority.INTERACTIVE, self._importing.forget, archive)
 
-    async def keep_up(self) -> None:
-        """Publish again, until cancelled, what the queue has lost; without imports there is nothing to do."""
+    async def keep_up(self, metrics: RetrievalMetrics) -> None:
+        """Publish again, until cancelled, what the queue has lost, and show how imports are; without any do nothing."""
         while self._importing is not None:
             try:
                 archives = [record.archive for record in await self._archives.all_records()]
-                await self._lanes.blobs.run(Priority.BACKGROUND, self._importing.sweep, archives)
+                found = await self._lanes.blobs.run(Priority.BACKGROUND, self._importing.sweep, archives)
+                metrics.set_imports(waiting=found.waiting, failed_images=found.failed_images, failed=found.failed)
             except Exception as error:  # noqa: BLE001 - the next sweep goes on
                 _log.warning("imports.not_swept", reason=as_domain_error(error).reason)
             await asyncio.sleep(self._sweep_seconds)

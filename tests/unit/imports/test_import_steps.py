@@ -8,7 +8,7 @@ import pytest
 from support.importing import ARCHIVE, FOLDER, ImportWorld
 from xmirad.errors import BackendUnavailableError, ImportNotFoundError, InvalidImageError, ModelNotFoundError
 from xmirad.imports.files import read_inside
-from xmirad.imports.records import MOST_FAILURES
+from xmirad.imports.records import MOST_FAILURES, ImportFigures
 from xmirad.types import ImportState
 
 
@@ -27,6 +27,18 @@ def test_every_image_is_settled_once_and_the_import_succeeds(world: ImportWorld)
     assert sum(part.created for part in found.parts) == len(world.stored) == 198
     assert [failure.path for failure in found.failures] == ["a/0003.png", "a/0150.png"]
     assert set(world.stored.values()) == {1}
+
+
+def test_what_waits_and_what_failed_is_added_up_for_those_who_watch(world: ImportWorld) -> None:
+    world.write_images(200, bad=[3, 150])
+    world.create()
+    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=1, waiting=0, failed_images=0, failed=0)
+    world.work()  # looks into the folder
+    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=1, waiting=200, failed_images=0, failed=0)
+    world.work()  # the first of three segments
+    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=1, waiting=134, failed_images=1, failed=0)
+    world.work_all()
+    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=0, waiting=0, failed_images=2, failed=0)
 
 
 def test_a_large_folder_is_shared_by_several_workers(world: ImportWorld) -> None:
@@ -76,7 +88,7 @@ def test_what_was_done_before_a_store_failed_is_kept_and_the_rest_is_done_later(
         world.work()
     assert world.snapshot().state is ImportState.RUNNING
 
-    assert world.importing.sweep([ARCHIVE]) == 1
+    assert world.importing.sweep([ARCHIVE]).unfinished == 1
     world.work_all()
 
     assert world.snapshot(request.number).state is ImportState.SUCCEEDED

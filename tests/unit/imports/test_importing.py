@@ -64,14 +64,14 @@ def test_another_sites_import_is_not_found(world: ImportWorld) -> None:
 def test_what_the_queue_lost_is_published_again(world: ImportWorld) -> None:
     world.create()
     world.queue.tasks.clear()
-    assert world.importing.sweep([ARCHIVE, "empty"]) == 1
+    assert world.importing.sweep([ARCHIVE, "empty"]).unfinished == 1
     assert world.queue.tasks == [(ARCHIVE, 1, None)]
     world.work()
     world.queue.tasks.clear()
     world.importing.sweep([ARCHIVE])
     assert world.queue.tasks == [(ARCHIVE, 1, 0)]
     world.work_all()
-    assert world.importing.sweep([ARCHIVE]) == 0
+    assert world.importing.sweep([ARCHIVE]).unfinished == 0
 
 
 def test_an_import_whose_last_part_was_written_but_not_its_end_is_finished_by_the_sweep(world: ImportWorld) -> None:

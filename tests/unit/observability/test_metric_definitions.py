@@ -53,11 +53,19 @@ def test_archives_beyond_the_limit_are_added_up(metrics: RetrievalMetrics, regis
     assert registry.get_sample_value("xmirad_archive_items", {"archive": "a000"}) is None
 
 
+def test_imports_are_shown_by_what_waits_and_what_failed(
+    metrics: RetrievalMetrics, registry: CollectorRegistry
+) -> None:
+    metrics.set_imports(waiting=7, failed_images=2, failed=1)
+    names = ("xmirad_import_waiting_images", "xmirad_import_failed_images", "xmirad_imports_failed")
+    assert [registry.get_sample_value(name) for name in names] == [7, 2, 1]
+
+
 def test_every_name_begins_with_xmirad(metrics: RetrievalMetrics, registry: CollectorRegistry) -> None:
     metrics.item_indexed("CREATED")
     metrics.model_in_use("lite0", "ab" * 32)
     names = {family.name for family in registry.collect()}
-    assert len(names) == 16
+    assert len(names) == 19
     assert all(name.startswith("xmirad_") for name in names)
     assert registry.get_sample_value("xmirad_items_indexed_total", {"outcome": "created"}) == 1
 
