@@ -13,6 +13,8 @@ from xmirad.explanations.filling import ChunkFiller
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.scoring import MapScorer
 from xmirad.explanations.store import ExplanationStore
+from xmirad.explanations.warm_requests import WarmRequests
+from xmirad.explanations.warming import Warmer
 from xmirad.failpoints import Failpoint
 from xmirad.models.embedder import BackboneEmbedder, load_embedder
 from xmirad.models.torch_embedder import load_torch_embedder
@@ -36,6 +38,7 @@ class Parts:
     filler: ChunkFiller
     cache: OcclusionCache
     completion: Completion
+    warmer: Warmer
     board: RedisBoard
     queue: RedisTaskQueue
     attempts: Attempts
@@ -61,6 +64,13 @@ def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
         filler=ChunkFiller(images, cache, embedder_of=embedder_of),
         cache=cache,
         completion=Completion(ExplanationStore(blobs), cache, scorer, assessor, board=board, queue=queue),
+        warmer=Warmer(
+            cache,
+            WarmRequests(blobs),
+            board=board,
+            queue=queue,
+            budget_bytes=settings.explanations.cache_bytes,
+        ),
         board=board,
         queue=queue,
         attempts=Attempts(server),

@@ -65,6 +65,7 @@ def _filled(parts: Parts, task: FillTask, document: dict[str, Any], attempt: int
     except XmiradError as error:
         _log.warning("chunk.failed", extra={"reason": error.reason})
         parts.completion.fail_entry(task.entry, error)
+        parts.warmer.give_up(task.entry, error.reason)
         outcome = TaskOutcome.FAILED
     except Exception:  # noqa: BLE001 - whatever a network can raise; tried again, then given up
         _log.exception("chunk.broke")
@@ -75,6 +76,8 @@ def _filled(parts: Parts, task: FillTask, document: dict[str, Any], attempt: int
         return TaskOutcome.FAILED
     parts.attempts.clear(task.key)
     parts.queue.release(task.queue, task.key)
+    if task.queue is QueueName.BACKGROUND:
+        parts.warmer.feed()
     return outcome
 
 
@@ -127,6 +130,7 @@ def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], *, attempts
         metadata={"attempts": str(attempts), "cause": cause},
     )
     parts.completion.fail_entry(task.entry, error)
+    parts.warmer.give_up(task.entry, cause)
     parts.board.stop_filling(task.entry.location)
     # Whoever asks again begins anew with every chunk, also with those that were being computed just now.
     parts.losses.clear(task.entry.location)

@@ -24,6 +24,7 @@ from xmirad.explanations.results import Areas, Fidelity
 from xmirad.explanations.scoring import MapScorer, entries_of
 from xmirad.explanations.store import Asked, ExplanationStore
 from xmirad.explanations.sweeping import Retention, Sweeper
+from xmirad.explanations.warm_requests import WarmRequests
 from xmirad.explanations.warming import Warmer
 from xmirad.explanations.watching import Watcher
 from xmirad.models.embedder import BackboneEmbedder
@@ -83,7 +84,7 @@ class World:
         self.creator = Creator(self.store, self.cache, self.completion, **ports, max_windows=10_000)
         self.forgetter = Forgetter(self.store, self.images, self.board)
         self.evictor = Evictor(self.cache, self.board, budget_bytes=budget_bytes)
-        self.warmer = Warmer(self.cache, **ports, budget_bytes=budget_bytes)
+        self.warmer = Warmer(self.cache, WarmRequests(self.blobs), **ports, budget_bytes=budget_bytes)
         self.watcher = Watcher(self.store, self.cache, self.board)
         self.computed: list[tuple[str, int]] = []
         self.sweeper = self.new_sweeper("one")
@@ -94,7 +95,7 @@ class World:
     def new_sweeper(self, holder: str) -> Sweeper:
         retention = Retention(explanations=7 * DAY, queries=DAY, sweep=15.0)
         return Sweeper(
-            self.store, self.images, self.creator, self.forgetter, self.evictor,
+            self.store, self.images, self.creator, self.forgetter, self.evictor, self.warmer,
             board=self.board, queue=self.queue, retention=retention, holder=holder, clock=self.clock,
         )  # fmt: skip
 

@@ -73,6 +73,7 @@ class LiveExplainer:
             self.creator,
             Forgetter(self.store, images, self.parts.board),
             Evictor(cache, self.parts.board, budget_bytes=1 << 30),
+            self.parts.warmer,
             retention=Retention(explanations=DAY, queries=DAY, sweep=1.0),
             holder="test",
             **ports,

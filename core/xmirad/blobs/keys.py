@@ -4,7 +4,8 @@ An image is named by the digest of its content, so that one copy serves all its 
 its digest, and everything of an archive below its id.
 """
 
-IMAGE_KINDS = ("originals", "inputs", "embeddings", "occlusion")
+IMAGE_KINDS = ("originals", "inputs", "embeddings", "occlusion", "warming")
+WARMING = "warming/"
 
 
 def model_input(image: str, preprocessing: str) -> str:
@@ -34,7 +35,12 @@ def original_uses(file: str) -> str:
 
 def derived_prefixes(image: str) -> tuple[str, ...]:
     """Return the prefixes below which everything computed from an image lies."""
-    return f"inputs/{image}/", f"embeddings/{image}/", occlusion(image)
+    return f"inputs/{image}/", f"embeddings/{image}/", occlusion(image), warming(image)
+
+
+def warming(image: str) -> str:
+    """Return the prefix of the records that say what of an image is to be computed ahead."""
+    return f"{WARMING}{image}/"
 
 
 def occlusion(image: str) -> str:

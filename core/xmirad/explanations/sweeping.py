@@ -17,6 +17,7 @@ from xmirad.explanations.ports import Board, TaskQueue
 from xmirad.explanations.records import ImageKind
 from xmirad.explanations.scoring import entries_of
 from xmirad.explanations.store import Asked, ExplanationStore
+from xmirad.explanations.warming import Warmer
 from xmirad.types import ExplanationState
 
 LEASE = "sweeper"
@@ -54,6 +55,7 @@ class Sweeper:
         creator: Creator,
         forgetter: Forgetter,
         evictor: Evictor,
+        warmer: Warmer,
         *,
         board: Board,
         queue: TaskQueue,
@@ -67,6 +69,7 @@ class Sweeper:
         self._creator = creator
         self._forgetter = forgetter
         self._evictor = evictor
+        self._warmer = warmer
         self._board = board
         self._queue = queue
         self._retention = retention
@@ -88,6 +91,7 @@ class Sweeper:
             self._evictor.reconcile()
         self._sweeps += 1
         self._evictor.evict()
+        self._warmer.feed()
         return True
 
     def expire(self) -> None:

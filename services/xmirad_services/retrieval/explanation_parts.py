@@ -14,6 +14,7 @@ from xmirad.explanations.ports import Board, TaskQueue
 from xmirad.explanations.scoring import MapScorer
 from xmirad.explanations.store import ExplanationStore
 from xmirad.explanations.sweeping import Retention, Sweeper
+from xmirad.explanations.warm_requests import WarmRequests
 from xmirad.explanations.warming import Warmer
 from xmirad.explanations.watching import Watcher
 from xmirad.queue.address import queue_url
@@ -72,12 +73,14 @@ def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str)
     completion = Completion(store, cache, scorer, assessor, board=board, queue=queue)
     creator = Creator(store, cache, completion, board=board, queue=queue, max_windows=wanted.max_windows)
     forgetter = Forgetter(store, images, board)
+    warmer = Warmer(cache, WarmRequests(blobs), board=board, queue=queue, budget_bytes=wanted.cache_bytes)
     sweeper = Sweeper(
         store,
         images,
         creator,
         forgetter,
         Evictor(cache, board, budget_bytes=wanted.cache_bytes),
+        warmer,
         board=board,
         queue=queue,
         retention=Retention(
@@ -94,7 +97,7 @@ def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str)
         watcher=Watcher(store, cache, board),
         store=store,
         forgetter=forgetter,
-        warmer=Warmer(cache, board=board, queue=queue, budget_bytes=wanted.cache_bytes),
+        warmer=warmer,
         sweeper=sweeper,
         board=board,
         has_queue=url is not None,

@@ -3,7 +3,7 @@
 import pytest
 
 from support.explaining import CHANNELS, CHUNKS, World
-from xmirad.errors import InvalidRequestError, QueueFullError
+from xmirad.errors import InvalidRequestError
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
 from xmirad.saliency.method import ExplainedImage
@@ -124,12 +124,3 @@ def test_warming_beyond_the_budget_is_refused_and_names_the_limit() -> None:
     assert caught.value.field == "max_items"
     assert caught.value.metadata["highest"] == str(2 * ENTRY_BYTES)
     assert not world.queue.tasks
-
-
-def test_warming_that_the_queue_has_no_room_for_says_so() -> None:
-    world = World()
-    entries = entries_for(world, 2, 3)
-    world.queue.max_waiting = CHUNKS
-    with pytest.raises(QueueFullError):
-        world.warmer.warm(entries, embedding_size=CHANNELS)
-    assert len(world.queue.tasks) == CHUNKS
