@@ -12,6 +12,7 @@ from benchmarks.clock import seconds_of
 from benchmarks.images import ImageKind, Images
 from benchmarks.service import index
 from xmirad.client.client import Client
+from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.types import EncodedImage
 
 T = TypeVar("T")
@@ -38,16 +39,29 @@ def indexing_of(kind: ImageKind, address: str, *, seed: int) -> Iterator[None]:
 
 
 def rate_of_clients(
-    address: str, search: Callable[[Client, T], object], queries: Sequence[T], *, count: int = CLIENTS
+    address: str,
+    search: Callable[[Client, T], object],
+    queries: Sequence[T],
+    *,
+    count: int = CLIENTS,
+    credentials: Sequence[Credentials] = (NO_CREDENTIALS,),
 ) -> float:
     """Return how many searches a second so many clients get answered together.
 
     They are threads of this process, each with a connection of its own: a search costs a client less than a
     millisecond of processor time, so the lock that they share is not what limits them, and as many processes would need
     more time to start than to search.
+
+    Args:
+        address: Where the service is.
+        search: Searches once.
+        queries: What to search with, dealt out to the clients.
+        count: How many clients.
+        credentials: Dealt out to the clients in turn.
     """
     with ExitStack() as stack:
-        clients = [stack.enter_context(Client(address)) for _ in range(count)]
+        shown = [credentials[number % len(credentials)] for number in range(count)]
+        clients = [stack.enter_context(Client(address, credentials=each)) for each in shown]
         threads = stack.enter_context(ThreadPoolExecutor(count))
 
         def one(client: Client, share: Sequence[T]) -> None:

@@ -25,7 +25,7 @@ class Service:
     """A running service with an archive.
 
     Attributes:
-        address: Where it answers.
+        address: Where it answers others than the owner of its home.
         pid: Its process.
         client: A client of it.
     """
@@ -54,7 +54,7 @@ def service(run: Run, name: str, *, explains: bool = False) -> Iterator[Service]
         if announcement is None:
             raise BackendUnavailableError("the service has gone", metadata={"backend": "service"})
         client.create_archive(ARCHIVE)
-        yield Service(connection.address, announcement.pid, client)
+        yield Service(announcement.address, announcement.pid, client)
 
 
 def home_settings(run: Run, home: Path) -> Settings:

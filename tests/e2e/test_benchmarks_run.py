@@ -20,7 +20,7 @@ def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "suites", [("startup", "threads"), ("occlusion",), ("maps", "codecs"), ("explanations",)], ids=" ".join
+    "suites", [("startup", "threads"), ("occlusion",), ("maps", "codecs"), ("explanations",), ("crowd",)], ids=" ".join
 )
 def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(suites: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
@@ -34,7 +34,7 @@ def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(suites: tuple[s
     for figures in document["suites"].values():
         for name, figure in figures.items():
             assert name in result.stdout
-            assert figure["ratio"] > 0
+            assert figure["ratio"] >= 0  # of a hundred searches none may be refused
 
 
 def test_an_unknown_suite_is_refused_with_the_names_of_those_that_exist() -> None:
