@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from support.live_service import LiveService, free_port, live_service
 from support.models import models_dir
+from support.qdrant_server import QdrantServer
 from support.valkey import ValkeyServer
 from support.web import wait_for
 from xmirad.home import Home
@@ -65,8 +66,8 @@ def test_retrieval_serves_all_but_explanations_without_redis_and_those_when_it_i
 
 
 @contextmanager
-def worker(kind: WorkerKind, home: Path, valkey: ValkeyServer) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker that knows a vector store which is not there either."""
+def worker(kind: WorkerKind, home: Path, valkey: ValkeyServer, *, store_port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker that knows a vector store which may not be there either."""
     home.mkdir()
     key = home / "site.key"
     key.write_bytes(b"k" * 32)
@@ -76,7 +77,7 @@ def worker(kind: WorkerKind, home: Path, valkey: ValkeyServer) -> Iterator[subpr
         "XMIRAD_MODELS_DIR": str(models_dir()),
         "XMIRAD_QUEUE__URL": valkey.url,
         "XMIRAD_STORE__KIND": "qdrant",
-        "XMIRAD_STORE__URL": f"http://127.0.0.1:{free_port()}",
+        "XMIRAD_STORE__URL": f"http://127.0.0.1:{store_port}",
         "XMIRAD_SITE_KEY_FILE": str(key),
         "XMIRAD_LOGGING__FORMAT": "json",
     }
@@ -104,7 +105,8 @@ def test_a_worker_that_starts_before_redis_says_so_and_works_when_it_is_there(
         lines = [json.loads(line) for line in (home / "worker.log").read_text().splitlines() if line.startswith("{")]
         return sum((line["event"], line.get("backend")) == (event, backend) for line in lines)
 
-    with worker(kind, home, valkey) as process:
+    store_port = free_port()
+    with worker(kind, home, valkey, store_port=store_port) as process:
         wait_for(lambda: said("backend.not_available", "queue") == 1, seconds=CHANGE_SECONDS)
         assert not heartbeat.exists()
         valkey.start()
@@ -118,5 +120,9 @@ def test_a_worker_that_starts_before_redis_says_so_and_works_when_it_is_there(
         assert process.poll() is None
         if kind is WorkerKind.INDEXER:
             assert said("backend.not_available", "qdrant") >= 1
-            assert not Home(home).store_heartbeat(kind).exists()
+            sign = Home(home).store_heartbeat(kind)
+            assert not sign.exists()
+            with QdrantServer(port=store_port):
+                wait_for(sign.exists, seconds=CHANGE_SECONDS)
+            wait_for(lambda: said("backend.not_available", "qdrant") >= 2, seconds=CHANGE_SECONDS)
     assert '"logger": "celery.worker.consumer' not in (home / "worker.log").read_text()

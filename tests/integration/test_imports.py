@@ -1,5 +1,6 @@
 """Imports by live processes: what they store, and what survives a kill."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -7,7 +8,9 @@ import pytest
 
 from support.live_explainer import wait_until
 from support.live_imports import LiveImports, live_imports
+from support.live_service import free_port
 from support.pictures import png
+from support.web import get
 from xmirad.client.aio import AioClient
 from xmirad.client.client import Client
 from xmirad.errors import ConcurrentImportError, ImportNotFoundError, InvalidRequestError
@@ -62,6 +65,24 @@ def test_an_import_stores_every_image_and_says_which_failed(live: LiveImports, c
     found = client.search(live.archive, item.name, top_k=3)
     assert found.results[0].item == item.name
     assert found.results[0].score == pytest.approx(1.0, abs=1e-5)
+
+
+def test_pages_show_the_indexer_and_what_imports_could_not_store(live: LiveImports, client: Client) -> None:
+    write_phantoms(live.folders, images_per_class=2, seed=7)
+    (live.folders / "nodules" / "synthetic-nodules-0000.png").write_bytes(b"no image")
+    port = free_port()
+    live.start_indexer(XMIRAD_METRICS__PORT=str(port))
+    list(client.watch_import(client.create_import(live.archive, "images").name))
+
+    _, own = get(f"http://127.0.0.1:{port}/metrics")
+    assert "xmirad_worker_processes 1.0" in own
+    assert 'xmirad_disk_free_bytes{folder="blobs"}' in own
+
+    def shown(name: str) -> float:
+        return float(re.findall(rf"(?m)^{name} (\S+)$", get(live.service_page)[1])[0])
+
+    wait_until(lambda: shown("xmirad_import_failed_images") >= 1)
+    assert shown("xmirad_import_waiting_images") == 0
 
 
 def test_importing_again_finds_everything_unchanged(live: LiveImports, client: Client) -> None:

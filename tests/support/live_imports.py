@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.live_explainer import wait_until
-from support.live_service import STOP_SECONDS, LiveService, live_service
+from support.live_service import STOP_SECONDS, LiveService, free_port, live_service
 from support.models import models_dir
 from support.qdrant_process import QdrantProcess, qdrant_process
 from support.valkey import ValkeyServer, valkey_server
@@ -31,6 +31,7 @@ class LiveImports:
     qdrant: QdrantProcess
     valkey: ValkeyServer
     environment: dict[str, str]
+    service_page: str
     archive: str = "chest"
     indexers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -106,8 +107,10 @@ def live_imports(root: Path, **environment: str) -> Iterator[LiveImports]:
             "XMIRAD_EXPLANATIONS__SWEEP_SECONDS": "1",
             **environment,
         }
-        service = stack.enter_context(live_service(root / "retrieval", **shared))
+        port = free_port()
+        service = stack.enter_context(live_service(root / "retrieval", **shared, XMIRAD_METRICS__PORT=str(port)))
         service.start().close()
-        live = LiveImports(root, folders, service, qdrant, valkey, shared)
+        page = f"http://127.0.0.1:{port}/metrics"
+        live = LiveImports(root, folders, service, qdrant, valkey, shared, page)
         stack.callback(live.close)
         yield live
