@@ -169,3 +169,4 @@ async def test_explanations_are_listed_cancelled_and_warmed(client: AioClient, i
     )
     assert cancelled.state is ExplanationState.CANCELLED
     assert (figures.selected_items, figures.queued_tasks) == (3, 0)
+    assert (await client.cancel_warming("covidx", max_items=3)).cancelled_images == 2

@@ -172,4 +172,5 @@ def test_warming_says_what_it_takes_before_it_begins(client: Client, names: list
 
     assert (asked.selected_items, asked.complete_items, asked.missing_windows) == (3, 1, 2 * WINDOWS)
     assert (asked.estimated_seconds, asked.estimated_bytes, asked.budget_bytes) == (1.5, 1 << 20, 1 << 30)
-    assert (asked.queued_tasks, begun.queued_tasks) == (0, 7)
+    assert (asked.queued_tasks, begun.queued_tasks, asked.given_up_items) == (0, 7, 1)
+    assert client.cancel_warming("covidx", max_items=3).cancelled_images == 2

@@ -8,12 +8,14 @@ import pytest
 from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_until
 from support.models import lite0_artifact
 from xmirad.blobs import keys
+from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.scoring import entries_of
 from xmirad.explanations.watching import Snapshot
 from xmirad.queue.task_figures import FIGURES
 from xmirad.types import ExplanationState
 
+EMBEDDING_SIZE = 1280
 MOST_LOST = 9
 """Three attempts of two processes side by side, two that are started in between, and one to be sure."""
 
@@ -191,6 +193,50 @@ def test_who_waits_comes_before_what_is_computed_ahead(live: LiveExplainer) -> N
     assert not live.watcher.snapshot(behind).state.is_terminal
     assert live.watcher.snapshot(behind).windows_done < 100
     live.wait(behind, _succeeded)
+
+
+def _warmed(live: LiveExplainer, *numbers: int) -> list[OcclusionEntry]:
+    """Have something computed ahead for images."""
+    requests = [live.request(live.image(1), live.image(number), SMALL) for number in numbers]
+    entries = [entry for request in requests for entry in entries_of(request).values()]
+    live.parts.warmer.warm(entries, embedding_size=EMBEDDING_SIZE)
+    return entries
+
+
+def test_what_is_computed_ahead_goes_on_after_the_queue_has_lost_everything(live: LiveExplainer) -> None:
+    entries = _warmed(live, 2, 3)
+    live.server.flushall()
+    live.start_worker()
+
+    def is_complete() -> bool:
+        live.sweeper.sweep()
+        return not any(map(live.parts.cache.missing, entries))
+
+    wait_until(is_complete, pause=0.1)
+
+
+def test_workers_feed_themselves_what_is_computed_ahead(live: LiveExplainer) -> None:
+    entries = _warmed(live, 2, 3)
+    live.server.ltrim(QueueName.BACKGROUND, -1, -1)
+    live.server.delete("xmirad:claims:explain.2.background")
+
+    live.start_worker()
+
+    wait_until(lambda: not any(map(live.parts.cache.missing, entries)))
+
+
+def test_what_ends_its_workers_is_not_computed_ahead_again_and_again(live: LiveExplainer) -> None:
+    live.start_worker(XMIRAD_FAILPOINT="in_fill:1")
+    entries = _warmed(live, 2)
+
+    def is_given_up() -> bool:
+        live.sweeper.sweep()
+        return live.parts.warmer.plan(entries, embedding_size=EMBEDDING_SIZE).given_up == 1
+
+    wait_until(is_given_up, pause=0.1)
+    wait_until(lambda: live.parts.queue.waiting(QueueName.BACKGROUND) == 0)
+    live.sweeper.sweep()
+    assert live.parts.queue.waiting(QueueName.BACKGROUND) == 0
 
 
 def test_of_two_explanations_of_an_image_one_can_be_cancelled(live: LiveExplainer) -> None:

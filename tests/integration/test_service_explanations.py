@@ -245,6 +245,7 @@ def test_warming_says_what_it_takes_without_a_queue(world: World) -> None:
     assert figures.estimated_bytes > 2 * 2401 * 1280
     with pytest.raises(BackendUnavailableError):
         world.client.warm(ARCHIVE, max_items=2)
+    assert world.client.cancel_warming(ARCHIVE).cancelled_images == 0
 
 
 def test_the_service_says_what_it_can_explain(world: World) -> None:

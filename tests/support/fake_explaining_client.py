@@ -69,6 +69,7 @@ class FakeExplainingClient(FakeClient):
         self.first = QUEUED
         self.later = [RUNNING, DONE, replace(DONE, maps=(ASSESSED,))]
         self.missing_windows = [100, 100, 40, 0]
+        self.given_up_items = 0
 
     def create_explanation(self, source: object, item: str, **options: object) -> Explanation:
         self.calls.append(("create_explanation", {"source": source, "item": item, **options}))
@@ -85,4 +86,9 @@ class FakeExplainingClient(FakeClient):
     def warm(self, archive: str, **options: Any) -> WarmFigures:  # noqa: ANN401 - recorded as they are
         self.calls.append(("warm", {"archive": archive, **options}))
         missing = self.missing_windows.pop(0) if len(self.missing_windows) > 1 else self.missing_windows[0]
-        return WarmFigures(2, 2 if not missing else 1, missing, 1.0, 4 << 20, 100 << 20, 5)
+        complete = 1 if missing else 2
+        return WarmFigures(2, complete, missing, 1.0, 4 << 20, 100 << 20, 5, given_up_items=self.given_up_items)
+
+    def cancel_warming(self, archive: str, **options: Any) -> WarmFigures:  # noqa: ANN401 - recorded as they are
+        self.calls.append(("cancel_warming", {"archive": archive, **options}))
+        return WarmFigures(2, 1, 40, 1.0, 4 << 20, 100 << 20, 0, cancelled_images=1)

@@ -35,7 +35,9 @@ def WarmArchive(archives: FakeArchives, request: a.WarmArchiveRequest, call: str
         selected = selected[: request.max_items]
     return a.WarmArchiveResponse(
         selected_items=len(selected), complete_items=1, missing_windows=WINDOWS * (len(selected) - 1),
-        estimated_seconds=1.5, estimated_bytes=1 << 20, budget_bytes=1 << 30, queued_tasks=0 if request.dry_run else 7,
+        estimated_seconds=1.5, estimated_bytes=1 << 20, budget_bytes=1 << 30,
+        queued_tasks=0 if request.dry_run or request.cancel else 7,
+        given_up_items=1, cancelled_images=2 if request.cancel else 0,
     )  # fmt: skip
 
 

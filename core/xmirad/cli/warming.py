@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from xmirad.client.explanation_types import WarmFigures
 
 POLL_SECONDS = 1.0
+STALLED_SECONDS = 60.0
+"""After so long without progress it is asked for again, in case it was lost."""
 
 
 def warm(
@@ -31,17 +33,29 @@ def warm(
 def wait_until_warm(
     client: "Client", archive: str, *, item_filter: ItemFilter, limit: int, output: Output
 ) -> "WarmFigures":
-    """Wait until everything is computed, and show how far it is."""
+    """Wait until everything is computed or given up, and show how far it is."""
     from xmirad.cli.progress import meter
 
     figures = client.warm(archive, filter=item_filter, max_items=limit, dry_run=True)
-    with meter("Computing ahead", figures.missing_windows, output) as progress:
-        total = figures.missing_windows
-        while figures.missing_windows:
+    moved, total = time.monotonic(), figures.missing_windows
+    with meter("Computing ahead", total, output) as progress:
+        while not _is_over(figures):
             time.sleep(POLL_SECONDS)
-            figures = client.warm(archive, filter=item_filter, max_items=limit, dry_run=True)
-            progress.update(total - figures.missing_windows, 0)
+            before, figures = figures, client.warm(archive, filter=item_filter, max_items=limit, dry_run=True)
+            progress.update(total - figures.missing_windows, figures.given_up_items)
+            if figures.missing_windows < before.missing_windows:
+                moved = time.monotonic()
+            elif time.monotonic() - moved >= STALLED_SECONDS:
+                if figures.given_up_items:
+                    break
+                output.note(f"nothing was computed for {STALLED_SECONDS:.0f} s; `xmirad queue status` says who works")
+                client.warm(archive, filter=item_filter, max_items=limit)
+                moved = time.monotonic()
     return figures
+
+
+def _is_over(figures: "WarmFigures") -> bool:
+    return figures.complete_items + figures.given_up_items >= figures.selected_items
 
 
 def described(figures: "WarmFigures") -> str:

@@ -139,7 +139,11 @@ def item_image(name: str) -> Call[bytes]:
     return call(lambda stubs: stubs.archives.GetItemImage, request, lambda answer: answer.png)
 
 
-def warm(archive: str, *, item_filter: ItemFilter, max_items: int, dry_run: bool) -> Call[WarmFigures]:
-    """Ask for masked embeddings to be computed ahead, or what that takes."""
-    request = explanation_requests.warm_request(archive, item_filter=item_filter, max_items=max_items, dry_run=dry_run)
+def warm(
+    archive: str, *, item_filter: ItemFilter, max_items: int, dry_run: bool = False, cancel: bool = False
+) -> Call[WarmFigures]:
+    """Ask for masked embeddings to be computed ahead, or no more, or what that takes."""
+    request = explanation_requests.warm_request(
+        archive, item_filter=item_filter, max_items=max_items, dry_run=dry_run, cancel=cancel
+    )
     return call(lambda stubs: stubs.archives.WarmArchive, request, explanation_parsing.warm_figures)

@@ -107,6 +107,8 @@ def warm_figures(message: archive_service_pb2.WarmArchiveResponse) -> WarmFigure
         estimated_bytes=message.estimated_bytes,
         budget_bytes=message.budget_bytes,
         queued_tasks=message.queued_tasks,
+        given_up_items=message.given_up_items,
+        cancelled_images=message.cancelled_images,
     )
 
 

@@ -83,9 +83,9 @@ def list_request(archive: str, *, page_token: str) -> pb.ListExplanationsRequest
 
 
 def warm_request(
-    archive: str, *, item_filter: ItemFilter, max_items: int, dry_run: bool
+    archive: str, *, item_filter: ItemFilter, max_items: int, dry_run: bool, cancel: bool
 ) -> archive_service_pb2.WarmArchiveRequest:
-    """Ask for the masked embeddings of items to be computed ahead, or what that takes.
+    """Ask for the masked embeddings of items to be computed ahead, or no more, or what that takes.
 
     Raises:
         InvalidRequestError: If the request cannot be put into a message.
@@ -96,6 +96,7 @@ def warm_request(
             filter=filter_to_proto(item_filter, archive=archive),
             max_items=max_items,
             dry_run=dry_run,
+            cancel=cancel,
         )
 
 

@@ -211,7 +211,9 @@ class WarmFigures:
         estimated_seconds: How long that takes about, if nothing else is computed; 0 where nothing was measured yet.
         estimated_bytes: How many bytes that adds about.
         budget_bytes: How many bytes may be kept altogether.
-        queued_tasks: How many tasks were queued that were not waiting already.
+        queued_tasks: How many tasks were taken on that were not before; they are queued a little at a time.
+        given_up_items: How many items were to be computed ahead and could not be.
+        cancelled_images: How many images were to be computed ahead and are no more.
     """
 
     selected_items: int
@@ -221,3 +223,5 @@ class WarmFigures:
     estimated_bytes: int
     budget_bytes: int
     queued_tasks: int
+    given_up_items: int = 0
+    cancelled_images: int = 0

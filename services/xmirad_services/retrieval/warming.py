@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from xmirad.api.v1 import archive_service_pb2 as pb
+from xmirad.errors import InvalidRequestError
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
@@ -18,20 +19,24 @@ class Warming:
         self._parts = parts
         self._tools = tools
 
-    async def answer(self, opened: OpenArchive, items: Sequence[str], *, dry_run: bool) -> pb.WarmArchiveResponse:
-        """Say what warming items takes, and unless it is a dry run begin with it.
+    async def answer(
+        self, opened: OpenArchive, items: Sequence[str], *, dry_run: bool, cancel: bool
+    ) -> pb.WarmArchiveResponse:
+        """Say what warming items takes, and unless it is a dry run begin with it, or end it.
 
         Raises:
-            InvalidRequestError: If it would take more bytes than the cache may have.
-            QueueFullError: If the queue has no room for all.
+            InvalidRequestError: If it would take more bytes than the cache may have, or is to be both tried and ended.
             BackendUnavailableError: If the queue cannot be reached.
         """
+        if dry_run and cancel:
+            raise InvalidRequestError("cancel and dry_run exclude each other", field="cancel")
         lane, warmer, size = self._tools.lanes.blobs, self._parts.warmer, opened.record.embedding_size
         entries = await lane.run(Priority.BACKGROUND, self._entries, opened, items)
-        plan = await lane.run(Priority.BACKGROUND, lambda: warmer.plan(entries, embedding_size=size))
+        cancelled = await lane.run(Priority.BACKGROUND, warmer.cancel, entries) if cancel else 0
         queued = 0
-        if not dry_run:
+        if not (dry_run or cancel):
             queued = await lane.run(Priority.BACKGROUND, lambda: warmer.warm(entries, embedding_size=size))
+        plan = await lane.run(Priority.BACKGROUND, lambda: warmer.plan(entries, embedding_size=size))
         return pb.WarmArchiveResponse(
             selected_items=len(items),
             complete_items=plan.complete + len(items) - len(entries),
@@ -39,6 +44,8 @@ class Warming:
             estimated_bytes=plan.size_bytes,
             budget_bytes=plan.budget_bytes,
             queued_tasks=queued,
+            given_up_items=plan.given_up,
+            cancelled_images=cancelled,
         )
 
     def _entries(self, opened: OpenArchive, items: Sequence[str]) -> list[OcclusionEntry]:

@@ -11,7 +11,7 @@ from support.fake_client import FakeClient
 from xmirad import __version__
 from xmirad.cli.failures import global_flags_first
 from xmirad.cli.main import app
-from xmirad.errors import BackendUnavailableError, InternalError
+from xmirad.errors import BackendUnavailableError, InternalError, InvalidRequestError, QueueFullError, XmiradError
 from xmirad.types import IntRange, ItemFilter, PatientPolicy
 
 
@@ -121,6 +121,25 @@ def test_index_lists_every_failure_and_exits_with_5(client: FakeClient, data: Pa
     assert "2 of 3 images (2 created)" in result.stdout
     assert "bad\\x1b[31m.png: the file is no image [IMAGE_UNDECODABLE]" in result.stdout
     assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(InvalidRequestError("too many", field="max_items"), 2), (QueueFullError("full"), 1)]
+)
+def test_index_reports_what_it_stored_though_nothing_is_computed_ahead(
+    client: FakeClient, data: Path, monkeypatch: pytest.MonkeyPatch, error: XmiradError, code: int
+) -> None:
+    def warm(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(client, "warm", warm, raising=False)
+    result = _run("index", str(data), "--archive", "wards", "--warm", "--json")
+    report = _json(result)
+    assert (result.exit_code, report["created"]) == (code, 2)
+    assert report["warming_error"] == {"reason": error.reason, "message": error.message}
+    again = _run("index", str(data), "--archive", "wards", "--warm")
+    assert "2 of 2 images (2 skipped)" in again.stdout
+    assert f"nothing is computed ahead: {error.message} [{error.reason}]" in again.stderr
 
 
 def test_index_of_nothing_is_usage(client: FakeClient, tmp_path: Path) -> None:

@@ -184,3 +184,39 @@ def test_no_image_of_ones_own_can_be_a_fill(client: FakeExplainingClient, query:
 
     assert found.exit_code == 2
     assert "zero" in found.output
+
+
+def test_warming_of_which_nothing_moves_is_asked_for_again(
+    client: FakeExplainingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xmirad.cli.warming.STALLED_SECONDS", 0.0, raising=False)
+    client.missing_windows = [100] * 6 + [0]
+
+    result = CliRunner().invoke(app, ["archive", "warm", "chest", "--wait"])
+
+    assert result.exit_code == 0
+    asked_for = [name for name, call in client.calls if not call.get("dry_run")]
+    assert len(asked_for) == 3  # once to begin with, and again after each look that found nothing new
+    assert "nothing was computed for" in result.stderr
+
+
+@pytest.mark.parametrize("missing", [[100], [100, 40]])
+def test_waiting_for_what_is_given_up_ends_with_an_error(
+    client: FakeExplainingClient, monkeypatch: pytest.MonkeyPatch, missing: list[int]
+) -> None:
+    monkeypatch.setattr("xmirad.cli.warming.STALLED_SECONDS", 0.0, raising=False)
+    client.missing_windows = missing
+    client.given_up_items = 1
+
+    result = CliRunner().invoke(app, ["archive", "warm", "chest", "--wait"])
+
+    assert result.exit_code == 5
+    assert "chest: 1 of 2 items complete" in result.stdout
+    assert "1 items are given up" in result.stderr
+
+
+def test_warming_can_be_cancelled(client: FakeExplainingClient) -> None:
+    result = CliRunner().invoke(app, ["archive", "warm", "chest", "--limit", "2", "--cancel"])
+
+    assert result.stdout.splitlines() == ["chest: 1 images are not computed ahead any more"]
+    assert [name for name, _ in client.calls] == ["cancel_warming"]

@@ -305,19 +305,21 @@ class GetItemImageResponse(_message.Message):
     def __init__(self, png: _Optional[bytes] = ..., geometry: _Optional[_Union[_resources_pb2.ImageGeometry, _Mapping]] = ...) -> None: ...
 
 class WarmArchiveRequest(_message.Message):
-    __slots__ = ("archive", "filter", "max_items", "dry_run")
+    __slots__ = ("archive", "filter", "max_items", "dry_run", "cancel")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     MAX_ITEMS_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
     archive: str
     filter: _resources_pb2.ItemFilter
     max_items: int
     dry_run: bool
-    def __init__(self, archive: _Optional[str] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., max_items: _Optional[int] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    cancel: bool
+    def __init__(self, archive: _Optional[str] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., max_items: _Optional[int] = ..., dry_run: _Optional[bool] = ..., cancel: _Optional[bool] = ...) -> None: ...
 
 class WarmArchiveResponse(_message.Message):
-    __slots__ = ("selected_items", "complete_items", "missing_windows", "estimated_seconds", "estimated_bytes", "budget_bytes", "queued_tasks")
+    __slots__ = ("selected_items", "complete_items", "missing_windows", "estimated_seconds", "estimated_bytes", "budget_bytes", "queued_tasks", "given_up_items", "cancelled_images")
     SELECTED_ITEMS_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     MISSING_WINDOWS_FIELD_NUMBER: _ClassVar[int]
@@ -325,6 +327,8 @@ class WarmArchiveResponse(_message.Message):
     ESTIMATED_BYTES_FIELD_NUMBER: _ClassVar[int]
     BUDGET_BYTES_FIELD_NUMBER: _ClassVar[int]
     QUEUED_TASKS_FIELD_NUMBER: _ClassVar[int]
+    GIVEN_UP_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_IMAGES_FIELD_NUMBER: _ClassVar[int]
     selected_items: int
     complete_items: int
     missing_windows: int
@@ -332,7 +336,9 @@ class WarmArchiveResponse(_message.Message):
     estimated_bytes: int
     budget_bytes: int
     queued_tasks: int
-    def __init__(self, selected_items: _Optional[int] = ..., complete_items: _Optional[int] = ..., missing_windows: _Optional[int] = ..., estimated_seconds: _Optional[float] = ..., estimated_bytes: _Optional[int] = ..., budget_bytes: _Optional[int] = ..., queued_tasks: _Optional[int] = ...) -> None: ...
+    given_up_items: int
+    cancelled_images: int
+    def __init__(self, selected_items: _Optional[int] = ..., complete_items: _Optional[int] = ..., missing_windows: _Optional[int] = ..., estimated_seconds: _Optional[float] = ..., estimated_bytes: _Optional[int] = ..., budget_bytes: _Optional[int] = ..., queued_tasks: _Optional[int] = ..., given_up_items: _Optional[int] = ..., cancelled_images: _Optional[int] = ...) -> None: ...
 
 class ImportFailure(_message.Message):
     __slots__ = ("path", "error")

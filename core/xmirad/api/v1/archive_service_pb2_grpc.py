@@ -235,8 +235,8 @@ class ArchiveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WarmArchive(self, request, context):
-        """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
-        will take; asking again goes on where it stands.
+        """Computes ahead what occlusion maps of items are made of, behind everyone who waits for an explanation, so that they
+        come at once. Says what it will take; asking again goes on where it stands, and tries again what was given up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

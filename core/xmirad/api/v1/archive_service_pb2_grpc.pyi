@@ -70,8 +70,8 @@ class ArchiveServiceStub:
     GetItemImage: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.GetItemImageRequest, _archive_service_pb2.GetItemImageResponse]
     """Returns a picture of an item: what the model saw."""
     WarmArchive: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.WarmArchiveRequest, _archive_service_pb2.WarmArchiveResponse]
-    """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
-    will take; asking again goes on where it stands.
+    """Computes ahead what occlusion maps of items are made of, behind everyone who waits for an explanation, so that they
+    come at once. Says what it will take; asking again goes on where it stands, and tries again what was given up.
     """
     CreateImport: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.CreateImportRequest, _archive_service_pb2.CreateImportResponse]
     """Begins to store the images of a folder that the service's indexers reach. Images that are there just so are found
@@ -131,8 +131,8 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     GetItemImage: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.GetItemImageRequest, _archive_service_pb2.GetItemImageResponse]  # type: ignore[assignment]
     """Returns a picture of an item: what the model saw."""
     WarmArchive: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.WarmArchiveRequest, _archive_service_pb2.WarmArchiveResponse]  # type: ignore[assignment]
-    """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
-    will take; asking again goes on where it stands.
+    """Computes ahead what occlusion maps of items are made of, behind everyone who waits for an explanation, so that they
+    come at once. Says what it will take; asking again goes on where it stands, and tries again what was given up.
     """
     CreateImport: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.CreateImportRequest, _archive_service_pb2.CreateImportResponse]  # type: ignore[assignment]
     """Begins to store the images of a folder that the service's indexers reach. Images that are there just so are found
@@ -273,8 +273,8 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _archive_service_pb2.WarmArchiveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.WarmArchiveResponse, _abc.Awaitable[_archive_service_pb2.WarmArchiveResponse]]:
-        """Computes ahead what occlusion maps of items are made of, in the background, so that they come at once. Says what it
-        will take; asking again goes on where it stands.
+        """Computes ahead what occlusion maps of items are made of, behind everyone who waits for an explanation, so that they
+        come at once. Says what it will take; asking again goes on where it stands, and tries again what was given up.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ import typer
 
 from xmirad.cli import filters, options, warming
 from xmirad.cli.commands import archive_imports, archive_offline
+from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
 from xmirad.types import OriginalsPolicy, Patient
@@ -96,18 +97,27 @@ def warm_archive(
     datasets: filters.Datasets = None,
     splits: filters.Splits = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it takes.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is computed.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is computed or given up.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Compute these ahead no more. What is there stays.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Compute ahead what exact occlusion maps of items are made of. Readers who wait come first."""
     output = Output(as_json)
     asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits)
-    with connected(context, output, explains=True) as client:
+    with connected(context, output, explains=not cancel) as client:
+        if cancel:
+            figures = client.cancel_warming(archive, filter=asked, max_items=limit)
+            output.json(figures)
+            output.text(f"{archive}: {figures.cancelled_images} images are not computed ahead any more")
+            return
         figures = warming.warm(client, archive, item_filter=asked, limit=limit, output=output, dry_run=dry_run)
         if wait and not dry_run:
             figures = warming.wait_until_warm(client, archive, item_filter=asked, limit=limit, output=output)
     output.json(figures)
     output.text(f"{archive}: {figures.complete_items} of {figures.selected_items} items complete")
+    if wait and figures.given_up_items:
+        output.note(f"{figures.given_up_items} items are given up; `xmirad queue dead` and explainers' logs say why")
+        raise typer.Exit(ExitCode.PARTLY_FAILED)
 
 
 @app.command("delete")

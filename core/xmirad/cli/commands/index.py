@@ -1,15 +1,19 @@
 """`xmirad index`: puts the images of a data set into an archive."""
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xmirad.cli import options, warming
-from xmirad.cli.exit_codes import ExitCode
+from xmirad.cli.exit_codes import ExitCode, exit_code_of
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
+from xmirad.errors import XmiradError
 from xmirad.types import ItemFilter, OriginalsPolicy
+
+if TYPE_CHECKING:
+    from xmirad.client.client import Client
 
 EXAMPLES = """\b
 Examples:
@@ -56,17 +60,36 @@ def index(
                 restore_deleted=restore_deleted,
             ).run()
         seconds = time.monotonic() - started
-        if warm:
-            warming.warm(client, archive, item_filter=ItemFilter(), limit=0, output=output)
-    _report(output, tally, seconds, {"archive": archive, "dataset": dataset.name, "model": info.model})
+        refused = _warm(client, archive, output) if warm else None
+    _report(output, tally, seconds, {"archive": archive, "dataset": dataset.name, "model": info.model}, refused)
     if tally.failures:
         raise typer.Exit(ExitCode.PARTLY_FAILED)
+    if refused is not None:
+        raise typer.Exit(exit_code_of(refused))
 
 
-def _report(output: Output, tally: Any, seconds: float, names: dict[str, str]) -> None:  # noqa: ANN401 - a Tally, imported late
+def _warm(client: "Client", archive: str, output: Output) -> XmiradError | None:
+    """Begin to compute ahead; a refusal comes with the report of what was stored, never in its place."""
+    try:
+        warming.warm(client, archive, item_filter=ItemFilter(), limit=0, output=output)
+    except XmiradError as error:
+        output.note(f"nothing is computed ahead: {error.message} [{error.reason}]")
+        return error
+    return None
+
+
+def _report(
+    output: Output,
+    tally: Any,  # noqa: ANN401 - a Tally, imported late
+    seconds: float,
+    names: dict[str, str],
+    refused: XmiradError | None,
+) -> None:
     counts = {name: getattr(tally, name) for name in ("created", "updated", "unchanged", "skipped")}
     duplicates = tally.duplicates().lines()
-    found = {"failures": tally.failures, "duplicates": duplicates}
+    found: dict[str, Any] = {"failures": tally.failures, "duplicates": duplicates}
+    if refused is not None:
+        found["warming_error"] = {"reason": refused.reason, "message": refused.message}
     output.json(
         {**names, "items": len(tally.items), **counts, "failed": len(tally.failures), "seconds": seconds, **found}
     )

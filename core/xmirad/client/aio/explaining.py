@@ -165,3 +165,15 @@ class AioExplanationMethods:
         return await self._connection.run(
             archive_calls.warm(archive, item_filter=filter, max_items=max_items, dry_run=dry_run)
         )
+
+    async def cancel_warming(self, archive: str, *, filter: ItemFilter = NO_FILTER, max_items: int = 0) -> WarmFigures:
+        """Have occlusion maps of items computed ahead no more; what is computed stays.
+
+        Args:
+            archive: The archive's id.
+            filter: Which items.
+            max_items: At most this many of them; 0 means all.
+        """
+        return await self._connection.run(
+            archive_calls.warm(archive, item_filter=filter, max_items=max_items, cancel=True)
+        )

@@ -105,7 +105,8 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         opened = await self._named(request.archive, field="archive")
         maximum = checks.whole_number(request.max_items, field="max_items", minimum=0, maximum=MAX_WARMED_ITEMS)
         items = await self._purger.select(opened, await self._condition(opened, request.filter))
-        return await self._warming.answer(opened, items[: maximum or None], dry_run=request.dry_run)
+        items = items[: maximum or None]
+        return await self._warming.answer(opened, items, dry_run=request.dry_run, cancel=request.cancel)
 
     async def _named(self, name: str, *, field: str = "name") -> OpenArchive:
         return await self._opened(parse_archive_name(name, field=field))
