@@ -81,8 +81,7 @@ def test_pages_show_the_indexer_and_what_imports_could_not_store(live: LiveImpor
     def shown(name: str) -> float:
         return float(re.findall(rf"(?m)^{name} (\S+)$", get(live.service_page)[1])[0])
 
-    wait_until(lambda: shown("xmirad_import_failed_images") >= 1)
-    assert shown("xmirad_import_waiting_images") == 0
+    wait_until(lambda: shown("xmirad_import_failed_images") >= 1 and shown("xmirad_import_waiting_images") == 0)
 
 
 def test_importing_again_finds_everything_unchanged(live: LiveImports, client: Client) -> None:
