@@ -122,12 +122,13 @@ class Warmer:
         return queued
 
     def give_up(self, entry: OcclusionEntry, reason: str) -> None:
-        """Say that an entry cannot be computed, if it was to be: it is not queued again.
+        """Say that an entry cannot be computed, if it was to be: what waits stops, and it is not queued again.
 
         Raises:
-            BackendUnavailableError: If the blob store fails.
+            BackendUnavailableError: If the blob store or the board fails.
         """
         self._requests.give_up(entry, reason)
+        self._board.stop_filling(entry.location)
 
     def cancel(self, entries: Sequence[OcclusionEntry]) -> int:
         """Compute nothing ahead for these any more; what is there stays. Return for how many it was to be.

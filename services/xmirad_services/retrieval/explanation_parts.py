@@ -22,7 +22,7 @@ from xmirad.queue.app import celery_app
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import connect
 from xmirad.queue.task_queue import RedisTaskQueue
-from xmirad.settings import Settings
+from xmirad.settings import ExplanationSettings, Settings
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.no_queue import NoQueue
 
@@ -83,11 +83,7 @@ def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str)
         warmer,
         board=board,
         queue=queue,
-        retention=Retention(
-            explanations=wanted.retention_seconds,
-            queries=wanted.query_retention_seconds,
-            sweep=wanted.sweep_seconds,
-        ),
+        retention=_retention(wanted),
         holder=boot_id,
     )
     return ExplanationParts(
@@ -104,6 +100,12 @@ def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str)
         max_batch=wanted.max_batch,
         sweep_seconds=wanted.sweep_seconds,
         cache_bytes=wanted.cache_bytes,
+    )
+
+
+def _retention(wanted: ExplanationSettings) -> Retention:
+    return Retention(
+        explanations=wanted.retention_seconds, queries=wanted.query_retention_seconds, sweep=wanted.sweep_seconds
     )
 
 

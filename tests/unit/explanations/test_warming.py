@@ -128,9 +128,9 @@ def test_what_is_given_up_is_counted_and_left_alone_until_it_is_asked_for_again(
     entries = entries_for(world, 2)
     warm(world, entries)
     world.warmer.give_up(entries[0], "WORKER_LOST")
-    world.queue.clear()
-    world.sweeper.sweep()
     world.work()
+    world.sweeper.sweep()
+    assert world.work() == 0
     plan = world.warmer.plan(entries, embedding_size=CHANNELS)
     assert (plan.complete, plan.given_up) == (1, 1)
     assert warm(world, entries) == CHUNKS
