@@ -16,7 +16,7 @@ from support.live_service import live_service
 from support.pictures import png
 from support.sample_items import store_samples
 from xmirad.api.vocabulary import MapQuality, SearchView
-from xmirad.client import ActivationMethod, AttentionMethod, Client, OcclusionMethod, Upload
+from xmirad.client import ActivationMethod, AttentionMethod, Client, OcclusionMethod, Upload, archive_calls
 from xmirad.client.aio import AioClient
 from xmirad.client.explanation_types import Method
 from xmirad.errors import (
@@ -29,7 +29,7 @@ from xmirad.errors import (
 from xmirad.saliency.attention import AttentionForm
 from xmirad.saliency.geometry import Point
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import EncodedImage, ExplanationState, OriginalsPolicy
+from xmirad.types import EncodedImage, ExplanationState, ItemFilter, OriginalsPolicy
 
 ARCHIVE = "samples"
 OUTSIDE = 1000
@@ -246,6 +246,10 @@ def test_warming_says_what_it_takes_without_a_queue(world: World) -> None:
     with pytest.raises(BackendUnavailableError):
         world.client.warm(ARCHIVE, max_items=2)
     assert world.client.cancel_warming(ARCHIVE).cancelled_images == 0
+    both = archive_calls.warm(ARCHIVE, item_filter=ItemFilter(), max_items=0, dry_run=True, cancel=True)
+    with pytest.raises(InvalidRequestError) as caught:
+        world.client._connection.run(both)
+    assert caught.value.field == "cancel"
 
 
 def test_the_service_says_what_it_can_explain(world: World) -> None:
