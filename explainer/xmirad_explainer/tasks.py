@@ -53,6 +53,8 @@ def _filled(parts: Parts, task: FillTask, document: dict[str, Any], attempt: int
         parts.failpoint.reach(FailpointName.IN_FILL)
         parts.filler.fill(task.entry, task.chunk)
         parts.losses.clear(task.entry.location)
+        # Before anybody hears of it: whoever finds the chunk damaged then may have it computed again.
+        parts.queue.release(task.queue, task.key)
         parts.completion.after_chunk(task.entry, task.chunk)
     except SoftTimeLimitExceeded:
         _log.warning("chunk.out_of_time")
