@@ -15,7 +15,7 @@ from xmirad.queue.connection import PREFIX, RETRY_SECONDS, Server
 from xmirad.queue.messages import PUBLISHED
 from xmirad.queue.status import TAKEN
 
-LOST_SECONDS = 600.0
+LOST_SECONDS = 60.0
 """How much older than everything in its queue a claim must be to count as lost; more than clocks may differ."""
 # What is claimed is about to wait, if it does not wait yet: both are counted against the limit.
 # Returns 1 and the positions of the keys that were not claimed, which are now; or 0 and how many tasks wait.
