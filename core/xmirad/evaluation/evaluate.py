@@ -5,9 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from xmirad import __version__
-from xmirad.client.types import ModelInfo
 from xmirad.datasets import Dataset
-from xmirad.errors import InvalidRequestError, ModelNotFoundError
+from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.collecting import Collector
 from xmirad.evaluation.examples import choose_examples
 from xmirad.evaluation.figures import FigureSet
@@ -18,7 +17,7 @@ from xmirad.evaluation.report import Counts, EvaluationReport, Timings
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.saliency import control_run, evaluate_saliency
-from xmirad.evaluation.service import Service
+from xmirad.evaluation.service import Service, chosen_model
 from xmirad.evaluation.summaries import dataset_summary, model_summary
 from xmirad.evaluation.truth import truth_of
 from xmirad.evaluation.uploading import FilledArchive, delete_archive, evaluation_archive, fill_archive
@@ -44,7 +43,7 @@ def evaluate(
         BackendUnavailableError: If maps are to be evaluated and the service has no queue for explanations.
         XmiradError: If the service refuses or breaks off. A single image that fails is counted and listed instead.
     """
-    run = Run(service, dataset, model=_model(service, options.model), options=options, progress=progress)
+    run = Run(service, dataset, model=chosen_model(service, options.model), options=options, progress=progress)
     control = control_run(run)
     try:
         return _evaluate(run, control)
@@ -65,15 +64,6 @@ def _evaluate(run: Run, control: Run | None) -> EvaluationReport:
         return report
     saliency = evaluate_saliency(run, control, options, archive=archive, collector=collector)
     return replace(report, saliency=saliency, created=_now())
-
-
-def _model(service: Service, name: str) -> ModelInfo:
-    if name:
-        return service.get_model(name)
-    for model in service.list_models():
-        if model.is_default:
-            return model
-    raise ModelNotFoundError("the service has no default model; name one", field="model")
 
 
 def _replay(run: Run, archive: FilledArchive) -> tuple[Collector, list[Failure]]:

@@ -14,7 +14,8 @@ import numpy as np
 from xmirad.client.explanation_types import Method
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
 from xmirad.evaluation.collecting import Collector
-from xmirad.evaluation.explaining import ExplainedPair, Pair, explained
+from xmirad.evaluation.explaining import ExplainedPair, explained
+from xmirad.evaluation.map_asking import Pair, pair_of
 from xmirad.evaluation.options import EvaluationOptions, SaliencyOptions, Stage
 from xmirad.evaluation.replay import RankedQuery, replay
 from xmirad.evaluation.report_parts import Failure, Group
@@ -22,6 +23,7 @@ from xmirad.evaluation.run import Run
 from xmirad.evaluation.saliency_figures import described, map_figures, method_name
 from xmirad.evaluation.saliency_report import AssessedMap, MethodSaliency, ModelSaliency, SaliencyReport
 from xmirad.evaluation.sampling import Sample, drawn
+from xmirad.evaluation.service import Service
 from xmirad.evaluation.summaries import model_summary
 from xmirad.evaluation.uploading import FilledArchive, fill_archive
 from xmirad.metrics.bootstrap import estimates
@@ -42,12 +44,31 @@ def control_run(run: Run) -> Run | None:
         return None
     if options.queries_per_class is not None and options.queries_per_class < 1:
         raise InvalidRequestError("at least 1 query of each class must be drawn", field="queries_per_class")
-    if QUEUE_FEATURE not in run.service.server_info().features:
+    require_queue(run.service)
+    return control_of(run, options.control)
+
+
+def require_queue(service: Service) -> None:
+    """Check that a service can explain.
+
+    Raises:
+        BackendUnavailableError: If it has no queue for explanations.
+    """
+    if QUEUE_FEATURE not in service.server_info().features:
         message = "this service has no explanation queue: start `xmirad up`, or set queue.url"
         raise BackendUnavailableError(message, metadata={"backend": "queue"})
-    if not options.control:
+
+
+def control_of(run: Run, name: str) -> Run | None:
+    """Return the evaluation of a model of random weights beside the evaluated model; None where none is named.
+
+    Raises:
+        InvalidRequestError: If the control cannot stand beside the model.
+        ModelNotFoundError: If the service has no such control.
+    """
+    if not name:
         return None
-    control = run.service.get_model(options.control)
+    control = run.service.get_model(name)
     if control.digest == run.model.digest:
         raise InvalidRequestError("the control is the evaluated model itself", field="control")
     if control.architecture != run.model.architecture:
@@ -110,19 +131,7 @@ def _control(run: Run, sample: Sample, options: SaliencyOptions, *, known: Seque
 
 
 def _pairs(run: Run, archive: FilledArchive, ranked: Sequence[RankedQuery]) -> list[Pair]:
-    return [_pair(run, archive, each.query, int(each.ranking[0])) for each in sorted(ranked, key=lambda r: r.query)]
-
-
-def _pair(run: Run, archive: FilledArchive, query: int, result: int) -> Pair:
-    asked, found = (run.dataset.items[archive.indices[position]] for position in (query, result))
-    return Pair(
-        query=archive.indices[query],
-        query_file=asked.path.name,
-        query_item=archive.names[query],
-        result_file=found.path.name,
-        result_item=archive.names[result],
-        relevant=not set(asked.attributes.labels).isdisjoint(found.attributes.labels),
-    )
+    return [pair_of(run, archive, each.query, int(each.ranking[0])) for each in sorted(ranked, key=lambda r: r.query)]
 
 
 def _model_saliency(

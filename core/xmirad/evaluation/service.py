@@ -7,6 +7,7 @@ from xmirad.api.vocabulary import ExplanationPriority
 from xmirad.client.explanation_types import Explanation, ExplanationUpdate, Method
 from xmirad.client.search_types import StreamedOutcome, StreamedSearch
 from xmirad.client.types import ArchiveInfo, ModelInfo, ServerInfo, Upload, UploadOutcome
+from xmirad.errors import ModelNotFoundError
 from xmirad.types import OriginalsPolicy
 
 
@@ -53,3 +54,17 @@ class Service(ExplainingService, Protocol):
         self, archive: str, searches: Iterable[StreamedSearch], *, in_flight: int
     ) -> Iterator[StreamedOutcome]:
         """Answer searches and yield what became of each."""
+
+
+def chosen_model(service: Service, name: str) -> ModelInfo:
+    """Return a service's model of that name or digest, or its default where none is named.
+
+    Raises:
+        ModelNotFoundError: If it has no such model, or no default.
+    """
+    if name:
+        return service.get_model(name)
+    for model in service.list_models():
+        if model.is_default:
+            return model
+    raise ModelNotFoundError("the service has no default model; name one", field="model")

@@ -45,7 +45,7 @@ def overlay(
     height, width = picture.shape[:2]
     largest = float(np.abs(saliency.values).max())
     relative = on_picture(geometry, saliency.values, height=height, width=width) / np.float32(largest or 1.0)
-    image = Image.fromarray(_blended(picture, relative, signed=saliency.signed, opacity=opacity))
+    image = Image.fromarray(blended(picture, relative, signed=saliency.signed, opacity=opacity))
     if legend:
         image = _with_legend(image, saliency, largest=largest, opacity=opacity)
     file = io.BytesIO()
@@ -53,8 +53,15 @@ def overlay(
     return file.getvalue()
 
 
-def _blended(picture: UInt8Array, relative: Float32Array, *, signed: bool, opacity: float) -> UInt8Array:
-    """Lay values of -1 to 1 over a picture."""
+def blended(picture: UInt8Array, relative: Float32Array, *, signed: bool, opacity: float = OPACITY) -> UInt8Array:
+    """Return a picture with a map over it, uint8 `[H, W, 3]`.
+
+    Args:
+        picture: Uint8 RGB, `[H, W, 3]`.
+        relative: The map `[H, W]`, divided by its largest absolute value.
+        signed: Whether values below 0 carry meaning.
+        opacity: That of the largest absolute value, 0 to 1.
+    """
     half = np.float32(0.5)
     colors = colored(half * relative + half, DIVERGING) if signed else colored(relative, SEQUENTIAL)
     weights = (np.abs(relative) * opacity)[..., None]
@@ -68,8 +75,8 @@ def _with_legend(image: Image.Image, saliency: SaliencyMap, *, largest: float, o
     lowest = -1.0 if saliency.signed else 0.0
     bar = np.tile(np.linspace(lowest, 1.0, image.width, dtype=np.float32), (text, 1))
     gray = np.full((*bar.shape, 3), _LEGEND_GRAY, dtype=np.uint8)
-    blended = _blended(gray, bar, signed=saliency.signed, opacity=opacity)
-    canvas.paste(Image.fromarray(blended), (0, image.height))
+    colored_bar = blended(gray, bar, signed=saliency.signed, opacity=opacity)
+    canvas.paste(Image.fromarray(colored_bar), (0, image.height))
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(text)
     places = [("la", 0, lowest), ("ra", image.width - 1, 1.0)]
