@@ -10,6 +10,8 @@ from xmirad.blobs.fsspec_store import open_blob_store
 from xmirad.blobs.port import BlobStore
 from xmirad.errors import InvalidRequestError
 from xmirad.home import Home
+from xmirad.imaging.limits import DecodeLimits
+from xmirad.imaging.sandbox import DecoderPool
 from xmirad.models.registry import ModelRegistry
 from xmirad.secret_files import read_file, read_secret
 from xmirad.settings import Settings, StoreKind, StoreSettings
@@ -75,6 +77,17 @@ def store_tls(store: StoreSettings) -> dict[str, str | int | bytes]:
     if not store.url.startswith("https://"):
         raise InvalidRequestError("store.ca_file needs a store.url that begins with https://", field="store.ca_file")
     return {"root_certificates": read_file(store.ca_file, setting="store.ca_file")}
+
+
+def decoder_pool(settings: Settings) -> DecoderPool:
+    """Make the pool of decoder children, which are yet to be started."""
+    limits = DecodeLimits(
+        max_bytes=settings.limits.max_image_bytes,
+        max_pixels=settings.limits.max_image_pixels,
+        memory_bytes=settings.limits.decode_memory_bytes,
+        wall_seconds=settings.limits.decode_seconds,
+    )
+    return DecoderPool(limits, children=settings.threads.decode_children)
 
 
 def model_registry(settings: Settings) -> ModelRegistry:

@@ -269,6 +269,13 @@ class EmbeddingCorruptError(XmiradError):
     reason = "EMBEDDING_CORRUPT"
 
 
+class TrainingFailedError(XmiradError):
+    """Training cannot go on: its loss is not finite, or what it learned cannot be saved."""
+
+    code = StatusCode.INTERNAL
+    reason = "TRAINING_FAILED"
+
+
 class InternalError(XmiradError):
     """Something that should not happen. The details are in the service's logs, under the request id."""
 

@@ -41,6 +41,11 @@ class Home:
         return self.root / "blobs"
 
     @property
+    def training(self) -> Path:
+        """Folder of training runs and of the images decoded for them; made when something is trained."""
+        return self.root / "training"
+
+    @property
     def run(self) -> Path:
         """Folder of locks, logs and the running service's announcement."""
         return self.root / "run"

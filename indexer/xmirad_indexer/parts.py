@@ -10,10 +10,9 @@ from xmirad.archive.port import ArchiveStore
 from xmirad.blobs.port import BlobStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
-from xmirad.composition import archive_store, blob_store, model_registry
+from xmirad.composition import archive_store, blob_store, decoder_pool, model_registry
 from xmirad.failpoints import Failpoint
 from xmirad.ids import SiteKey
-from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.imports.listing import Listings
 from xmirad.imports.stepping import ImportSteps
@@ -109,15 +108,7 @@ class Parts:
 
 
 def _machinery(settings: Settings) -> Machinery:
-    decoder = DecoderPool(
-        DecodeLimits(
-            max_bytes=settings.limits.max_image_bytes,
-            max_pixels=settings.limits.max_image_pixels,
-            memory_bytes=settings.limits.decode_memory_bytes,
-            wall_seconds=settings.limits.decode_seconds,
-        ),
-        children=settings.threads.decode_children,
-    )
+    decoder = decoder_pool(settings)
     decoder.start()
     return Machinery(
         blobs=blob_store(settings),

@@ -21,6 +21,7 @@ from xmirad.cli.commands import (
     search,
     serve,
     tokens,
+    train,
     up,
 )
 from xmirad.cli.exit_codes import EXIT_CODES_HELP
@@ -42,6 +43,7 @@ app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("index", epilog=index.EXAMPLES)(index.index)
 app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
+app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -17,7 +17,9 @@ WEIGHTS = "weights.safetensors"
 GRAPH = "graph.xml"
 GRAPH_WEIGHTS = "graph.bin"
 CARD = "MODEL_CARD.md"
+TRAINING = "training.json"
 FILES = frozenset({WEIGHTS, GRAPH, GRAPH_WEIGHTS, CARD})
+OPTIONAL_FILES = frozenset({TRAINING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def read_artifact(folder: Path) -> ModelArtifact:
         raise corrupt(digest, f"{DOCUMENT} was altered")
     if not document.digest == document.definition.digest == digest:
         raise corrupt(digest, f"{DOCUMENT} describes another model")
-    if set(document.files) != FILES or document.files[WEIGHTS] != document.definition.weights:
+    if set(document.files) - OPTIONAL_FILES != FILES or document.files[WEIGHTS] != document.definition.weights:
         raise corrupt(digest, f"{DOCUMENT} does not list the model's files")
     return ModelArtifact(path=folder, document=document)
 
@@ -133,7 +135,8 @@ def write_document(folder: Path, document: Mapping[str, object]) -> None:
         folder: Folder that holds all other files.
         document: Fields of `ModelDocument` as JSON, without `files` and `checksum`.
     """
-    files = {name: file_digest(folder / name) for name in sorted(FILES)}
+    optional = {name for name in OPTIONAL_FILES if (folder / name).is_file()}
+    files = {name: file_digest(folder / name) for name in sorted(FILES | optional)}
     content: dict[str, object] = {"format": 1, **document, "files": files}
     content["checksum"] = checksum(content)
     (folder / DOCUMENT).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

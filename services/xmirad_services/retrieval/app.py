@@ -18,11 +18,10 @@ from xmirad import __version__
 from xmirad.access.checking import check_security
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
-from xmirad.composition import archive_store, blob_store, model_registry
+from xmirad.composition import archive_store, blob_store, decoder_pool, model_registry
 from xmirad.errors import ModelNotFoundError
 from xmirad.failpoints import Failpoint
 from xmirad.home import Home, exclusive
-from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import Lanes, Tools
@@ -69,16 +68,7 @@ def serve(settings: Settings) -> None:
 
 @contextmanager
 def _decoder(settings: Settings) -> Iterator[DecoderPool]:
-    limits = settings.limits
-    pool = DecoderPool(
-        DecodeLimits(
-            max_bytes=limits.max_image_bytes,
-            max_pixels=limits.max_image_pixels,
-            memory_bytes=limits.decode_memory_bytes,
-            wall_seconds=limits.decode_seconds,
-        ),
-        children=settings.threads.decode_children,
-    )
+    pool = decoder_pool(settings)
     pool.start()
     with closing(pool):
         yield pool

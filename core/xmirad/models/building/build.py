@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from torch import nn
 
 from xmirad.errors import InvalidRequestError, ModelCorruptError
-from xmirad.models.artifact import CARD, WEIGHTS, ModelArtifact, corrupt, read_artifact, write_document
+from xmirad.models.artifact import CARD, TRAINING, WEIGHTS, ModelArtifact, corrupt, read_artifact, write_document
 from xmirad.models.building.architectures import RECIPES
 from xmirad.models.building.card import model_card
 from xmirad.models.building.export import PARITY_IMAGES, export_graph, measure_parity
@@ -96,6 +96,8 @@ def _write(
             request, definition, embedding_size=len(canonical), parity=parity, tolerance=CANONICAL_TOLERANCE
         )
         (folder / CARD).write_text(card, encoding="utf-8")
+        if request.training:
+            (folder / TRAINING).write_text(request.training.document, encoding="utf-8")
         document = {
             "name": request.name,
             "digest": definition.digest,

@@ -31,7 +31,7 @@ high score means that the network sees two images alike, not that two patients s
 
 {limits}
 
-## Agreement
+{training}## Agreement
 
 The exported graph runs in fp32. Against torch, on generated images, no component of an embedding differs by more than
 {parity:.1e}; the build refuses more than {tolerance:.0e}. Loading checks every file and one embedding again.
@@ -75,6 +75,7 @@ def model_card(
         license=license_of(request),
         versions=", ".join(f"{package} {version(package)}" for package in ("torch", "torchvision", "timm", "openvino")),
         limits=WEIGHTS_LIMITS[kind],
+        training=f"{request.training.section}\n\n" if request.training else "",
         parity=parity,
         tolerance=tolerance,
     )

@@ -14,6 +14,19 @@ MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """How weights came about, kept with the model.
+
+    Attributes:
+        document: Recipe, data and curves, as a JSON document.
+        section: The same for people: a section of the model card, in Markdown.
+    """
+
+    document: str
+    section: str
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """A model to build.
 
@@ -27,6 +40,7 @@ class BuildRequest:
         save_as: Short name of the model, or an empty string for the usual one.
         training_data: What the weights were trained on, for the model card.
         license: License of the weights, for the model card.
+        training: How the weights came about, where this software trained them.
     """
 
     model: str
@@ -38,6 +52,7 @@ class BuildRequest:
     save_as: str = ""
     training_data: str = ""
     license: str = ""
+    training: TrainingRecord | None = None
 
     def __post_init__(self) -> None:
         """Refuse combinations that make no sense.

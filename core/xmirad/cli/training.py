@@ -1,0 +1,130 @@
+"""Runs a training and shows how far it is and what came of it."""
+
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xmirad.cli.output import Output
+from xmirad.cli.progress import Meter, meter
+from xmirad.datasets import Layout
+from xmirad.errors import InvalidRequestError
+from xmirad.training.progress import Epoch
+from xmirad.training.recipe import TrainingRecipe
+
+if TYPE_CHECKING:
+    from xmirad.imaging.sandbox import DecoderPool
+    from xmirad.training.train import Trained
+
+PACKAGES = ("torch", "pytorch_metric_learning")
+
+
+class ShownProgress:
+    """Shows one meter for decoding and one for the steps, and a line for every epoch."""
+
+    def __init__(self, name: str, output: Output) -> None:
+        """Show nothing yet."""
+        self._name = name
+        self._output = output
+        self._stack = ExitStack()
+        self._shown: tuple[str, int] | None = None
+        self._meter: Meter | None = None
+
+    def __enter__(self) -> "ShownProgress":
+        """Begin."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close what is shown."""
+        self._stack.close()
+
+    def decoded(self, done: int, total: int) -> None:
+        """Show that so many images are decoded."""
+        self._show("Decoding", done, total)
+
+    def resumed(self, step: int) -> None:
+        """Say that an earlier run is continued."""
+        self._output.note(f"resuming {self._name} behind step {step}")
+
+    def stepped(self, done: int, total: int) -> None:
+        """Show that so many steps are done."""
+        self._show("Training", done, total)
+
+    def finished(self, epoch: Epoch, *, best: bool) -> None:
+        """Print an epoch's figures."""
+        loss = "before training" if epoch.loss is None else f"loss {epoch.loss:.4f}"
+        note = ", the best so far" if best and epoch.number else ""
+        self._output.note(f"epoch {epoch.number}: {loss}, validation mAP {epoch.validation_map:.4f}{note}")
+
+    def _show(self, title: str, done: int, total: int) -> None:
+        if self._meter is None or (title, total) != self._shown:
+            self._stack.close()
+            self._shown = title, total
+            self._meter = self._stack.enter_context(meter(f"{title} {self._name}", total, self._output))
+        self._meter.update(done, 0)
+
+
+def trained(
+    recipe: TrainingRecipe,
+    path: Path,
+    *,
+    layout: Layout | None,
+    models_dir: Path,
+    work_dir: Path,
+    state_dict: Path | None,
+    masks: Path | None,
+    device: str,
+    fresh: bool,
+    decoder: "DecoderPool",
+    progress: ShownProgress,
+    output: Output,
+) -> "Trained":
+    """Read the data, start the decoder and train.
+
+    Raises:
+        InvalidRequestError: If torch or another package is not installed, or data or recipe are at fault.
+    """
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise InvalidRequestError(f"training needs {package}: install xmirad[train]")
+    from xmirad.training.data import read_training_data
+    from xmirad.training.masks import Masks
+    from xmirad.training.train import TrainingRequest, check_name_is_free, train
+
+    check_name_is_free(recipe, models_dir)
+    data = read_training_data(path, recipe, layout=layout)
+    for warning in data.warnings:
+        output.note(f"warning: {warning}")
+    output.note(
+        f"{data.name}: {len(data.training)} images of {len(data.classes)} classes to train on, "
+        f"{len(data.validation)} to validate with"
+    )
+    decoder.start()
+    request = TrainingRequest(
+        recipe=recipe,
+        data=data,
+        models_dir=models_dir,
+        work_dir=work_dir,
+        state_dict=state_dict,
+        masks=Masks(masks) if masks else None,
+        device=device,
+        fresh=fresh,
+    )
+    return train(request, decoder, progress)
+
+
+def show_trained(result: "Trained", output: Output) -> None:
+    """Print what came of a training."""
+    artifact, best = result.artifact, result.state.best_epoch
+    output.json(
+        {
+            "name": artifact.name,
+            "digest": artifact.digest,
+            "path": artifact.path,
+            "best_epoch": best.number,
+            "validation_map": best.validation_map,
+            "epochs": result.state.epochs,
+        }
+    )
+    output.text(f"{artifact.name} is {artifact.digest} in {artifact.path}")
+    output.text(f"validation mAP {best.validation_map:.4f} after epoch {best.number}")

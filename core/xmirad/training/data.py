@@ -1,0 +1,161 @@
+"""Which images are trained on and which validate, and everything that may be wrong with them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from xmirad.datasets import Dataset, DatasetItem, Layout
+from xmirad.datasets.duplicates import DuplicateGroup, duplicates
+from xmirad.datasets.reading import read_dataset
+from xmirad.errors import InvalidRequestError
+from xmirad.ids import canonical_digest, image_digest
+from xmirad.training.recipe import TrainingRecipe
+
+SHOWN = 5
+IndexArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What training sees.
+
+    Attributes:
+        name: Name of the data set and its split.
+        classes: The classes, sorted; a label is a position in it.
+        training: Images to train on.
+        validation: Images that training is stopped by.
+        digest: SHA-256 of content, label and part of every image.
+        warnings: What was noticed and dealt with, one sentence each.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    training: tuple[DatasetItem, ...]
+    validation: tuple[DatasetItem, ...]
+    digest: str
+    warnings: tuple[str, ...]
+
+    def labels(self, items: Sequence[DatasetItem]) -> IndexArray:
+        """Return each image's class, `[N]`."""
+        return np.array([self.classes.index(item.attributes.labels[0]) for item in items], dtype=np.intp)
+
+
+def read_training_data(path: Path, recipe: TrainingRecipe, *, layout: Layout | None = None) -> TrainingData:
+    """Read what a recipe trains on and validates with, and check it.
+
+    An image to train on is left out if the same file is among those to validate with.
+
+    Raises:
+        InvalidRequestError: If an image has no label or several, there is one class only, a class has fewer images
+            than a batch takes or none to validate with, or a patient is in both parts.
+    """
+    dataset = read_dataset(path, layout=layout, split=recipe.training_split)
+    _check_labels(dataset.items)
+    if recipe.validation.split:
+        training = dataset.items
+        validation = read_dataset(path, layout=layout, split=recipe.validation.split).items
+        _check_labels(validation)
+    else:
+        training, validation = hold_out(dataset, share=recipe.validation.share, seed=recipe.seed)
+    _check_patients(training, validation)
+    training, copies = _without_copies(training, validation)
+    classes = tuple(sorted({item.attributes.labels[0] for item in training}))
+    _check_classes(classes, training, validation, images_per_class=recipe.batch.images_per_class)
+    return TrainingData(
+        name=dataset.name,
+        classes=classes,
+        training=training,
+        validation=validation,
+        digest=canonical_digest([_content(training), _content(validation)]),
+        warnings=(*dataset.warnings, *(f"left out of training: {copy}" for copy in copies)),
+    )
+
+
+def hold_out(dataset: Dataset, *, share: float, seed: int) -> tuple[tuple[DatasetItem, ...], tuple[DatasetItem, ...]]:
+    """Part a data set into images to train on and to validate with, class by class, never parting a patient.
+
+    Args:
+        dataset: The images, each with one label.
+        share: Share of each class to validate with; patients are drawn until it is reached.
+        seed: Of the drawing.
+    """
+    groups: dict[object, list[DatasetItem]] = defaultdict(list)
+    for item in dataset.items:
+        groups[item.patient if item.patient is not None else item.path].append(item)
+    drawn = np.random.default_rng(seed).permutation(len(groups))
+    members = list(groups.values())
+    counts = Counter(item.attributes.labels[0] for item in dataset.items)
+    held: Counter[str] = Counter()
+    chosen: set[Path] = set()
+    for number in drawn:
+        labels = Counter(item.attributes.labels[0] for item in members[number])
+        if all(held[label] + count <= share * counts[label] for label, count in labels.items()):
+            held += labels
+            chosen.update(item.path for item in members[number])
+    return (
+        tuple(item for item in dataset.items if item.path not in chosen),
+        tuple(item for item in dataset.items if item.path in chosen),
+    )
+
+
+def _check_labels(items: Iterable[DatasetItem]) -> None:
+    for item in items:
+        if len(item.attributes.labels) != 1:
+            message = f"{item.path.name} has {len(item.attributes.labels)} labels; training needs exactly one"
+            raise InvalidRequestError(message, field="data")
+
+
+def _check_classes(
+    classes: Sequence[str],
+    training: Sequence[DatasetItem],
+    validation: Sequence[DatasetItem],
+    *,
+    images_per_class: int,
+) -> None:
+    if len(classes) < 2:
+        raise InvalidRequestError(f"there is only one class, {classes[0]}; training needs two", field="data")
+    counts = Counter(item.attributes.labels[0] for item in training)
+    validating = Counter(item.attributes.labels[0] for item in validation)
+    for label in classes:
+        if counts[label] < images_per_class:
+            message = (
+                f"the class {label} has {counts[label]} images to train on; a batch takes {images_per_class} of each"
+            )
+            raise InvalidRequestError(message, field="batch.images_per_class", metadata={"images": str(counts[label])})
+        if validating[label] < 2:
+            message = f"the class {label} has {validating[label]} images to validate with; at least 2 are needed"
+            raise InvalidRequestError(message, field="validation", metadata={"images": str(validating[label])})
+    unknown = sorted(set(validating) - set(classes))
+    if unknown:
+        message = f"there is no image to train on of the class {unknown[0]}, which images to validate with have"
+        raise InvalidRequestError(message, field="data")
+
+
+def _check_patients(training: Sequence[DatasetItem], validation: Sequence[DatasetItem]) -> None:
+    patients = {item.patient for item in training if item.patient}
+    shared = sorted({item.patient.patient_id for item in validation if item.patient and item.patient in patients})
+    if shared:
+        named = ", ".join(shared[:SHOWN])
+        message = f"{len(shared)} patients have images to train on and to validate with: {named}"
+        raise InvalidRequestError(message, field="data", metadata={"patients": str(len(shared))})
+
+
+def _without_copies(
+    training: Sequence[DatasetItem], validation: Sequence[DatasetItem]
+) -> tuple[tuple[DatasetItem, ...], list[DuplicateGroup]]:
+    validating = {item.path for item in validation}
+    copies = [
+        group
+        for group in duplicates([*training, *validation]).groups
+        if 0 < sum(item.path in validating for item in group.items) < len(group.items)
+    ]
+    dropped = {item.path for group in copies for item in group.items} - validating
+    return tuple(item for item in training if item.path not in dropped), copies
+
+
+def _content(items: Iterable[DatasetItem]) -> list[list[str]]:
+    return sorted([image_digest(item.path.read_bytes(), item.frame), item.attributes.labels[0]] for item in items)

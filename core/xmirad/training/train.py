@@ -1,0 +1,206 @@
+"""Training from a recipe and a data set to a model artifact."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from xmirad.datasets import DatasetItem
+from xmirad.errors import InvalidRequestError
+from xmirad.home import exclusive
+from xmirad.ids import canonical_digest
+from xmirad.imaging.sandbox import DecoderPool
+from xmirad.models.artifact import ModelArtifact, file_digest
+from xmirad.models.building.build import build
+from xmirad.models.building.request import BuildRequest
+from xmirad.models.registry import ModelRegistry
+from xmirad.training.augmentation import Augmentation
+from xmirad.training.checkpoint import CheckpointFile, TrainingState, write_tensors
+from xmirad.training.data import TrainingData
+from xmirad.training.images import decode_images
+from xmirad.training.losses import make_loss
+from xmirad.training.masks import Masks
+from xmirad.training.memory import keep_freed_memory
+from xmirad.training.progress import Progress
+from xmirad.training.recipe import TrainingRecipe
+from xmirad.training.record import training_record
+from xmirad.training.starting import Start, choose_device
+from xmirad.training.trainer import LabeledImages, Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """A model to train.
+
+    Attributes:
+        recipe: What is trained, and how.
+        data: What it is trained on.
+        models_dir: Folder that the model's folder is made in.
+        work_dir: Folder of checkpoints and decoded images.
+        state_dict: Weights to start from, for a start that has none of its own.
+        masks: Blanks what is outside a region, or None.
+        device: Device in torch's notation, or `auto`.
+        fresh: Begin anew even if there is a checkpoint.
+    """
+
+    recipe: TrainingRecipe
+    data: TrainingData
+    models_dir: Path
+    work_dir: Path
+    state_dict: Path | None = None
+    masks: Masks | None = None
+    device: str = "auto"
+    fresh: bool = False
+
+    @property
+    def run(self) -> str:
+        """SHA-256 of all that decides the outcome but the machine."""
+        start = file_digest(self.state_dict) if self.state_dict else ""
+        masks = [self.masks.digest(item) for item in self._items] if self.masks else []
+        return canonical_digest([self.recipe.digest, self.data.digest, start, masks])
+
+    @property
+    def _items(self) -> tuple[DatasetItem, ...]:
+        return (*self.data.training, *self.data.validation)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished training."""
+
+    artifact: ModelArtifact
+    state: TrainingState
+
+
+def train(request: TrainingRequest, decoder: DecoderPool, progress: Progress) -> Trained:
+    """Train a model and build its artifact; goes on where an earlier run of the same request was stopped.
+
+    Args:
+        request: What to train.
+        decoder: The sandbox for images, started.
+        progress: Is told how far it is.
+
+    Raises:
+        InvalidRequestError: If weights do not fit the architecture, the name is taken, or a mask is missing.
+        InvalidImageError: If images cannot be read.
+        ArchiveNotReadyError: If the same training is running in another process.
+        TrainingFailedError: If the loss is not finite, or nothing can be saved.
+    """
+    recipe = request.recipe
+    start = Start(recipe, request.state_dict)
+    folder = request.work_dir / request.run[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / "lock", purpose="xmirad train"), _repeatable(recipe, request.device) as device:
+        checkpoint = _checkpoint(request, folder)
+        trainer = _trainer(request, start, decoder=decoder, checkpoint=checkpoint, device=device, progress=progress)
+        state = trainer.run()
+        artifact = _build(request, start, state, folder=folder, device=device)
+    shutil.rmtree(folder)
+    return Trained(artifact, state)
+
+
+def check_name_is_free(recipe: TrainingRecipe, models_dir: Path) -> None:
+    """Refuse a name that a model already has, before hours are spent.
+
+    Raises:
+        InvalidRequestError: If the name is taken.
+    """
+    if any(artifact.name == recipe.name for artifact in ModelRegistry(models_dir).list()):
+        message = f"a model has the name {recipe.name!r} already; choose another one"
+        raise InvalidRequestError(message, field="name", metadata={"name": recipe.name})
+
+
+def _trainer(
+    request: TrainingRequest,
+    start: Start,
+    *,
+    decoder: DecoderPool,
+    checkpoint: CheckpointFile,
+    device: torch.device,
+    progress: Progress,
+) -> Trainer:
+    recipe, data = request.recipe, request.data
+    preprocessing = start.architecture.preprocessing
+    parts = [
+        LabeledImages(
+            decode_images(
+                items,
+                preprocessing,
+                folder=request.work_dir / "images",
+                decoder=decoder,
+                masks=request.masks,
+                advance=progress.decoded,
+            ),
+            data.labels(items),
+        )
+        for items in (data.training, data.validation)
+    ]
+    torch.manual_seed(recipe.seed)
+    return Trainer(
+        recipe,
+        start.network(),
+        make_loss(recipe.loss, classes=len(data.classes), embedding_size=start.embedding_size),
+        training=parts[0],
+        validation=parts[1],
+        augmentation=Augmentation(recipe.augmentation, preprocessing),
+        checkpoint=checkpoint,
+        device=device,
+        progress=progress,
+    )
+
+
+def _checkpoint(request: TrainingRequest, folder: Path) -> CheckpointFile:
+    path = folder / "checkpoint.safetensors"
+    if request.fresh:
+        path.unlink(missing_ok=True)
+    return CheckpointFile(path, run=request.run)
+
+
+def _build(
+    request: TrainingRequest, start: Start, state: TrainingState, *, folder: Path, device: torch.device
+) -> ModelArtifact:
+    """Build the artifact of the best epoch's weights."""
+    files: dict[str, Path | None] = {"trunk": None, "head": None}
+    for part in files:
+        prefix = f"{part}."
+        tensors = {name.removeprefix(prefix): value for name, value in state.best.items() if name.startswith(prefix)}
+        if tensors:
+            files[part] = folder / f"{part}.safetensors"
+            write_tensors(folder / f"{part}.safetensors", tensors, {})
+    recipe, data = request.recipe, request.data
+    record = training_record(
+        recipe,
+        data,
+        state,
+        start=start.description,
+        masked=request.masks is not None,
+        device=device.type,
+    )
+    built = BuildRequest(
+        model=start.architecture_name,
+        state_dict=files["trunk"],
+        head=files["head"],
+        save_as=recipe.name,
+        training_data=f"{data.name} (digest {data.digest[:12]}), after {start.description}",
+        license=recipe.license,
+        training=record,
+    )
+    return build(built, request.models_dir)
+
+
+@contextmanager
+def _repeatable(recipe: TrainingRecipe, device_name: str) -> Iterator[torch.device]:
+    """Use the recipe's number of threads and only algorithms that repeat; some on a GPU have no such form."""
+    threads, was_strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    device = choose_device(device_name)
+    torch.set_num_threads(recipe.threads)
+    keep_freed_memory()
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    try:
+        yield device
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(was_strict)

@@ -1,0 +1,242 @@
+"""Training on phantoms: the same run twice, a run that is broken off, and a model that finds more than before."""
+
+import json
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from xmirad.errors import InvalidRequestError, TrainingFailedError, XmiradError
+from xmirad.imaging.limits import DecodeLimits
+from xmirad.imaging.sandbox import DecoderPool
+from xmirad.models.artifact import TRAINING
+from xmirad.models.embedder import load_embedder
+from xmirad.models.registry import ModelRegistry
+from xmirad.phantoms.writing import write_phantoms
+from xmirad.training.checkpoint import CheckpointFile, TrainingState
+from xmirad.training.data import read_training_data
+from xmirad.training.progress import Epoch
+from xmirad.training.recipe import TrainingRecipe
+from xmirad.training.train import Trained, TrainingRequest, check_name_is_free, train
+
+pytestmark = pytest.mark.slow
+
+RECIPE = TrainingRecipe.model_validate(
+    {
+        "name": "phantoms-lite0",
+        "start": "efficientnet-lite0-imagenet",
+        "head_size": 32,
+        "epochs": 3,
+        "frozen_epochs": 1,
+        "weight_average": 0.9,
+        "threads": 1,
+        "training_split": "all",
+        "validation": {"share": 0.34},
+        "batch": {"images_per_class": 2, "steps": 20},
+        "loss": {"kind": "multi-similarity"},
+        "augmentation": {"crop": "random", "rotation": 10.0, "contrast": 0.2, "erasing": 0.5},
+    }
+)
+STEPS = 60
+
+
+class Witness:
+    """Keeps what training tells, and breaks it off behind a step if asked to."""
+
+    def __init__(self, *, break_off_behind: int | None = None) -> None:
+        self.epochs: list[Epoch] = []
+        self.steps: list[int] = []
+        self.resumed_behind: int | None = None
+        self.best = 0
+        self._last = break_off_behind
+
+    def decoded(self, done: int, total: int) -> None:
+        assert 0 < done <= total
+
+    def resumed(self, step: int) -> None:
+        self.resumed_behind = step
+
+    def stepped(self, done: int, total: int) -> None:
+        assert total == STEPS
+        self.steps.append(done)
+        if done == self._last:
+            raise KeyboardInterrupt
+
+    def finished(self, epoch: Epoch, *, best: bool) -> None:
+        self.epochs.append(epoch)
+        self.best = epoch.number if best else self.best
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[DecoderPool]:
+    pool = DecoderPool(DecodeLimits(), children=1)
+    pool.start()
+    with closing(pool):
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, images_per_class=12, seed=0)
+    return folder
+
+
+def request(folder: Path, data: Path, recipe: TrainingRecipe = RECIPE) -> TrainingRequest:
+    return TrainingRequest(
+        recipe=recipe,
+        data=read_training_data(data, recipe),
+        models_dir=folder / "models",
+        work_dir=folder / "work",
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def in_one_go(
+    tmp_path_factory: pytest.TempPathFactory, phantoms: Path, decoder: DecoderPool
+) -> tuple[Trained, Witness, Path]:
+    folder, witness = tmp_path_factory.mktemp("in-one-go"), Witness()
+    return train(request(folder, phantoms), decoder, witness), witness, folder
+
+
+@pytest.mark.timeout(600)
+def test_sixty_steps_broken_off_and_resumed_give_the_same_weights_as_in_one_go(
+    tmp_path: Path, phantoms: Path, decoder: DecoderPool, in_one_go: tuple[Trained, Witness, Path]
+) -> None:
+    straight, witness, _ = in_one_go
+    with pytest.raises(KeyboardInterrupt):
+        train(request(tmp_path, phantoms), decoder, Witness(break_off_behind=45))
+    rest = Witness()
+    resumed = train(request(tmp_path, phantoms), decoder, rest)
+
+    assert rest.resumed_behind == 40
+    assert rest.steps == list(range(41, STEPS + 1))
+    assert resumed.artifact.digest == straight.artifact.digest
+    assert [epoch.validation_map for epoch in resumed.state.epochs] == [e.validation_map for e in witness.epochs]
+
+
+@pytest.mark.timeout(600)
+def test_training_finds_more_of_a_class_than_before(in_one_go: tuple[Trained, Witness, Path]) -> None:
+    trained, witness, _ = in_one_go
+    before, best = witness.epochs[0], trained.state.best_epoch
+    assert best.validation_map > before.validation_map
+    assert best.number == witness.best
+    assert witness.steps == list(range(1, STEPS + 1))
+
+
+def test_the_model_is_the_best_epoch_s_and_tells_how_it_came_about(
+    phantoms: Path, in_one_go: tuple[Trained, Witness, Path]
+) -> None:
+    trained, _, folder = in_one_go
+    found = ModelRegistry(folder / "models").find("phantoms-lite0")
+    document = json.loads((found.path / TRAINING).read_text())
+
+    assert found.embedding_size == 32
+    assert load_embedder(found, threads=1).artifact.digest == trained.artifact.digest
+    assert document["data"]["digest"] == read_training_data(phantoms, RECIPE).digest
+    assert document["best_epoch"] == trained.state.best_epoch.number
+    assert len(document["epochs"]) == 4
+    assert f"validation mAP {trained.state.best_epoch.validation_map:.4f}" in found.card
+    assert not list((folder / "work").glob("*/checkpoint.safetensors"))
+
+
+def test_a_name_that_is_taken_is_refused_before_anything_is_trained(in_one_go: tuple[Trained, Witness, Path]) -> None:
+    with pytest.raises(InvalidRequestError, match="phantoms-lite0"):
+        check_name_is_free(RECIPE, in_one_go[2] / "models")
+
+
+@pytest.mark.timeout(300)
+def test_a_loss_that_is_not_finite_stops_training_and_says_where(
+    tmp_path: Path, phantoms: Path, decoder: DecoderPool
+) -> None:
+    wild = RECIPE.changed({"optimizer": {"learning_rate": 1e30}, "frozen_epochs": 0, "weight_average": None})
+    with pytest.raises(TrainingFailedError, match=r"loss is (nan|inf) at step \d") as caught:
+        train(request(tmp_path, phantoms, wild), decoder, Witness())
+    assert int(caught.value.metadata["step"]) >= 2
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path, phantoms: Path, decoder: DecoderPool) -> None:
+    weights = tmp_path / "weights.safetensors"
+    save_file({"features.0.weight": torch.zeros(3)}, weights)
+    other = request(tmp_path, phantoms, RECIPE.changed({"start": "resnet18"}))
+    with pytest.raises(InvalidRequestError, match="does not fit torchvision resnet18: missing"):
+        train(
+            TrainingRequest(
+                recipe=other.recipe,
+                data=other.data,
+                models_dir=other.models_dir,
+                work_dir=other.work_dir,
+                state_dict=weights,
+                device="cpu",
+            ),
+            decoder,
+            Witness(),
+        )
+
+
+def test_an_unreadable_image_is_named(tmp_path: Path, phantoms: Path, decoder: DecoderPool) -> None:
+    folder = shutil.copytree(phantoms, tmp_path / "broken")
+    broken = sorted(folder.rglob("*.png"))[0]
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(XmiradError, match=broken.name):
+        train(request(tmp_path, folder), decoder, Witness())
+
+
+def small_checkpoint(path: Path, *, run: str) -> tuple[CheckpointFile, torch.nn.Module, torch.optim.Optimizer]:
+    module = torch.nn.Linear(256, 256)
+    optimizer = torch.optim.Adam(module.parameters())
+    module(torch.ones(1, 256)).sum().backward()
+    optimizer.step()
+    return CheckpointFile(path, run=run), module, optimizer
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    file, module, optimizer = small_checkpoint(path, run="a")
+    file.save(TrainingState(step=1), {"network": module}, optimizer)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(TrainingFailedError, match="cannot be written"):
+            file.save(TrainingState(step=2), {"network": module}, optimizer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_checkpoint_gives_everything_back(tmp_path: Path) -> None:
+    file, module, optimizer = small_checkpoint(tmp_path / "checkpoint.safetensors", run="a")
+    state = TrainingState(step=7, losses=[0.5], epochs=[Epoch(0, None, 0.25, 0.0, 1.0)], best={"w": torch.ones(2)})
+    file.save(state, {"network": module}, optimizer)
+
+    _, other, fresh = small_checkpoint(tmp_path / "other", run="a")
+    loaded = file.load({"network": other}, fresh)
+
+    assert loaded is not None
+    assert (loaded.step, loaded.losses, loaded.epochs) == (7, [0.5], state.epochs)
+    assert torch.equal(loaded.best["w"], torch.ones(2))
+    assert torch.equal(other.weight, module.weight)
+    moments = [group["exp_avg"] for group in optimizer.state_dict()["state"].values()]
+    assert all(
+        torch.equal(mine, theirs["exp_avg"])
+        for mine, theirs in zip(moments, fresh.state_dict()["state"].values(), strict=True)
+    )
+
+
+def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    file, module, optimizer = small_checkpoint(path, run="a")
+    file.save(TrainingState(), {"network": module}, optimizer)
+    with pytest.raises(InvalidRequestError, match="another recipe"):
+        CheckpointFile(path, run="b").load({"network": module}, optimizer)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InvalidRequestError, match="cannot be read"):
+        file.load({"network": module}, optimizer)

@@ -1,0 +1,100 @@
+"""What is trained on, what validates, and what is refused."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from support.labeled_images import dataset_of, write_classes
+from xmirad.errors import InvalidRequestError
+from xmirad.training.data import hold_out, read_training_data
+from xmirad.training.recipe import TrainingRecipe, read_recipe
+
+RECIPE = TrainingRecipe.model_validate(
+    {"name": "a", "training_split": "all", "validation": {"share": 0.25}, "batch": {"images_per_class": 4}}
+)
+
+
+def test_a_held_out_part_has_its_share_of_every_class_and_parts_no_patient() -> None:
+    entries = [(f"{label}-{n}.png", label, f"{label}{n // 2}") for label in ("a", "b") for n in range(40)]
+    training, validation = hold_out(dataset_of(entries), share=0.25, seed=3)
+    assert len(training) + len(validation) == 80
+    assert Counter(item.attributes.labels[0] for item in validation) == {"a": 10, "b": 10}
+    assert not {item.patient for item in training} & {item.patient for item in validation}
+
+
+def test_a_patient_with_more_images_than_the_share_stays_in_training() -> None:
+    entries = [(f"a-{n}.png", "a", "big") for n in range(9)] + [(f"b-{n}.png", "b", f"p{n}") for n in range(8)]
+    _, validation = hold_out(dataset_of(entries), share=0.25, seed=0)
+    assert Counter(item.attributes.labels[0] for item in validation) == {"b": 2}
+
+
+def test_the_same_seed_holds_out_the_same_images_and_another_one_others() -> None:
+    entries = [(f"{label}-{n}.png", label, "") for label in ("a", "b") for n in range(30)]
+    parts = [{item.path for item in hold_out(dataset_of(entries), share=0.2, seed=seed)[1]} for seed in (0, 0, 1)]
+    assert parts[0] == parts[1] != parts[2]
+
+
+def test_the_digest_names_content_and_labels_but_not_where_they_lie(tmp_path: Path) -> None:
+    here = write_classes(tmp_path / "here", {"a": 12, "b": 12})
+    there = shutil.copytree(here, tmp_path / "there")
+    digests = [read_training_data(folder, RECIPE).digest for folder in (here, there)]
+    (there / "a" / "a-0.png").rename(there / "b" / "a-0.png")
+    assert digests[0] == digests[1] != read_training_data(there, RECIPE).digest
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"only": 12}, "only one class"),
+        ({"a": 12, "b": 4}, r"class b has \d images to train on"),
+        ({"a": 12, "b": 5}, r"class b has 1 images to validate with"),
+    ],
+)
+def test_too_few_classes_or_images_are_refused(tmp_path: Path, counts: dict[str, int], told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=told):
+        read_training_data(write_classes(tmp_path, counts), RECIPE)
+
+
+def manifest(folder: Path, rows: list[str]) -> Path:
+    (folder / "manifest.csv").write_text("\n".join(["path,labels,split,patient_id", *rows]) + "\n")
+    return folder
+
+
+def split_rows(*, shared_patient: bool) -> list[str]:
+    rows = [f"{label}/{label}-{n}.png,{label},train,{label}{n}" for label in ("a", "b") for n in range(8)]
+    patients = ("a0" if shared_patient else "a9", "b9")
+    for label, patient in zip(("a", "b"), patients, strict=True):
+        rows += [f"{label}/{label}-{n}.png,{label},validation,{patient}" for n in (8, 9)]
+    return rows
+
+
+BY_SPLIT = RECIPE.changed({"training_split": "train", "validation": {"split": "validation"}})
+
+
+def test_a_patient_to_train_on_and_to_validate_with_is_refused_and_named(tmp_path: Path) -> None:
+    folder = manifest(write_classes(tmp_path, {"a": 10, "b": 10}), split_rows(shared_patient=True))
+    with pytest.raises(InvalidRequestError, match=r"1 patients .*: a0"):
+        read_training_data(folder, BY_SPLIT)
+
+
+def test_a_copy_of_an_image_to_validate_with_is_left_out_of_training_with_a_warning(tmp_path: Path) -> None:
+    folder = manifest(write_classes(tmp_path, {"a": 10, "b": 10}), split_rows(shared_patient=False))
+    shutil.copy(folder / "a" / "a-8.png", folder / "a" / "a-0.png")
+    data = read_training_data(folder, BY_SPLIT)
+    assert len(data.training) == 15
+    assert "a-0.png" in data.warnings[0]
+
+
+def test_a_class_to_validate_with_that_is_not_trained_on_is_refused(tmp_path: Path) -> None:
+    rows = [*split_rows(shared_patient=False), "c/c-0.png,c,validation,c0", "c/c-1.png,c,validation,c1"]
+    folder = manifest(write_classes(tmp_path, {"a": 10, "b": 10, "c": 2}), rows)
+    with pytest.raises(InvalidRequestError, match="class c"):
+        read_training_data(folder, BY_SPLIT)
+
+
+def test_training_reads_no_test_image(real_data: Path) -> None:
+    data = read_training_data(real_data / "isic2017", read_recipe("isic2017"))
+    assert {item.attributes.split for item in data.training} == {"train"}
+    assert {item.attributes.split for item in data.validation} == {"validation"}
