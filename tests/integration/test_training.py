@@ -39,7 +39,7 @@ RECIPE = TrainingRecipe.model_validate(
         "validation": {"share": 0.34},
         "batch": {"images_per_class": 2, "steps": 20},
         "loss": {"kind": "multi-similarity"},
-        "augmentation": {"crop": "random", "rotation": 10.0, "contrast": 0.2, "erasing": 0.5},
+        "augmentation": {"crop": "random", "sizes": [64, 224], "rotation": 10.0, "contrast": 0.2, "erasing": 0.5},
     }
 )
 STEPS = 60
@@ -188,7 +188,7 @@ def test_an_unreadable_image_is_named(tmp_path: Path, phantoms: Path, decoder: D
         train(request(tmp_path, folder), decoder, Witness())
 
 
-def small_checkpoint(path: Path, *, run: str) -> tuple[CheckpointFile, torch.nn.Module, torch.optim.Optimizer]:
+def small_checkpoint(path: Path, *, run: str) -> tuple[CheckpointFile, torch.nn.Linear, torch.optim.Optimizer]:
     module = torch.nn.Linear(256, 256)
     optimizer = torch.optim.Adam(module.parameters())
     module(torch.ones(1, 256)).sum().backward()

@@ -16,12 +16,18 @@ class Augmentation:
     def __init__(self, recipe: AugmentationRecipe, preprocessing: Preprocessing) -> None:
         """Prepare the transforms."""
         self._preprocessing = preprocessing
-        self._varied = _transforms(recipe, preprocessing)
+        self._recipe = recipe
         self._plain = v2.CenterCrop(preprocessing.crop_size)
 
-    def varied(self, images: ImageCache, indices: IndexArray) -> torch.Tensor:
-        """Return varied images, normalized, `[N, 3, S, S]`."""
-        return self._batch([self._varied(_tensor(images, index)) for index in indices.tolist()])
+    @property
+    def full_size(self) -> int:
+        """Side of the model's input in pixels."""
+        return self._preprocessing.crop_size
+
+    def varied(self, images: ImageCache, indices: IndexArray, *, size: int) -> torch.Tensor:
+        """Return varied images, normalized, `[N, 3, size, size]`."""
+        transform = _transforms(self._recipe, self._preprocessing, size=size)
+        return self._batch([transform(_tensor(images, index)) for index in indices.tolist()])
 
     def plain(self, images: ImageCache, indices: range) -> torch.Tensor:
         """Return the images as a search sees them, normalized, `[N, 3, S, S]`."""
@@ -38,8 +44,7 @@ def _tensor(images: ImageCache, index: int) -> torch.Tensor:
     return torch.from_numpy(np.array(images[index])).permute(2, 0, 1)
 
 
-def _transforms(recipe: AugmentationRecipe, preprocessing: Preprocessing) -> v2.Transform:
-    size = preprocessing.crop_size
+def _transforms(recipe: AugmentationRecipe, preprocessing: Preprocessing, *, size: int) -> v2.Transform:
     steps: list[torch.nn.Module] = []
     if recipe.rotation:
         steps.append(v2.RandomRotation(recipe.rotation, interpolation=v2.InterpolationMode.BILINEAR))

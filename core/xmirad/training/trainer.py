@@ -89,10 +89,11 @@ class Trainer:
         number, done = divmod(state.step, self._batches.steps)
         frozen = number < self._recipe.frozen_epochs
         self._network.prepare_for_epoch(frozen=frozen, fixed_statistics=self._recipe.fixed_statistics)
+        size = self._recipe.crop_size(number, full=self._augmentation.full_size)
         rate = 0.0
         for indices in self._batches.epoch(number)[done:]:
             rate = set_rate(self._optimizer, self._recipe.optimizer, step=state.step, steps=self._steps)
-            state.losses.append(self._step(indices, state.step))
+            state.losses.append(self._step(indices, state.step, size=size))
             state.step += 1
             self._progress.stepped(state.step, self._steps)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -100,9 +101,9 @@ class Trainer:
                 saved = time.monotonic()
         self._finish_epoch(state, rate=rate, begin=begin)
 
-    def _step(self, indices: IndexArray, step: int) -> float:
+    def _step(self, indices: IndexArray, step: int, *, size: int) -> float:
         torch.manual_seed(int(np.random.SeedSequence((self._recipe.seed, step)).generate_state(1)[0]))
-        inputs = self._augmentation.varied(self._training.images, indices).to(self._device)
+        inputs = self._augmentation.varied(self._training.images, indices, size=size).to(self._device)
         labels = torch.from_numpy(self._training.labels[indices]).to(self._device)
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._loss(self._network(inputs), labels)

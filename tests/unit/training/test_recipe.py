@@ -59,3 +59,16 @@ def test_an_unknown_recipe_is_refused_naming_the_known_ones() -> None:
 def test_a_change_that_is_not_allowed_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="seed"):
         TrainingRecipe(name="a").changed({"seed": -1})
+
+
+def test_small_crops_come_first_and_full_ones_last_in_equal_parts() -> None:
+    recipe = TrainingRecipe.model_validate(
+        {"name": "a", "epochs": 8, "augmentation": {"crop": "random", "sizes": [128, 160, 224]}}
+    )
+    assert [recipe.crop_size(epoch, full=224) for epoch in range(8)] == [128, 128, 128, 160, 160, 160, 224, 224]
+    assert TrainingRecipe(name="a").crop_size(5, full=224) == 224
+
+
+def test_sizes_without_random_crops_are_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="need random crops"):
+        TrainingRecipe(name="a").changed({"augmentation": {"sizes": [128]}})
