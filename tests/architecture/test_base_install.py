@@ -16,7 +16,7 @@ from support.pictures import png
 from support.project import ROOT
 from xmirad.client.types import Upload
 
-BASE_ROOMS = ("client", "metrics", "evaluation", "datasets", "cli", "api")
+BASE_ROOMS = ("client", "metrics", "evidence", "evaluation", "datasets", "cli", "api")
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys

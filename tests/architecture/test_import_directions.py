@@ -54,7 +54,8 @@ PLANTED_VIOLATIONS = [
     ("One module reads JSON Web Tokens", "core/xmirad/access/authentication.py", "import jwt"),
     ("Only tracing knows OpenTelemetry", "core/xmirad/explanations/scoring.py", "import opentelemetry.trace"),
     ("Data set readers use the standard library only", "core/xmirad/datasets/dataset.py", "import numpy"),
-    ("Metrics use numpy only", "core/xmirad/metrics/planted.py", "import sklearn"),
+    ("Metrics and evidence use numpy only", "core/xmirad/metrics/planted.py", "import sklearn"),
+    ("Metrics and evidence use numpy only", "core/xmirad/evidence/planted.py", "import PIL"),
     ("Saliency maps are computed with numpy and nothing else", "core/xmirad/saliency/lattice.py", "import PIL"),
     ("Saliency maps are computed with numpy and nothing else", "core/xmirad/saliency/render.py", "import pathlib"),
     (
