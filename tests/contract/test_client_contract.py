@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from support.calibrations import calibration
 from support.fake_archives import DIGEST, EMBEDDING_SIZE, embedding_of
 from support.fake_messages import GEOMETRY, PNG
 from support.fake_service import FakeService
 from support.uploads import picture
 from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView
-from xmirad.client import Client, Upload
+from xmirad.client import Client, Feedback, Upload
 from xmirad.client.types import ItemIdentity
 from xmirad.errors import (
     ArchiveAlreadyExistsError,
@@ -236,3 +237,24 @@ def test_an_image_is_embedded(service: FakeService, client: Client) -> None:
     assert embedded.model == f"models/{DIGEST}"
     assert embedded.image_digest == image_digest(picture(1).data)
     assert embedded.request_id == service.switches.request_ids[-1]
+
+
+def test_a_calibration_is_set_shown_and_taken_away(client: Client, names: list[str]) -> None:
+    fitted = calibration()
+    assert client.set_evidence_calibration("covidx", fitted).evidence_calibration == fitted
+    assert client.get_archive("covidx").evidence_calibration == fitted
+    assert client.set_evidence_calibration("covidx", None).evidence_calibration is None
+
+
+def test_evidence_comes_with_the_answer_it_was_asked_with(client: Client, names: list[str]) -> None:
+    assert client.search("covidx", names[0]).evidence is None
+    evidence = client.search("covidx", names[0], evidence=True).evidence
+    assert evidence is not None
+    assert (evidence.counted_items, evidence.calibrated) == (8, False)
+    assert sum(each.item_count for each in evidence.labels) == 8
+
+
+def test_a_search_is_asked_with_feedback(client: Client, names: list[str]) -> None:
+    with pytest.raises(ItemNotFoundError):
+        client.search("covidx", Feedback(names[0], ("archives/covidx/items/00000000-0000-4000-8000-000000000000",)))
+    assert client.search("covidx", Feedback(names[0], (names[1],), (names[2],))).results

@@ -6,10 +6,11 @@ import grpc
 import numpy as np
 import pytest
 
+from support.calibrations import calibration
 from support.fake_explanations import VALUES
 from support.fake_service import FakeService
 from support.uploads import picture
-from xmirad.client import StreamedSearch, Upload
+from xmirad.client import Feedback, StreamedSearch, Upload
 from xmirad.client.aio import AioClient
 from xmirad.client.search_types import StreamedOutcome
 from xmirad.errors import (
@@ -170,3 +171,10 @@ async def test_explanations_are_listed_cancelled_and_warmed(client: AioClient, i
     assert cancelled.state is ExplanationState.CANCELLED
     assert (figures.selected_items, figures.queued_tasks) == (3, 0)
     assert (await client.cancel_warming("covidx", max_items=3)).cancelled_images == 2
+
+
+async def test_evidence_is_calibrated_and_asked_for(client: AioClient, items: list[str]) -> None:
+    fitted = calibration()
+    assert (await client.set_evidence_calibration("covidx", fitted)).evidence_calibration == fitted
+    response = await client.search("covidx", Feedback(items[0], (items[1],)), evidence=True)
+    assert response.evidence is not None

@@ -171,9 +171,21 @@ REQUESTS = {
     "search by a vector": (SEARCH, retrieval.SearchRequest(embedding=VECTOR), "read", "embedding"),
     "search, view FULL": (SEARCH, retrieval.SearchRequest(view=retrieval.SEARCH_VIEW_FULL), "read", "identity"),
     "search, explain_top": (SEARCH, retrieval.SearchRequest(explain_top=1), "read", "explain"),
+    "search by a vector in feedback": (
+        SEARCH,
+        retrieval.SearchRequest(feedback=resources.Feedback(embedding=VECTOR)),
+        "read",
+        "embedding",
+    ),
     "explain a vector": (
         CREATE,
         explanations.CreateExplanationRequest(query={"embedding": VECTOR}),
+        "explain",
+        "embedding",
+    ),
+    "explain a vector in feedback": (
+        CREATE,
+        explanations.CreateExplanationRequest(query={"feedback": resources.Feedback(embedding=VECTOR)}),
         "explain",
         "embedding",
     ),

@@ -18,6 +18,7 @@ from xmirad.errors import (
     ItemAlreadyExistsError,
     ItemNotFoundError,
 )
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.ids import image_digest, item_id, item_name, upload_key
 from xmirad.types import EncodedImage, Float32Array, ItemAttributes, ItemFilter, OriginalsPolicy, Patient, UploadState
 
@@ -58,6 +59,7 @@ class FakeArchive:
     model: str
     originals: OriginalsPolicy
     items: dict[str, FakeItem] = field(default_factory=dict)
+    calibration: EvidenceCalibration | None = None
 
     def store(
         self, image: EncodedImage, external_id: str, attributes: ItemAttributes, patient: Patient | None

@@ -25,6 +25,7 @@ from xmirad.api.enums import (
     SEARCH_VIEW,
     UPLOAD_STATE,
 )
+from xmirad.api.evidence import calibration_from_proto, calibration_to_proto, evidence_to_proto
 from xmirad.api.images import MEDIA_TYPES, encoded_image_from_proto
 from xmirad.api.limits import MAX_NAMES
 from xmirad.api.ranking import ranking_to_proto
@@ -35,6 +36,7 @@ from xmirad.api.v1 import retrieval_service_pb2 as s
 from xmirad.api.v1 import server_service_pb2 as v
 from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView
 from xmirad.errors import InvalidRequestError, ModelNotFoundError
+from xmirad.evidence.weighing import Neighbor, weigh
 from xmirad.ids import image_digest, parse_archive_name, parse_item_name
 from xmirad.types import Float32Array, ImageGeometry, Patient, PatientPolicy, SamePatient
 
@@ -80,6 +82,7 @@ def _archive(archive: FakeArchive) -> a.Archive:
         originals=ORIGINALS_POLICY.to_proto(archive.originals),
         item_count=len(archive.items),
         create_time=time_to_proto(CREATED),
+        evidence_calibration=None if archive.calibration is None else calibration_to_proto(archive.calibration),
     )
 
 
@@ -104,6 +107,14 @@ def ListArchives(archives: FakeArchives, request: a.ListArchivesRequest, call: s
 def DeleteArchive(archives: FakeArchives, request: a.DeleteArchiveRequest, call: str) -> a.DeleteArchiveResponse:
     archives.delete(parse_archive_name(request.name, field="name"), force=request.force)
     return a.DeleteArchiveResponse()
+
+
+def SetEvidenceCalibration(
+    archives: FakeArchives, request: a.SetEvidenceCalibrationRequest, call: str
+) -> a.SetEvidenceCalibrationResponse:
+    archive = archives.get(parse_archive_name(request.archive, field="archive"))
+    archive.calibration = calibration_from_proto(request.calibration) if request.HasField("calibration") else None
+    return a.SetEvidenceCalibrationResponse(archive=_archive(archive))
 
 
 def GetArchiveStats(archives: FakeArchives, request: a.GetArchiveStatsRequest, call: str) -> a.GetArchiveStatsResponse:
@@ -217,6 +228,7 @@ def Search(archives: FakeArchives, request: s.SearchRequest, call: str) -> s.Sea
         model=archive.model, query_digest=digest, searched_items=searched, exact=request.exact, request_id=call,
         query_item_exclusion=QUERY_ITEM_EXCLUSION.to_proto(exclusion), timings=s.SearchTimings(search_ms=0.25),
     )  # fmt: skip
+    _tell_evidence(request, response, archive, ranked)
     ranked = ranked[:top_k]
     if view is SearchView.RANKING:
         packed = ranking_to_proto([item.item for item, _ in ranked], [score for _, score in ranked])
@@ -233,16 +245,29 @@ def Search(archives: FakeArchives, request: s.SearchRequest, call: str) -> s.Sea
     return response
 
 
+def _tell_evidence(
+    request: s.SearchRequest, response: s.SearchResponse, archive: FakeArchive, ranked: list[tuple[FakeItem, float]]
+) -> None:
+    if request.evidence:
+        nearest = [Neighbor(score, item.attributes.labels) for item, score in ranked[:10]]
+        evidence = weigh(nearest, same_patient_items=0, calibration=archive.calibration)
+        response.evidence.CopyFrom(evidence_to_proto(evidence))
+
+
 def _query(archive: FakeArchive, request: s.SearchRequest) -> tuple[Float32Array, str, Patient | None]:
+    """Return what is asked with; feedback is checked and then ignored."""
     patient = patient_from_proto(request.patient) if request.HasField("patient") else None
-    source = request.WhichOneof("source")
+    for name in (*request.feedback.positive_items, *request.feedback.negative_items):
+        archive.get(item_from_proto(name, archive=archive.archive, field="feedback"))
+    asked = request.feedback if request.WhichOneof("source") == "feedback" else request
+    source = asked.WhichOneof("source")
     if source == "item":
-        item = archive.get(item_from_proto(request.item, archive=archive.archive, field="item"))
+        item = archive.get(item_from_proto(asked.item, archive=archive.archive, field="item"))
         return item.embedding, item.digest, patient or item.patient
     if source == "embedding":
-        vector = embedding_from_proto(request.embedding)
+        vector = embedding_from_proto(asked.embedding)
         if len(vector) != EMBEDDING_SIZE:
             raise InvalidRequestError("embedding has another length than the model's", field="embedding")
         return vector, "vector", patient
-    image = encoded_image_from_proto(request, max_image_bytes=MAX_IMAGE_BYTES)
+    image = encoded_image_from_proto(asked, max_image_bytes=MAX_IMAGE_BYTES)
     return embedding_of(image), image_digest(image.data, image.frame), patient

@@ -98,6 +98,11 @@ def archive(archive_id: str) -> str:
     return f"archives/{archive_id}.json"
 
 
+def calibration(archive_id: str) -> str:
+    """Return the key of what an archive's evidence is calibrated with."""
+    return f"calibrations/{archive_id}.json"
+
+
 def item(archive_id: str, item_id: str, revision: int) -> str:
     """Return the key of one revision of an item's record."""
     return f"{item_revisions(archive_id, item_id)}{revision:06d}.json"

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
+from xmirad.catalog.calibrations import decode_calibration, encode_calibration
 from xmirad.catalog.records import ArchiveRecord, ItemRecord, decode_archive, decode_item, encode
 from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError
+from xmirad.evidence.calibration import EvidenceCalibration
 
 
 class Catalog:
@@ -54,7 +56,29 @@ class Catalog:
         for prefix in (keys.items(archive), keys.tombstones(archive)):
             for key in list(self._blobs.list(prefix)):
                 self._blobs.delete(key)
+        self._blobs.delete(keys.calibration(archive))
         self._blobs.delete(keys.archive(archive))
+
+    def calibration(self, record: ArchiveRecord) -> EvidenceCalibration | None:
+        """Return what an archive's evidence is calibrated with, or None; never what an earlier one of its name had."""
+        data = self._found(keys.calibration(record.archive))
+        return None if data is None else decode_calibration(data, record)
+
+    def put_calibration(self, record: ArchiveRecord, calibration: EvidenceCalibration | None) -> None:
+        """Store what an archive's evidence is calibrated with, or forget it.
+
+        Raises:
+            ArchiveNotFoundError: If the archive was deleted meanwhile.
+        """
+        if self.archive(record.archive) != record:
+            message = f"there is no archive {record.archive} any more"
+            raise ArchiveNotFoundError(message, metadata={"archive": record.archive})
+        key = keys.calibration(record.archive)
+        if calibration is None:
+            self._blobs.delete(key)
+            return
+        self._blobs.put(key, encode_calibration(calibration, record))
+        self._blobs.sync(key)
 
     def item(self, archive: str, item: str) -> ItemRecord | None:
         """Return the latest record of an item, or None; also None if it is deleted meanwhile."""

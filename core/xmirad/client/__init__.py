@@ -8,7 +8,7 @@ from xmirad.api.vocabulary import ExplanationPriority, ItemView, SearchView
 from xmirad.client.client import Client
 from xmirad.client.credentials import Credentials
 from xmirad.client.explanation_types import ActivationMethod, AttentionMethod, OcclusionMethod
-from xmirad.client.search_types import StreamedSearch
+from xmirad.client.search_types import Feedback, StreamedSearch
 from xmirad.client.types import Upload
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Client",
     "Credentials",
     "ExplanationPriority",
+    "Feedback",
     "ItemView",
     "OcclusionMethod",
     "SearchView",

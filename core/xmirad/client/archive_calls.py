@@ -21,6 +21,7 @@ from xmirad.client.types import (
     Upload,
     UploadReceipt,
 )
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.ids import archive_name
 from xmirad.types import ItemFilter, OriginalsPolicy, Patient
 
@@ -79,6 +80,16 @@ def archive_stats(archive: str) -> Call[ArchiveStats]:
     """Ask for an archive in numbers."""
     request = archives.GetArchiveStatsRequest(name=archive_name(archive))
     return call(lambda stubs: stubs.archives.GetArchiveStats, request, parsing.archive_stats)
+
+
+def set_evidence_calibration(archive: str, calibration: EvidenceCalibration | None) -> Call[ArchiveInfo]:
+    """Ask for what turns an archive's nearest items into evidence to be set, or taken away."""
+    request = requests.set_calibration_request(archive, calibration)
+    return call(
+        lambda stubs: stubs.archives.SetEvidenceCalibration,
+        request,
+        lambda answer: parsing.archive_info(answer.archive),
+    )
 
 
 def create_item(archive: str, upload: Upload) -> Call[UploadReceipt]:

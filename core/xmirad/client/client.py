@@ -27,6 +27,7 @@ from xmirad.client.types import (
     UploadReceipt,
 )
 from xmirad.errors import BackendUnavailableError
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import EncodedImage, ItemFilter, OriginalsPolicy, Patient, PatientPolicy
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
@@ -124,6 +125,10 @@ class Client(ExplanationMethods, ImportMethods):
         """Delete an archive; with `force` even though it holds items."""
         self._connection.run(archive_calls.delete_archive(archive, force=force))
 
+    def set_evidence_calibration(self, archive: str, calibration: EvidenceCalibration | None) -> ArchiveInfo:
+        """Set what turns an archive's nearest items into evidence, or take it away with None; return the archive."""
+        return self._connection.run(archive_calls.set_evidence_calibration(archive, calibration))
+
     def archive_stats(self, archive: str) -> ArchiveStats:
         """Return how many items of an archive have which values."""
         return self._connection.run(archive_calls.archive_stats(archive))
@@ -196,6 +201,7 @@ class Client(ExplanationMethods, ImportMethods):
         model: str = "",
         view: SearchView = SearchView.BASIC,
         explain_top: int = 0,
+        evidence: bool = False,
     ) -> SearchResponse:
         """Return the nearest items of an image, of an item (by name) or of a vector; see `StreamedSearch`."""
         search = StreamedSearch(
@@ -211,6 +217,7 @@ class Client(ExplanationMethods, ImportMethods):
             model=model,
             view=view,
             explain_top=explain_top,
+            evidence=evidence,
         )
         return self._connection.run(search_calls.search(archive, search))
 

@@ -19,6 +19,7 @@ from xmirad.client.types import (
     UploadReceipt,
 )
 from xmirad.errors import InternalError, XmiradError
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import Float32Array, ImageGeometry, ItemAttributes, OriginalsPolicy
 
 
@@ -66,6 +67,25 @@ def archive_info(message: archive_service_pb2.Archive) -> ArchiveInfo:
         originals=ORIGINALS_POLICY.read(message.originals) or OriginalsPolicy.COPY,
         item_count=message.item_count,
         create_time=time(message.create_time),
+        evidence_calibration=calibration(message.evidence_calibration)
+        if message.HasField("evidence_calibration")
+        else None,
+    )
+
+
+def calibration(message: archive_service_pb2.EvidenceCalibration) -> EvidenceCalibration:
+    """Read what an archive's evidence is calibrated with."""
+    return EvidenceCalibration(
+        temperature=message.temperature,
+        distance_threshold=message.distance_threshold,
+        neighbors=message.nearest_items,
+        labels=tuple(message.labels),
+        queries=message.query_count,
+        error_before=message.error_before,
+        error_after=message.error_after,
+        model_digest=message.model.removeprefix("models/"),
+        data_digest=message.data_digest,
+        created=message.create_time.ToMicroseconds() / 1e6,
     )
 
 

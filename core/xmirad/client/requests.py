@@ -8,15 +8,17 @@ import numpy as np
 
 from xmirad.api.conversion import attributes_to_proto, embedding_to_proto, filter_to_proto, patient_to_proto
 from xmirad.api.enums import ITEM_VIEW, ORIGINALS_POLICY, PATIENT_POLICY, SEARCH_VIEW
+from xmirad.api.evidence import calibration_to_proto
 from xmirad.api.images import image_to_proto
 from xmirad.api.limits import MAX_PAGE_SIZE
 from xmirad.api.v1 import archive_service_pb2, resources_pb2, retrieval_service_pb2
 from xmirad.api.vocabulary import ItemView
-from xmirad.client.search_types import StreamedSearch
+from xmirad.client.search_types import Feedback, SearchSource, StreamedSearch
 from xmirad.client.types import Upload
 from xmirad.errors import InvalidRequestError
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.ids import archive_name
-from xmirad.types import EncodedImage, Float32Array, ItemFilter, OriginalsPolicy, Patient
+from xmirad.types import EncodedImage, ItemFilter, OriginalsPolicy, Patient
 
 
 def model_name(model: str) -> str:
@@ -31,6 +33,17 @@ def create_archive_request(
     return archive_service_pb2.CreateArchiveRequest(
         archive_id=archive, model=model_name(model), originals=ORIGINALS_POLICY.to_proto(originals)
     )
+
+
+def set_calibration_request(
+    archive: str, calibration: EvidenceCalibration | None
+) -> archive_service_pb2.SetEvidenceCalibrationRequest:
+    """Ask for a calibration to be set, or taken away."""
+    with sendable():
+        return archive_service_pb2.SetEvidenceCalibrationRequest(
+            archive=archive_name(archive),
+            calibration=None if calibration is None else calibration_to_proto(calibration),
+        )
 
 
 def create_item_request(archive: str, upload: Upload) -> archive_service_pb2.CreateItemRequest:
@@ -95,6 +108,7 @@ def search_request(archive: str, search: StreamedSearch) -> retrieval_service_pb
             model=model_name(search.model),
             view=SEARCH_VIEW.to_proto(search.view),
             explain_top=search.explain_top,
+            evidence=search.evidence,
             **source_fields(search.source),
         )
 
@@ -122,8 +136,16 @@ def _item_upload(upload: Upload) -> archive_service_pb2.ItemUpload:
         )
 
 
-def source_fields(source: EncodedImage | str | Float32Array) -> dict[str, Any]:
-    """Return the field of a oneof `source` that holds an image, the name of an item, or a vector."""
+def source_fields(source: SearchSource) -> dict[str, Any]:
+    """Return the field of a oneof `source` that holds an image, the name of an item, a vector, or feedback."""
+    if isinstance(source, Feedback):
+        return {
+            "feedback": resources_pb2.Feedback(
+                positive_items=source.positive_items,
+                negative_items=source.negative_items,
+                **source_fields(source.source),
+            )
+        }
     if isinstance(source, EncodedImage):
         return _image(source)
     if isinstance(source, str):

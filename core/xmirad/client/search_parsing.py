@@ -9,6 +9,7 @@ from xmirad.client import parsing
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome
 from xmirad.client.types import Embedded
 from xmirad.errors import InternalError
+from xmirad.evidence.weighing import Evidence, LabelEvidence
 
 
 def search_response(message: retrieval_service_pb2.SearchResponse, *, archive: str) -> SearchResponse:
@@ -30,6 +31,21 @@ def search_response(message: retrieval_service_pb2.SearchResponse, *, archive: s
         explanation_error=from_proto_error(message.explanation_error)
         if message.HasField("explanation_error")
         else None,
+        evidence=evidence(message.evidence) if message.HasField("evidence") else None,
+    )
+
+
+def evidence(message: retrieval_service_pb2.Evidence) -> Evidence:
+    """Read what the nearest items say of a query."""
+    return Evidence(
+        labels=tuple(LabelEvidence(each.label, each.confidence, each.item_count) for each in message.labels),
+        counted_items=message.counted_items,
+        same_patient_items=message.same_patient_items,
+        mean_distance=message.mean_distance if message.HasField("mean_distance") else None,
+        calibrated=message.calibrated,
+        calibration_queries=message.calibration_query_count,
+        distance_threshold=message.distance_threshold if message.HasField("distance_threshold") else None,
+        out_of_distribution=message.out_of_distribution if message.HasField("out_of_distribution") else None,
     )
 
 

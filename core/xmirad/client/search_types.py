@@ -5,10 +5,30 @@ from dataclasses import dataclass, field
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
 from xmirad.client.types import ItemIdentity
 from xmirad.errors import XmiradError
+from xmirad.evidence.weighing import Evidence
 from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy, SamePatient
 
 ItemName = str
-SearchSource = EncodedImage | ItemName | Float32Array
+PlainSource = EncodedImage | ItemName | Float32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feedback:
+    """A query, and what a reader thinks of items that were found for it.
+
+    Attributes:
+        source: What was asked with at first: an image, the name of an item of the archive, or a vector.
+        positive_items: Names of items that are what the reader looks for.
+        negative_items: Names of items that are not. One item at least is named, at most 100 of each kind, and none as
+            both. They are not among the results.
+    """
+
+    source: PlainSource
+    positive_items: tuple[ItemName, ...] = ()
+    negative_items: tuple[ItemName, ...] = ()
+
+
+SearchSource = PlainSource | Feedback
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +38,8 @@ class StreamedSearch:
     Attributes:
         correlation_id: Leads from an outcome to its search; unique among the searches of a stream that are under way,
             at most 128 characters.
-        source: An image, the name of an item of the archive, or a vector, float32 `[embedding_size]`.
+        source: An image, the name of an item of the archive, a vector, float32 `[embedding_size]`, or one of these with
+            feedback.
         top_k: How many results to return.
         filter: Which items take part; excluded items by name or id.
         patient: The query's patient, where neither an item nor a DICOM header tells.
@@ -29,6 +50,7 @@ class StreamedSearch:
         model: If set, must be the archive's model, by short name, digest or resource name.
         view: How much of every result to return.
         explain_top: Explain so many of the first results; the query is stored for it.
+        evidence: Also say what the nearest items tell of the query.
     """
 
     correlation_id: str
@@ -43,6 +65,7 @@ class StreamedSearch:
     model: str = ""
     view: SearchView = SearchView.BASIC
     explain_top: int = 0
+    evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +122,7 @@ class SearchResponse:
         timings: Where the service's time went.
         request_id: Identifies the call in the service's logs.
         explanation_error: Why explanations that were asked for are not created, or None.
+        evidence: What the nearest items say of the query, or None where it was not asked for.
     """
 
     results: tuple[SearchResult, ...]
@@ -110,6 +134,7 @@ class SearchResponse:
     timings: SearchTimings
     request_id: str
     explanation_error: XmiradError | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

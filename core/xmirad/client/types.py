@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from xmirad.errors import XmiradError
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import (
     EncodedImage,
     Float32Array,
@@ -92,6 +93,7 @@ class ArchiveInfo:
         originals: What is kept of uploaded files.
         item_count: How many items it holds.
         create_time: When it was created, in UTC.
+        evidence_calibration: What its evidence is calibrated with; None where it is not, and in lists.
     """
 
     name: str
@@ -99,6 +101,7 @@ class ArchiveInfo:
     originals: OriginalsPolicy
     item_count: int
     create_time: datetime
+    evidence_calibration: EvidenceCalibration | None = None
 
     @property
     def archive(self) -> str:

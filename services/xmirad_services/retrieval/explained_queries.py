@@ -6,6 +6,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from xmirad.archive.embeddings import query_embedding
+from xmirad.archive.feedback import Judgments
 from xmirad.errors import XmiradError
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.records import ImageKind, ImageReference
@@ -14,8 +15,15 @@ from xmirad.indexing.incoming import image_of
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
 from xmirad.types import DecodedImage, EncodedImage, Float32Array, UInt8Array
+from xmirad_services.retrieval.explanation_task import ExplanationTask
 from xmirad_services.retrieval.open_archives import OpenArchive
-from xmirad_services.retrieval.queries import digest_of_vector
+from xmirad_services.retrieval.queries import (
+    digest_of_vector,
+    moved_by,
+    query_of_embedding,
+    query_of_image,
+    query_of_item,
+)
 
 Keep = Callable[[], None]
 
@@ -66,3 +74,26 @@ def kept_vector(embedding: Float32Array, opened: OpenArchive, images: Explanatio
         images.put_query(digest, model=opened.record.model, embedding=unit, geometry=None)
 
     return ImageReference(ImageKind.EMBEDDING, digest), keep
+
+
+async def moved_vector(opened: OpenArchive, task: ExplanationTask, judged: Judgments, tools: Tools) -> Float32Array:
+    """Return the vector that a query with feedback comes to, the same that a search with both looks for.
+
+    Raises:
+        ItemNotFoundError: If an item that was judged, or the query's, is not there.
+        XmiradError: If the query cannot be embedded.
+    """
+    source, site_key = task.source, tools.site_key
+    base = None
+    if isinstance(source, EncodedImage):
+        recipe = opened.require_artifact().preprocessing
+        base = await query_of_image(source, None, recipe=recipe, embed=opened.embed, tools=tools)
+    elif not isinstance(source, str):
+        base = query_of_embedding(source, None, site_key=site_key)
+
+    def moved() -> Float32Array:
+        archive, site = opened.archive, task.site
+        query = base or query_of_item(archive, str(source), None, site=site, site_key=site_key)
+        return moved_by(query, judged, archive, site=site, field="query.feedback").embedding
+
+    return await tools.lanes.store.run(Priority.INTERACTIVE, moved)

@@ -22,7 +22,7 @@ from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
 from xmirad.types import EncodedImage
-from xmirad_services.retrieval.explained_queries import Keep, kept_image, kept_vector
+from xmirad_services.retrieval.explained_queries import Keep, kept_image, kept_vector, moved_vector
 from xmirad_services.retrieval.explanation_parts import ExplanationParts
 from xmirad_services.retrieval.explanation_task import ExplanationTask
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
@@ -152,6 +152,9 @@ class Explainer:
 
     async def _query(self, opened: OpenArchive, task: ExplanationTask) -> tuple[ImageReference, Keep | None]:
         """Return the query, and what keeps it if it is no item."""
+        if task.judged is not None:
+            moved = await moved_vector(opened, task, task.judged, self._tools)
+            return kept_vector(moved, opened, self.parts.images)
         if isinstance(task.source, str):
             return await self._item(task.archive, task.source, "query.item"), None
         if isinstance(task.source, EncodedImage):

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from xmirad.api.vocabulary import ExplanationPriority
+from xmirad.archive.feedback import Judgments
 from xmirad.explanations.records import ActivationParameters, MethodName, OcclusionParameters
 from xmirad.saliency.attention import AttentionForm
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import EncodedImage, Float32Array
+from xmirad_services.retrieval.queries import Source
 
 OCCLUSION = OcclusionParameters()
 ACTIVATION = ActivationParameters()
@@ -20,6 +21,7 @@ class ExplanationTask:
         site: The caller's site.
         archive: The archive's id.
         source: An image, an item's id, or a vector.
+        judged: What the reader thinks of earlier results, or None.
         items: The results.
         fields: Where the request names each result.
         method: How to explain.
@@ -36,9 +38,10 @@ class ExplanationTask:
 
     site: str
     archive: str
-    source: EncodedImage | str | Float32Array
+    source: Source
     items: tuple[str, ...]
     fields: tuple[str, ...]
+    judged: Judgments | None = None
     method: MethodName = MethodName.OCCLUSION
     explained_image: ExplainedImage = ExplainedImage.RESULT
     contrast: str = ""

@@ -64,7 +64,7 @@ class OpenArchive:
             raise self._without_model()
         return self.runner
 
-    def require_model(self, digest: str) -> None:
+    def require_model(self, digest: str, *, field: str = "model") -> None:
         """Refuse a request that was made for another model.
 
         Raises:
@@ -73,7 +73,7 @@ class OpenArchive:
         if digest != self.record.model:
             message = "the archive was built with another model"
             metadata = {"archive": self.record.archive, "archive_model": self.record.model, "requested_model": digest}
-            raise ModelMismatchError(message, field="model", metadata=metadata)
+            raise ModelMismatchError(message, field=field, metadata=metadata)
 
     def _without_model(self) -> ModelNotFoundError:
         message = "the model that the archive is bound to is not installed"

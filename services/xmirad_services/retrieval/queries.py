@@ -2,8 +2,9 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from xmirad.archive.feedback import Judgments, moved_query
 from xmirad.archive.port import Archive
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import SiteKey, image_digest, item_name
@@ -13,6 +14,9 @@ from xmirad.indexing.runner import Embed, Tools
 from xmirad.lanes import Priority
 from xmirad.observability.tracing import SpanName, span
 from xmirad.types import DecodedImage, EncodedImage, Float32Array, Patient
+
+Source = EncodedImage | str | Float32Array
+"""An image, an item's id, or a vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,17 @@ def query_of_embedding(embedding: Float32Array, patient: Patient | None, *, site
     """Take a vector as it is; the search checks and scales it."""
     key = site_key.patient_key(patient) if patient is not None else None
     return Query(embedding=embedding, digest=digest_of_vector(embedding), patient=key, patient_known=key is not None)
+
+
+def moved_by(query: Query, judged: Judgments, archive: Archive, *, site: str, field: str = "feedback") -> Query:
+    """Return a query after feedback; its digest is then that of the vector it comes to.
+
+    Raises:
+        ItemNotFoundError: If an item that was judged is not there.
+        InvalidRequestError: If query and feedback cancel each other out.
+    """
+    embedding = moved_query(archive, query.embedding, judged, site=site, field=field)
+    return replace(query, embedding=embedding, digest=digest_of_vector(embedding))
 
 
 def digest_of_vector(embedding: Float32Array) -> str:

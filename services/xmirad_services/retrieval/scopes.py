@@ -20,6 +20,7 @@ METHOD_SCOPES: Mapping[str, Scope | None] = {
     f"{ARCHIVE}/GetArchive": Scope.READ,
     f"{ARCHIVE}/ListArchives": Scope.READ,
     f"{ARCHIVE}/DeleteArchive": Scope.ADMIN,
+    f"{ARCHIVE}/SetEvidenceCalibration": Scope.ADMIN,
     f"{ARCHIVE}/GetArchiveStats": Scope.READ,
     f"{ARCHIVE}/UploadItems": Scope.ADMIN,
     f"{ARCHIVE}/CreateItem": Scope.ADMIN,
@@ -79,9 +80,15 @@ def _of_search(request: retrieval_service_pb2.SearchRequest) -> frozenset[Scope]
     return frozenset(needed)
 
 
-def _of_source(query: Any) -> set[Scope]:  # noqa: ANN401 - a search and the query of an explanation
-    """Whoever may choose vectors and sees their scores can compute the vectors of items from these."""
-    return {Scope.EMBEDDING} if query.WhichOneof("source") == "embedding" else set()
+def _of_source(query: Any) -> set[Scope]:  # noqa: ANN401 - a search, the query of an explanation, feedback
+    """Whoever may choose vectors and sees their scores can compute the vectors of items from these.
+
+    Feedback alone chooses none: it adds up vectors whose scores its items' own searches show anyway.
+    """
+    source = query.WhichOneof("source")
+    if source == "feedback":
+        return _of_source(query.feedback)
+    return {Scope.EMBEDDING} if source == "embedding" else set()
 
 
 def _of_explanation(request: explanation_service_pb2.CreateExplanationRequest) -> frozenset[Scope]:

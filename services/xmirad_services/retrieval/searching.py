@@ -1,17 +1,29 @@
 """Answers searches: from a query of any kind to a ranking."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 
 from xmirad.api.vocabulary import QueryItemExclusion
+from xmirad.archive.evidence import EvidenceItems, narrows, search_with_evidence
+from xmirad.archive.feedback import Judgments
 from xmirad.archive.filters import unknown_values
 from xmirad.archive.search import SearchOutcome, SearchQuery, search_archive
+from xmirad.evidence.calibration import EvidenceCalibration
+from xmirad.evidence.weighing import Evidence, weigh
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
 from xmirad.observability.tracing import SpanName, span
-from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy
+from xmirad.types import EncodedImage, ItemFilter, Patient, PatientPolicy
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
-from xmirad_services.retrieval.queries import Query, query_of_embedding, query_of_image, query_of_item
+from xmirad_services.retrieval.queries import (
+    Query,
+    Source,
+    moved_by,
+    query_of_embedding,
+    query_of_image,
+    query_of_item,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +43,12 @@ class SearchTask:
         model: The model that the caller expects, or an empty string.
         with_payload: Fetch what is known of the results, not only ids and scores.
         site: The caller's site.
+        judged: What the reader thinks of earlier results, or None.
+        with_evidence: Also say what the nearest items tell of the query.
     """
 
     archive: str
-    source: EncodedImage | str | Float32Array
+    source: Source
     top_k: int
     filter: ItemFilter
     patient: Patient | None
@@ -45,16 +59,25 @@ class SearchTask:
     model: str
     with_payload: bool
     site: str
+    judged: Judgments | None = None
+    with_evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """A ranking and how it came about."""
+    """A ranking and how it came about; `query` is what was searched for in the end."""
 
     outcome: SearchOutcome
     query: Query
     model: str
     exclusion: QueryItemExclusion
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    answer: SearchAnswer
+    evidence_items: EvidenceItems | None
 
 
 class Searcher:
@@ -77,6 +100,14 @@ class Searcher:
         if task.model:
             wanted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, task.model)
             opened.require_model(wanted.digest)
+        found, calibration = await asyncio.gather(self._find(opened, task), self._calibration(opened, task))
+        items = found.evidence_items
+        if items is None:
+            return found.answer
+        evidence = weigh(items.neighbors, same_patient_items=items.same_patient_items, calibration=calibration)
+        return replace(found.answer, evidence=evidence)
+
+    async def _find(self, opened: OpenArchive, task: SearchTask) -> _Found:
         store, site_key = self._tools.lanes.store, self._tools.site_key
         if isinstance(task.source, str):
             with span(SpanName.SEARCH, top_k=task.top_k):
@@ -106,31 +137,45 @@ class Searcher:
         query = await query_of_image(image, None, recipe=recipe, embed=embedder.embed, tools=self._tools)
         return query, artifact.digest
 
-    def _search_by_item(self, opened: OpenArchive, task: SearchTask, item: str) -> SearchAnswer:
+    async def _calibration(self, opened: OpenArchive, task: SearchTask) -> EvidenceCalibration | None:
+        """Read what was fitted for this kind of search; always anew, because another replica may have set it."""
+        if not task.with_evidence or task.judged is not None or narrows(task.filter):
+            return None
+        calibration = self._archives.catalog.calibration
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, calibration, opened.record)
+
+    def _search_by_item(self, opened: OpenArchive, task: SearchTask, item: str) -> _Found:
         site_key = self._tools.site_key
         query = query_of_item(opened.archive, item, task.patient, site=task.site, site_key=site_key)
         return self._search(opened, task, query)
 
-    def _search(self, opened: OpenArchive, task: SearchTask, query: Query) -> SearchAnswer:
+    def _search(self, opened: OpenArchive, task: SearchTask, asked: Query) -> _Found:
         exclusion = QueryItemExclusion.NONE
         if task.exclude_query_item:
-            exclusion = QueryItemExclusion.NAME if query.item else QueryItemExclusion.CONTENT
+            exclusion = QueryItemExclusion.NAME if asked.item else QueryItemExclusion.CONTENT
         unknown_values(opened.archive, task.filter, site=task.site)
-        outcome = search_archive(
-            opened.archive,
-            SearchQuery(
-                embedding=query.embedding,
-                top_k=task.top_k,
-                filter=task.filter,
-                site=task.site,
-                patient=query.patient,
-                patient_known=query.patient_known,
-                policy=task.patient_policy,
-                excluded_item=query.item if exclusion is QueryItemExclusion.NAME else None,
-                excluded_image_digest=query.digest if exclusion is QueryItemExclusion.CONTENT else None,
-                min_score=task.min_score,
-                exact=task.exact,
-                with_payload=task.with_payload,
-            ),
+        query, item_filter = asked, task.filter
+        if task.judged is not None:
+            query = moved_by(asked, task.judged, opened.archive, site=task.site)
+            left_out = (*item_filter.excluded_items, *task.judged.items)
+            item_filter = replace(item_filter, excluded_items=left_out)
+        search = SearchQuery(
+            embedding=query.embedding,
+            top_k=task.top_k,
+            filter=item_filter,
+            site=task.site,
+            patient=query.patient,
+            patient_known=query.patient_known,
+            policy=task.patient_policy,
+            excluded_item=query.item if exclusion is QueryItemExclusion.NAME else None,
+            excluded_image_digest=asked.digest if exclusion is QueryItemExclusion.CONTENT else None,
+            min_score=task.min_score,
+            exact=task.exact,
+            with_payload=task.with_payload,
         )
-        return SearchAnswer(outcome, query, opened.record.model, exclusion)
+        items = None
+        if task.with_evidence:
+            outcome, items = search_with_evidence(opened.archive, search, own_image=asked.digest)
+        else:
+            outcome = search_archive(opened.archive, search)
+        return _Found(SearchAnswer(outcome, query, opened.record.model, exclusion), items)

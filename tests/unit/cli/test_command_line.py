@@ -162,6 +162,18 @@ def test_search_sends_what_was_asked(client: FakeClient, data: Path) -> None:
     assert sent["patient_policy"] is PatientPolicy.EXCLUDE
 
 
+def test_search_sends_feedback_on_items_named_in_full_or_by_id(client: FakeClient, data: Path) -> None:
+    _run("index", str(data), "--archive", "wards")
+    query, (liked, disliked) = str(data / "normal" / "normal.png"), list(client.archives["wards"])[:2]
+    words = ["--more-like", liked, "--less-like", disliked.rpartition("/")[2], "--no-evidence"]
+    assert _run("search", query, "--archive", "wards", *words).exit_code == 0
+    source = client.calls[-1][1]["source"]
+    assert (source.source.data, source.positive_items, source.negative_items) == (b"normal", (liked,), (disliked,))
+    assert client.calls[-1][1]["evidence"] is False
+    refused = _run("search", query, "--archive", "wards", "--more-like", "1", "--json")
+    assert (refused.exit_code, _json(refused)["error"]["field"]) == (2, "more_like")
+
+
 def test_search_prints_a_table(client: FakeClient, data: Path) -> None:
     _run("index", str(data), "--archive", "wards")
     lines = _run("search", str(data / "normal" / "normal.png"), "--archive", "wards").stdout.splitlines()

@@ -6,14 +6,16 @@ from subprocess import run
 import numpy as np
 import pytest
 
+from xmirad.api.evidence import evidence_to_proto
 from xmirad.api.v1 import archive_service_pb2, resources_pb2, retrieval_service_pb2
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
 from xmirad.client import parsing, requests, search_parsing
 from xmirad.client.calls import Page
 from xmirad.client.pages import entries_of_pages
-from xmirad.client.search_types import StreamedSearch
+from xmirad.client.search_types import Feedback, StreamedSearch
 from xmirad.client.types import Upload
 from xmirad.errors import InternalError, InvalidRequestError
+from xmirad.evidence.weighing import Evidence, LabelEvidence
 from xmirad.types import EncodedImage, ItemAttributes, ItemFilter, Patient, PatientPolicy
 
 ITEM = "archives/covidx/items/0f8fad5b-d9cb-569f-a165-70867728950e"
@@ -33,13 +35,14 @@ def test_every_field_of_a_search_is_written() -> None:
         model="lite0",
         view=SearchView.BASIC,
         explain_top=3,
+        evidence=True,
     )
 
     message = requests.stream_search_request("covidx", search)
 
     assert message.correlation_id == "c"
     written = {field.name for field, _ in message.search.ListFields()}
-    sources = {"image", "dicom_file", "embedding"}
+    sources = {"image", "dicom_file", "embedding", "feedback"}
     assert written == set(retrieval_service_pb2.SearchRequest.DESCRIPTOR.fields_by_name) - sources
     assert message.search.archive == "archives/covidx"
     assert message.search.model == "models/lite0"
@@ -62,6 +65,22 @@ def test_a_search_is_asked_by_any_source(source: EncodedImage | str, written: st
     assert message.WhichOneof("source") == written
     assert not message.HasField("min_score")
     assert not message.HasField("patient")
+
+
+def test_feedback_carries_the_query_and_what_was_thought_of_items() -> None:
+    for source, written in ((ITEM, "item"), (EncodedImage(b"x"), "image"), (np.ones(3, np.float32), "embedding")):
+        message = requests.search_request("covidx", StreamedSearch("", Feedback(source, (ITEM,), ())))
+
+        assert message.feedback.WhichOneof("source") == written
+        assert (list(message.feedback.positive_items), list(message.feedback.negative_items)) == ([ITEM], [])
+
+
+def test_evidence_is_read_as_it_was_written() -> None:
+    told = Evidence((LabelEvidence("a", 0.75, 8), LabelEvidence("b", 0.25, 2)), 10, 3, 0.25, True, 147, 0.5, False)
+    silent = Evidence((), 0, 0, None)
+
+    for each in (told, silent):
+        assert search_parsing.evidence(evidence_to_proto(each)) == each
 
 
 def test_every_field_of_an_upload_is_written() -> None:

@@ -43,7 +43,7 @@ def test_a_method_that_was_forgotten_needs_every_scope() -> None:
 
 
 def test_every_request_with_a_view_an_overlay_explanations_or_a_vector_is_held_to_their_scopes() -> None:
-    telling = {"view", "include_overlay", "explain_top", "embedding", "query"}
+    telling = {"view", "include_overlay", "explain_top", "embedding", "feedback", "query"}
     modules = (a, e, r)
     found = {
         message.full_name
@@ -65,6 +65,9 @@ def test_every_request_with_a_view_an_overlay_explanations_or_a_vector_is_held_t
         (r.SearchRequest(embedding=VECTOR), {Scope.EMBEDDING}),
         (r.SearchRequest(embedding=VECTOR, explain_top=1), {Scope.EMBEDDING, Scope.EXPLAIN}),
         (r.SearchRequest(embedding=resources_pb2.Embedding()), {Scope.EMBEDDING}),
+        (r.SearchRequest(feedback={"item": "archives/a/items/b"}), set()),
+        (r.SearchRequest(feedback={"embedding": VECTOR}), {Scope.EMBEDDING}),
+        (e.CreateExplanationRequest(query={"feedback": {"embedding": VECTOR}}), {Scope.EMBEDDING}),
         (e.CreateExplanationRequest(query={"item": "archives/a/items/b"}), set()),
         (e.CreateExplanationRequest(query={"embedding": VECTOR}), {Scope.EMBEDDING}),
         (

@@ -46,19 +46,45 @@ IMPORT_STATE_SUCCEEDED: ImportState
 IMPORT_STATE_FAILED: ImportState
 IMPORT_STATE_CANCELLED: ImportState
 
+class EvidenceCalibration(_message.Message):
+    __slots__ = ("temperature", "distance_threshold", "nearest_items", "labels", "query_count", "error_before", "error_after", "model", "data_digest", "create_time")
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    NEAREST_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_AFTER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    DATA_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    temperature: float
+    distance_threshold: float
+    nearest_items: int
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    query_count: int
+    error_before: float
+    error_after: float
+    model: str
+    data_digest: str
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, temperature: _Optional[float] = ..., distance_threshold: _Optional[float] = ..., nearest_items: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., query_count: _Optional[int] = ..., error_before: _Optional[float] = ..., error_after: _Optional[float] = ..., model: _Optional[str] = ..., data_digest: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class Archive(_message.Message):
-    __slots__ = ("name", "model", "originals", "item_count", "create_time")
+    __slots__ = ("name", "model", "originals", "item_count", "create_time", "evidence_calibration")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ORIGINALS_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     originals: OriginalsPolicy
     item_count: int
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ..., item_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    evidence_calibration: EvidenceCalibration
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ..., item_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_calibration: _Optional[_Union[EvidenceCalibration, _Mapping]] = ...) -> None: ...
 
 class CreateArchiveRequest(_message.Message):
     __slots__ = ("archive_id", "model", "originals")
@@ -115,6 +141,20 @@ class DeleteArchiveRequest(_message.Message):
 class DeleteArchiveResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class SetEvidenceCalibrationRequest(_message.Message):
+    __slots__ = ("archive", "calibration")
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    archive: str
+    calibration: EvidenceCalibration
+    def __init__(self, archive: _Optional[str] = ..., calibration: _Optional[_Union[EvidenceCalibration, _Mapping]] = ...) -> None: ...
+
+class SetEvidenceCalibrationResponse(_message.Message):
+    __slots__ = ("archive",)
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    archive: Archive
+    def __init__(self, archive: _Optional[_Union[Archive, _Mapping]] = ...) -> None: ...
 
 class GetArchiveStatsRequest(_message.Message):
     __slots__ = ("name",)

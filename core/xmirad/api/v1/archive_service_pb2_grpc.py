@@ -61,6 +61,11 @@ class ArchiveServiceStub:
                 request_serializer=xmirad_dot_v1_dot_archive__service__pb2.GetArchiveStatsRequest.SerializeToString,
                 response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.GetArchiveStatsResponse.FromString,
                 _registered_method=True)
+        self.SetEvidenceCalibration = channel.unary_unary(
+                '/xmirad.v1.ArchiveService/SetEvidenceCalibration',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.SetEvidenceCalibrationRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.SetEvidenceCalibrationResponse.FromString,
+                _registered_method=True)
         self.UploadItems = channel.stream_stream(
                 '/xmirad.v1.ArchiveService/UploadItems',
                 request_serializer=xmirad_dot_v1_dot_archive__service__pb2.UploadItemsRequest.SerializeToString,
@@ -169,6 +174,15 @@ class ArchiveServiceServicer:
 
     def GetArchiveStats(self, request, context):
         """Counts an archive's items by what is known of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetEvidenceCalibration(self, request, context):
+        """Sets what turns the nearest items of an archive into evidence, or takes it away. It is kept with the archive, survives a
+        rebuild, counts for every search that begins after the answer, and goes when the archive is deleted. One that was
+        fitted with another model is refused with MODEL_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,6 +321,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.GetArchiveStats,
                     request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.GetArchiveStatsRequest.FromString,
                     response_serializer=xmirad_dot_v1_dot_archive__service__pb2.GetArchiveStatsResponse.SerializeToString,
+            ),
+            'SetEvidenceCalibration': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetEvidenceCalibration,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.SetEvidenceCalibrationRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.SetEvidenceCalibrationResponse.SerializeToString,
             ),
             'UploadItems': grpc.stream_stream_rpc_method_handler(
                     servicer.UploadItems,
@@ -516,6 +535,33 @@ class ArchiveService:
             '/xmirad.v1.ArchiveService/GetArchiveStats',
             xmirad_dot_v1_dot_archive__service__pb2.GetArchiveStatsRequest.SerializeToString,
             xmirad_dot_v1_dot_archive__service__pb2.GetArchiveStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetEvidenceCalibration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/SetEvidenceCalibration',
+            xmirad_dot_v1_dot_archive__service__pb2.SetEvidenceCalibrationRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.SetEvidenceCalibrationResponse.FromString,
             options,
             channel_credentials,
             insecure,

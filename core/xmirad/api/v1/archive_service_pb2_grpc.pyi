@@ -47,6 +47,11 @@ class ArchiveServiceStub:
     """Deletes an archive with all its items."""
     GetArchiveStats: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.GetArchiveStatsRequest, _archive_service_pb2.GetArchiveStatsResponse]
     """Counts an archive's items by what is known of them."""
+    SetEvidenceCalibration: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.SetEvidenceCalibrationRequest, _archive_service_pb2.SetEvidenceCalibrationResponse]
+    """Sets what turns the nearest items of an archive into evidence, or takes it away. It is kept with the archive, survives a
+    rebuild, counts for every search that begins after the answer, and goes when the archive is deleted. One that was
+    fitted with another model is refused with MODEL_MISMATCH.
+    """
     UploadItems: _grpc.StreamStreamMultiCallable[_archive_service_pb2.UploadItemsRequest, _archive_service_pb2.UploadItemsResponse]
     """Stores many images over one call. Every upload is answered under its correlation id, in any order; a receipt means
     that the item is stored durably and found by every later search. An upload that fails is answered with its error and
@@ -108,6 +113,11 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """Deletes an archive with all its items."""
     GetArchiveStats: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.GetArchiveStatsRequest, _archive_service_pb2.GetArchiveStatsResponse]  # type: ignore[assignment]
     """Counts an archive's items by what is known of them."""
+    SetEvidenceCalibration: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.SetEvidenceCalibrationRequest, _archive_service_pb2.SetEvidenceCalibrationResponse]  # type: ignore[assignment]
+    """Sets what turns the nearest items of an archive into evidence, or takes it away. It is kept with the archive, survives a
+    rebuild, counts for every search that begins after the answer, and goes when the archive is deleted. One that was
+    fitted with another model is refused with MODEL_MISMATCH.
+    """
     UploadItems: _aio.StreamStreamMultiCallable[_archive_service_pb2.UploadItemsRequest, _archive_service_pb2.UploadItemsResponse]  # type: ignore[assignment]
     """Stores many images over one call. Every upload is answered under its correlation id, in any order; a receipt means
     that the item is stored durably and found by every later search. An upload that fails is answered with its error and
@@ -196,6 +206,17 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.GetArchiveStatsResponse, _abc.Awaitable[_archive_service_pb2.GetArchiveStatsResponse]]:
         """Counts an archive's items by what is known of them."""
+
+    @_abc_1.abstractmethod
+    def SetEvidenceCalibration(
+        self,
+        request: _archive_service_pb2.SetEvidenceCalibrationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_service_pb2.SetEvidenceCalibrationResponse, _abc.Awaitable[_archive_service_pb2.SetEvidenceCalibrationResponse]]:
+        """Sets what turns the nearest items of an archive into evidence, or takes it away. It is kept with the archive, survives a
+        rebuild, counts for every search that begins after the answer, and goes when the archive is deleted. One that was
+        fitted with another model is refused with MODEL_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def UploadItems(

@@ -100,16 +100,18 @@ FIDELITY_VERDICT_BETTER_THAN_CHANCE: FidelityVerdict
 FIDELITY_VERDICT_NOT_BETTER_THAN_CHANCE: FidelityVerdict
 
 class ExplanationQuery(_message.Message):
-    __slots__ = ("image", "dicom_file", "item", "embedding")
+    __slots__ = ("image", "dicom_file", "item", "embedding", "feedback")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     DICOM_FILE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
     image: _resources_pb2.Image
     dicom_file: _resources_pb2.DicomFile
     item: str
     embedding: _resources_pb2.Embedding
-    def __init__(self, image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ...) -> None: ...
+    feedback: _resources_pb2.Feedback
+    def __init__(self, image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., feedback: _Optional[_Union[_resources_pb2.Feedback, _Mapping]] = ...) -> None: ...
 
 class OcclusionMethod(_message.Message):
     __slots__ = ("window", "stride", "fill", "codec", "signed")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xmirad/v1/resources.proto\x12\txmirad.v1\x1a\x1fgoogle/protobuf/timestamp.proto\")\n\x05Image\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\"7\n\tDicomFile\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\x05\x66rame\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_frame\"-\n\x07Patient\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x12\n\npatient_id\x18\x02 \x01(\t\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\xfc\x01\n\x0eItemAttributes\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08modality\x18\x05 \x01(\t\x12\x11\n\tbody_part\x18\x06 \x01(\t\x12\x15\n\rview_position\x18\x07 \x01(\t\x12\x11\n\x04year\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x03sex\x18\t \x01(\x0e\x32\x0e.xmirad.v1.Sex\x12\x15\n\x08\x61ge_band\x18\n \x01(\x05H\x01\x88\x01\x01\x12\x11\n\tsynthetic\x18\x0b \x01(\x08\x42\x07\n\x05_yearB\x0b\n\t_age_band\"\xa7\x01\n\rImageGeometry\x12\x16\n\x0eoriginal_width\x18\x01 \x01(\x05\x12\x17\n\x0foriginal_height\x18\x02 \x01(\x05\x12\x15\n\rresized_width\x18\x03 \x01(\x05\x12\x16\n\x0eresized_height\x18\x04 \x01(\x05\x12\x11\n\tcrop_left\x18\x05 \x01(\x05\x12\x10\n\x08\x63rop_top\x18\x06 \x01(\x05\x12\x11\n\tcrop_size\x18\x07 \x01(\x05\"\x85\x01\n\x0cItemIdentity\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\x1a\n\x12study_instance_uid\x18\x02 \x01(\t\x12\x1b\n\x13series_instance_uid\x18\x03 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x04 \x01(\t\x12\r\n\x05\x66rame\x18\x05 \x01(\x05\"\x8a\x02\n\x04Item\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\nattributes\x18\x02 \x01(\x0b\x32\x19.xmirad.v1.ItemAttributes\x12\x14\n\x0cimage_digest\x18\x03 \x01(\t\x12*\n\x08geometry\x18\x04 \x01(\x0b\x32\x18.xmirad.v1.ImageGeometry\x12)\n\x08identity\x18\x05 \x01(\x0b\x32\x17.xmirad.v1.ItemIdentity\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\tembedding\x18\x07 \x01(\x0b\x32\x14.xmirad.v1.Embedding\"D\n\x08IntRange\x12\x12\n\x05\x66irst\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04last\x18\x02 \x01(\x05H\x01\x88\x01\x01\x42\x08\n\x06_firstB\x07\n\x05_last\"\x92\x02\n\nItemFilter\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x12\n\nmodalities\x18\x02 \x03(\t\x12\x12\n\nbody_parts\x18\x03 \x03(\t\x12\x16\n\x0eview_positions\x18\x04 \x03(\t\x12\x0e\n\x06splits\x18\x05 \x03(\t\x12\x10\n\x08\x64\x61tasets\x18\x06 \x03(\t\x12\x0f\n\x07sources\x18\x07 \x03(\t\x12\"\n\x05years\x18\x08 \x01(\x0b\x32\x13.xmirad.v1.IntRange\x12\x1d\n\x05sexes\x18\t \x03(\x0e\x32\x0e.xmirad.v1.Sex\x12&\n\tage_bands\x18\n \x01(\x0b\x32\x13.xmirad.v1.IntRange\x12\x16\n\x0e\x65xcluded_items\x18\x0b \x03(\t\"4\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\x88\x02\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x33\n\x10\x66ield_violations\x18\x04 \x03(\x0b\x32\x19.xmirad.v1.FieldViolation\x12\x30\n\x08metadata\x18\x05 \x03(\x0b\x32\x1e.xmirad.v1.Error.MetadataEntry\x12 \n\x13retry_delay_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_retry_delay_seconds*G\n\x03Sex\x12\x13\n\x0fSEX_UNSPECIFIED\x10\x00\x12\x0e\n\nSEX_FEMALE\x10\x01\x12\x0c\n\x08SEX_MALE\x10\x02\x12\r\n\tSEX_OTHER\x10\x03*g\n\x08ItemView\x12\x19\n\x15ITEM_VIEW_UNSPECIFIED\x10\x00\x12\x13\n\x0fITEM_VIEW_BASIC\x10\x01\x12\x12\n\x0eITEM_VIEW_FULL\x10\x02\x12\x17\n\x13ITEM_VIEW_EMBEDDING\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xmirad/v1/resources.proto\x12\txmirad.v1\x1a\x1fgoogle/protobuf/timestamp.proto\")\n\x05Image\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\"7\n\tDicomFile\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\x05\x66rame\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_frame\"-\n\x07Patient\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x12\n\npatient_id\x18\x02 \x01(\t\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\xce\x01\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12!\n\x05image\x18\x01 \x01(\x0b\x32\x10.xmirad.v1.ImageH\x00\x12*\n\ndicom_file\x18\x02 \x01(\x0b\x32\x14.xmirad.v1.DicomFileH\x00\x12\x0e\n\x04item\x18\x03 \x01(\tH\x00\x12)\n\tembedding\x18\x04 \x01(\x0b\x32\x14.xmirad.v1.EmbeddingH\x00\x12\x16\n\x0epositive_items\x18\x05 \x03(\t\x12\x16\n\x0enegative_items\x18\x06 \x03(\tB\x08\n\x06source\"\xfc\x01\n\x0eItemAttributes\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08modality\x18\x05 \x01(\t\x12\x11\n\tbody_part\x18\x06 \x01(\t\x12\x15\n\rview_position\x18\x07 \x01(\t\x12\x11\n\x04year\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x03sex\x18\t \x01(\x0e\x32\x0e.xmirad.v1.Sex\x12\x15\n\x08\x61ge_band\x18\n \x01(\x05H\x01\x88\x01\x01\x12\x11\n\tsynthetic\x18\x0b \x01(\x08\x42\x07\n\x05_yearB\x0b\n\t_age_band\"\xa7\x01\n\rImageGeometry\x12\x16\n\x0eoriginal_width\x18\x01 \x01(\x05\x12\x17\n\x0foriginal_height\x18\x02 \x01(\x05\x12\x15\n\rresized_width\x18\x03 \x01(\x05\x12\x16\n\x0eresized_height\x18\x04 \x01(\x05\x12\x11\n\tcrop_left\x18\x05 \x01(\x05\x12\x10\n\x08\x63rop_top\x18\x06 \x01(\x05\x12\x11\n\tcrop_size\x18\x07 \x01(\x05\"\x85\x01\n\x0cItemIdentity\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\x1a\n\x12study_instance_uid\x18\x02 \x01(\t\x12\x1b\n\x13series_instance_uid\x18\x03 \x01(\t\x12\x18\n\x10sop_instance_uid\x18\x04 \x01(\t\x12\r\n\x05\x66rame\x18\x05 \x01(\x05\"\x8a\x02\n\x04Item\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\nattributes\x18\x02 \x01(\x0b\x32\x19.xmirad.v1.ItemAttributes\x12\x14\n\x0cimage_digest\x18\x03 \x01(\t\x12*\n\x08geometry\x18\x04 \x01(\x0b\x32\x18.xmirad.v1.ImageGeometry\x12)\n\x08identity\x18\x05 \x01(\x0b\x32\x17.xmirad.v1.ItemIdentity\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\tembedding\x18\x07 \x01(\x0b\x32\x14.xmirad.v1.Embedding\"D\n\x08IntRange\x12\x12\n\x05\x66irst\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04last\x18\x02 \x01(\x05H\x01\x88\x01\x01\x42\x08\n\x06_firstB\x07\n\x05_last\"\x92\x02\n\nItemFilter\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x12\n\nmodalities\x18\x02 \x03(\t\x12\x12\n\nbody_parts\x18\x03 \x03(\t\x12\x16\n\x0eview_positions\x18\x04 \x03(\t\x12\x0e\n\x06splits\x18\x05 \x03(\t\x12\x10\n\x08\x64\x61tasets\x18\x06 \x03(\t\x12\x0f\n\x07sources\x18\x07 \x03(\t\x12\"\n\x05years\x18\x08 \x01(\x0b\x32\x13.xmirad.v1.IntRange\x12\x1d\n\x05sexes\x18\t \x03(\x0e\x32\x0e.xmirad.v1.Sex\x12&\n\tage_bands\x18\n \x01(\x0b\x32\x13.xmirad.v1.IntRange\x12\x16\n\x0e\x65xcluded_items\x18\x0b \x03(\t\"4\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\x88\x02\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x33\n\x10\x66ield_violations\x18\x04 \x03(\x0b\x32\x19.xmirad.v1.FieldViolation\x12\x30\n\x08metadata\x18\x05 \x03(\x0b\x32\x1e.xmirad.v1.Error.MetadataEntry\x12 \n\x13retry_delay_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_retry_delay_seconds*G\n\x03Sex\x12\x13\n\x0fSEX_UNSPECIFIED\x10\x00\x12\x0e\n\nSEX_FEMALE\x10\x01\x12\x0c\n\x08SEX_MALE\x10\x02\x12\r\n\tSEX_OTHER\x10\x03*g\n\x08ItemView\x12\x19\n\x15ITEM_VIEW_UNSPECIFIED\x10\x00\x12\x13\n\x0fITEM_VIEW_BASIC\x10\x01\x12\x12\n\x0eITEM_VIEW_FULL\x10\x02\x12\x17\n\x13ITEM_VIEW_EMBEDDING\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERROR_METADATAENTRY']._loaded_options = None
   _globals['_ERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_SEX']._serialized_start=1747
-  _globals['_SEX']._serialized_end=1818
-  _globals['_ITEMVIEW']._serialized_start=1820
-  _globals['_ITEMVIEW']._serialized_end=1923
+  _globals['_SEX']._serialized_start=1956
+  _globals['_SEX']._serialized_end=2027
+  _globals['_ITEMVIEW']._serialized_start=2029
+  _globals['_ITEMVIEW']._serialized_end=2132
   _globals['_IMAGE']._serialized_start=73
   _globals['_IMAGE']._serialized_end=114
   _globals['_DICOMFILE']._serialized_start=116
@@ -46,22 +46,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PATIENT']._serialized_end=218
   _globals['_EMBEDDING']._serialized_start=220
   _globals['_EMBEDDING']._serialized_end=247
-  _globals['_ITEMATTRIBUTES']._serialized_start=250
-  _globals['_ITEMATTRIBUTES']._serialized_end=502
-  _globals['_IMAGEGEOMETRY']._serialized_start=505
-  _globals['_IMAGEGEOMETRY']._serialized_end=672
-  _globals['_ITEMIDENTITY']._serialized_start=675
-  _globals['_ITEMIDENTITY']._serialized_end=808
-  _globals['_ITEM']._serialized_start=811
-  _globals['_ITEM']._serialized_end=1077
-  _globals['_INTRANGE']._serialized_start=1079
-  _globals['_INTRANGE']._serialized_end=1147
-  _globals['_ITEMFILTER']._serialized_start=1150
-  _globals['_ITEMFILTER']._serialized_end=1424
-  _globals['_FIELDVIOLATION']._serialized_start=1426
-  _globals['_FIELDVIOLATION']._serialized_end=1478
-  _globals['_ERROR']._serialized_start=1481
-  _globals['_ERROR']._serialized_end=1745
-  _globals['_ERROR_METADATAENTRY']._serialized_start=1674
-  _globals['_ERROR_METADATAENTRY']._serialized_end=1721
+  _globals['_FEEDBACK']._serialized_start=250
+  _globals['_FEEDBACK']._serialized_end=456
+  _globals['_ITEMATTRIBUTES']._serialized_start=459
+  _globals['_ITEMATTRIBUTES']._serialized_end=711
+  _globals['_IMAGEGEOMETRY']._serialized_start=714
+  _globals['_IMAGEGEOMETRY']._serialized_end=881
+  _globals['_ITEMIDENTITY']._serialized_start=884
+  _globals['_ITEMIDENTITY']._serialized_end=1017
+  _globals['_ITEM']._serialized_start=1020
+  _globals['_ITEM']._serialized_end=1286
+  _globals['_INTRANGE']._serialized_start=1288
+  _globals['_INTRANGE']._serialized_end=1356
+  _globals['_ITEMFILTER']._serialized_start=1359
+  _globals['_ITEMFILTER']._serialized_end=1633
+  _globals['_FIELDVIOLATION']._serialized_start=1635
+  _globals['_FIELDVIOLATION']._serialized_end=1687
+  _globals['_ERROR']._serialized_start=1690
+  _globals['_ERROR']._serialized_end=1954
+  _globals['_ERROR_METADATAENTRY']._serialized_start=1883
+  _globals['_ERROR_METADATAENTRY']._serialized_end=1930
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,22 @@ class Embedding(_message.Message):
     values: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class Feedback(_message.Message):
+    __slots__ = ("image", "dicom_file", "item", "embedding", "positive_items", "negative_items")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    DICOM_FILE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    POSITIVE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    image: Image
+    dicom_file: DicomFile
+    item: str
+    embedding: Embedding
+    positive_items: _containers.RepeatedScalarFieldContainer[str]
+    negative_items: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, image: _Optional[_Union[Image, _Mapping]] = ..., dicom_file: _Optional[_Union[DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[Embedding, _Mapping]] = ..., positive_items: _Optional[_Iterable[str]] = ..., negative_items: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ItemAttributes(_message.Message):
     __slots__ = ("labels", "dataset", "split", "source", "modality", "body_part", "view_position", "year", "sex", "age_band", "synthetic")
     LABELS_FIELD_NUMBER: _ClassVar[int]

@@ -53,12 +53,13 @@ QUERY_ITEM_EXCLUSION_NAME: QueryItemExclusion
 QUERY_ITEM_EXCLUSION_CONTENT: QueryItemExclusion
 
 class SearchRequest(_message.Message):
-    __slots__ = ("archive", "image", "dicom_file", "item", "embedding", "top_k", "filter", "patient", "patient_policy", "exclude_query_item", "min_score", "exact", "model", "view", "explain_top")
+    __slots__ = ("archive", "image", "dicom_file", "item", "embedding", "feedback", "top_k", "filter", "patient", "patient_policy", "exclude_query_item", "min_score", "exact", "model", "view", "explain_top", "evidence")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     DICOM_FILE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PATIENT_FIELD_NUMBER: _ClassVar[int]
@@ -69,11 +70,13 @@ class SearchRequest(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_TOP_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     archive: str
     image: _resources_pb2.Image
     dicom_file: _resources_pb2.DicomFile
     item: str
     embedding: _resources_pb2.Embedding
+    feedback: _resources_pb2.Feedback
     top_k: int
     filter: _resources_pb2.ItemFilter
     patient: _resources_pb2.Patient
@@ -84,7 +87,8 @@ class SearchRequest(_message.Message):
     model: str
     view: SearchView
     explain_top: int
-    def __init__(self, archive: _Optional[str] = ..., image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., top_k: _Optional[int] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., patient_policy: _Optional[_Union[PatientPolicy, str]] = ..., exclude_query_item: _Optional[bool] = ..., min_score: _Optional[float] = ..., exact: _Optional[bool] = ..., model: _Optional[str] = ..., view: _Optional[_Union[SearchView, str]] = ..., explain_top: _Optional[int] = ...) -> None: ...
+    evidence: bool
+    def __init__(self, archive: _Optional[str] = ..., image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., feedback: _Optional[_Union[_resources_pb2.Feedback, _Mapping]] = ..., top_k: _Optional[int] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., patient_policy: _Optional[_Union[PatientPolicy, str]] = ..., exclude_query_item: _Optional[bool] = ..., min_score: _Optional[float] = ..., exact: _Optional[bool] = ..., model: _Optional[str] = ..., view: _Optional[_Union[SearchView, str]] = ..., explain_top: _Optional[int] = ..., evidence: _Optional[bool] = ...) -> None: ...
 
 class SearchResult(_message.Message):
     __slots__ = ("item", "rank", "score", "labels", "same_patient", "identity", "thumbnail", "explanation")
@@ -114,6 +118,36 @@ class Ranking(_message.Message):
     scores: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, item_ids: _Optional[bytes] = ..., scores: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class LabelEvidence(_message.Message):
+    __slots__ = ("label", "confidence", "item_count")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    confidence: float
+    item_count: int
+    def __init__(self, label: _Optional[str] = ..., confidence: _Optional[float] = ..., item_count: _Optional[int] = ...) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = ("labels", "calibrated", "calibration_query_count", "counted_items", "same_patient_items", "mean_distance", "distance_threshold", "out_of_distribution")
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATED_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_QUERY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SAME_PATIENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_DISTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    labels: _containers.RepeatedCompositeFieldContainer[LabelEvidence]
+    calibrated: bool
+    calibration_query_count: int
+    counted_items: int
+    same_patient_items: int
+    mean_distance: float
+    distance_threshold: float
+    out_of_distribution: bool
+    def __init__(self, labels: _Optional[_Iterable[_Union[LabelEvidence, _Mapping]]] = ..., calibrated: _Optional[bool] = ..., calibration_query_count: _Optional[int] = ..., counted_items: _Optional[int] = ..., same_patient_items: _Optional[int] = ..., mean_distance: _Optional[float] = ..., distance_threshold: _Optional[float] = ..., out_of_distribution: _Optional[bool] = ...) -> None: ...
+
 class SearchTimings(_message.Message):
     __slots__ = ("decode_ms", "embed_ms", "search_ms")
     DECODE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -125,7 +159,7 @@ class SearchTimings(_message.Message):
     def __init__(self, decode_ms: _Optional[float] = ..., embed_ms: _Optional[float] = ..., search_ms: _Optional[float] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "ranking", "model", "query_digest", "searched_items", "exact", "query_item_exclusion", "timings", "request_id", "explanation_error")
+    __slots__ = ("results", "ranking", "model", "query_digest", "searched_items", "exact", "query_item_exclusion", "timings", "request_id", "explanation_error", "evidence")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     RANKING_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +170,7 @@ class SearchResponse(_message.Message):
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_ERROR_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[SearchResult]
     ranking: Ranking
     model: str
@@ -146,7 +181,8 @@ class SearchResponse(_message.Message):
     timings: SearchTimings
     request_id: str
     explanation_error: _resources_pb2.Error
-    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ..., explanation_error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ...) -> None: ...
+    evidence: Evidence
+    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ..., explanation_error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ...) -> None: ...
 
 class StreamSearchRequest(_message.Message):
     __slots__ = ("correlation_id", "search")

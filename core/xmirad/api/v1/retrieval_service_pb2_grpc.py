@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class RetrievalServiceStub:
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`, within feedback too.
     """
 
     def __init__(self, channel):
@@ -55,7 +55,7 @@ class RetrievalServiceStub:
 
 class RetrievalServiceServicer:
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`, within feedback too.
     """
 
     def Search(self, request, context):
@@ -109,7 +109,7 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RetrievalService:
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`, within feedback too.
     """
 
     @staticmethod

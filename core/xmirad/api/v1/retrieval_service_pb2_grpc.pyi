@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class RetrievalServiceStub:
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`, within feedback too.
     """
 
     @_typing.overload
@@ -48,7 +48,7 @@ class RetrievalServiceStub:
 @_typing.type_check_only
 class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`, within feedback too.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -64,7 +64,7 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
 
 class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds the items of an archive that look most like a query. Where tokens are asked for: scope `read`; for the FULL view
-    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`.
+    also `identity`, for `explain_top` also `explain`, and to search by a vector also `embedding`, within feedback too.
     """
 
     @_abc_1.abstractmethod

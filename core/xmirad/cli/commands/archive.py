@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xmirad.cli import filters, options, warming
-from xmirad.cli.commands import archive_imports, archive_offline
+from xmirad.cli.commands import archive_calibrate, archive_imports, archive_offline
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
@@ -58,6 +58,8 @@ def show(context: typer.Context, archive: options.ArchiveArgument, as_json: opti
     output.json(stats)
     info = stats.archive
     output.text(f"{info.name}: {info.item_count} items of {stats.patient_count} patients, {_short(info.model)}")
+    if (fitted := info.evidence_calibration) is not None:
+        output.text(f"evidence calibrated on {fitted.queries} images (temperature {fitted.temperature:.4f})")
     rows = [(field, value, count) for field, counts in stats.fields.items() for value, count in counts.items()]
     output.table(("field", "value", ">items"), rows)
 
@@ -165,6 +167,7 @@ def _short(model: str) -> str:
     return model.removeprefix("models/")[:12]
 
 
+app.command("calibrate", epilog=archive_calibrate.EXAMPLES)(archive_calibrate.calibrate)
 app.command("import", epilog=archive_imports.EXAMPLES)(archive_imports.import_folder)
 app.command("imports")(archive_imports.list_imports)
 app.command("cancel-import")(archive_imports.cancel_import)

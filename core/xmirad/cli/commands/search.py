@@ -1,6 +1,7 @@
 """`xmirad search`: shows the items of an archive that look most like a query."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -9,19 +10,21 @@ import typer
 
 from xmirad import ids
 from xmirad.cli import filters, options
+from xmirad.cli.evidence_words import evidence_lines
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
 from xmirad.errors import InvalidRequestError
 from xmirad.types import EncodedImage, Patient, PatientPolicy
 
 if TYPE_CHECKING:
-    from xmirad.client.search_types import SearchResponse
+    from xmirad.client.search_types import SearchResponse, SearchSource
 
 EXAMPLES = """\b
 Examples:
   xmirad search chest.png --archive covidx --top-k 5
   xmirad search scan.dcm --frame 3 --archive wards --patient-policy exclude
-  xmirad search archives/covidx/items/0a1b... --archive covidx --exclude-query-item --json"""
+  xmirad search archives/covidx/items/0a1b... --archive covidx --exclude-query-item --json
+  xmirad search chest.png --archive covidx --more-like 0a1b... --less-like 2c3d..."""
 ITEM_NAME = re.compile(r"archives/[^/]+/items/[^/]+")
 
 
@@ -51,11 +54,16 @@ def search(
     ] = (False),
     min_score: Annotated[float | None, typer.Option(help="Leave out what scores below, -1 to 1.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every item.")] = False,
+    more_like: Annotated[list[str] | None, typer.Option(help="Item that is what you look for.")] = None,
+    less_like: Annotated[list[str] | None, typer.Option(help="Item that is not.")] = None,
+    evidence: Annotated[bool, typer.Option(help="Say what the 10 nearest items tell of the query.")] = True,
     as_json: options.Json = False,
 ) -> None:
     """Show the items of an archive that look most like a query."""
     output = Output(as_json)
-    source = query_source(query, archive=archive, frame=frame)
+    source = with_feedback(
+        query_source(query, archive=archive, frame=frame), more_like or (), less_like or (), archive=archive
+    )
     asked = filters.item_filter(
         labels=labels,
         datasets=datasets,
@@ -79,6 +87,7 @@ def search(
             exclude_query_item=exclude_query_item,
             min_score=min_score,
             exact=exact,
+            evidence=evidence,
         )
     print_response(output, response)
 
@@ -100,6 +109,32 @@ def query_source(query: str, *, archive: str, frame: int | None = None) -> Encod
         raise InvalidRequestError(message, field="query") from error
 
 
+def with_feedback(
+    source: EncodedImage | str, more_like: Sequence[str], less_like: Sequence[str], *, archive: str
+) -> "SearchSource":
+    """Return what is asked with, together with what the reader thinks of items, by name or id, if anything."""
+    from xmirad.client.search_types import Feedback
+
+    if not more_like and not less_like:
+        return source
+    positives = tuple(item_named(name, archive=archive, field="more_like") for name in more_like)
+    negatives = tuple(item_named(name, archive=archive, field="less_like") for name in less_like)
+    return Feedback(source, positives, negatives)
+
+
+def item_named(text: str, *, archive: str, field: str) -> str:
+    """Return the name of an item that is named in full or by its id.
+
+    Raises:
+        InvalidRequestError: If it is neither.
+    """
+    if is_item_id(text):
+        return ids.item_name(archive, text)
+    if ITEM_NAME.fullmatch(text):
+        return text
+    raise InvalidRequestError(f"{field} must be the name or the id of an item", field=field)
+
+
 def print_response(output: Output, response: "SearchResponse") -> None:
     """Print the answer to a search."""
     output.json(response)
@@ -110,6 +145,8 @@ def print_response(output: Output, response: "SearchResponse") -> None:
             for result in response.results
         ],
     )
+    for line in evidence_lines(response.evidence) if response.evidence is not None else ():
+        output.text(line)
     timings = response.timings
     kind = "exact" if response.exact else "approximate"
     output.text(

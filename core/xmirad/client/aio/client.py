@@ -30,6 +30,7 @@ from xmirad.client.types import (
     UploadReceipt,
 )
 from xmirad.errors import BackendUnavailableError
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import EncodedImage, ItemFilter, OriginalsPolicy, Patient, PatientPolicy
 
 
@@ -123,6 +124,10 @@ class AioClient(AioExplanationMethods, AioImportMethods):
         """Delete an archive; with `force` even though it holds items."""
         await self._connection.run(archive_calls.delete_archive(archive, force=force))
 
+    async def set_evidence_calibration(self, archive: str, calibration: EvidenceCalibration | None) -> ArchiveInfo:
+        """Set what turns an archive's nearest items into evidence, or take it away with None; return the archive."""
+        return await self._connection.run(archive_calls.set_evidence_calibration(archive, calibration))
+
     async def archive_stats(self, archive: str) -> ArchiveStats:
         """Return how many items of an archive have which values."""
         return await self._connection.run(archive_calls.archive_stats(archive))
@@ -199,6 +204,7 @@ class AioClient(AioExplanationMethods, AioImportMethods):
         model: str = "",
         view: SearchView = SearchView.BASIC,
         explain_top: int = 0,
+        evidence: bool = False,
     ) -> SearchResponse:
         """Return the nearest items of an image, of an item (by name) or of a vector; see `StreamedSearch`."""
         search = StreamedSearch(
@@ -214,6 +220,7 @@ class AioClient(AioExplanationMethods, AioImportMethods):
             model=model,
             view=view,
             explain_top=explain_top,
+            evidence=evidence,
         )
         return await self._connection.run(search_calls.search(archive, search))
 

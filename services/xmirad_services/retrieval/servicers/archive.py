@@ -7,6 +7,7 @@ import structlog
 from xmirad.api import checks
 from xmirad.api.enums import ORIGINALS_POLICY
 from xmirad.api.errors import to_proto_error
+from xmirad.api.evidence import calibration_from_proto
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.archive.conditions import PayloadField
 from xmirad.archive.filters import RANGE_FIELDS, VALUE_FIELDS, of_site
@@ -64,12 +65,12 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         opened = await self._archives.create(
             archive, site=current_caller().site, model=checks.model(request.model), originals=originals
         )
-        return pb.CreateArchiveResponse(archive=archive_message(opened.record, await self._count(opened.record)))
+        return pb.CreateArchiveResponse(archive=await self._described(opened.record))
 
     async def GetArchive(self, request: pb.GetArchiveRequest, context: Context) -> pb.GetArchiveResponse:
         """Return an archive."""
         opened = await self._named(request.name)
-        return pb.GetArchiveResponse(archive=archive_message(opened.record, await self._count(opened.record)))
+        return pb.GetArchiveResponse(archive=await self._described(opened.record))
 
     async def ListArchives(self, request: pb.ListArchivesRequest, context: Context) -> pb.ListArchivesResponse:
         """List the archives by name."""
@@ -95,6 +96,19 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         await self._archives.delete(opened, force=request.force, empty=empty)
         return pb.DeleteArchiveResponse()
 
+    async def SetEvidenceCalibration(
+        self, request: pb.SetEvidenceCalibrationRequest, context: Context
+    ) -> pb.SetEvidenceCalibrationResponse:
+        """Set what turns the nearest items of an archive into evidence, or take it away."""
+        opened = await self._named(request.archive, field="archive")
+        calibration = calibration_from_proto(request.calibration) if request.HasField("calibration") else None
+        if calibration is not None:
+            opened.require_model(calibration.model_digest, field="calibration.model")
+        async with self._tools.locks.holding(f"archive/{opened.record.archive}"):  # not while it is being deleted
+            store = self._tools.catalog.put_calibration
+            await self._tools.lanes.blobs.run(Priority.INTERACTIVE, store, opened.record, calibration)
+        return pb.SetEvidenceCalibrationResponse(archive=await self._described(opened.record))
+
     async def GetArchiveStats(self, request: pb.GetArchiveStatsRequest, context: Context) -> pb.GetArchiveStatsResponse:
         """Count an archive's items by what is known of them."""
         opened = await self._named(request.name)
@@ -102,7 +116,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         counts = await self._facets(opened, list(fields.values()))
         patients = await self._facets(opened, [PayloadField.PATIENT])
         return pb.GetArchiveStatsResponse(
-            archive=archive_message(opened.record, await self._count(opened.record)),
+            archive=await self._described(opened.record),
             patient_count=len(patients[0]),
             fields=[_field_counts(name, found) for name, found in zip(fields, counts, strict=True) if found],
         )
@@ -156,6 +170,11 @@ class ArchiveServicer(ImportMethods, ItemMethods):
             raise
         self._metrics.item_indexed(stored.state)
         return receipt_message(opened.record.archive, stored)
+
+    async def _described(self, record: ArchiveRecord) -> pb.Archive:
+        calibration = self._tools.catalog.calibration
+        fitted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, calibration, record)
+        return archive_message(record, await self._count(record), fitted)
 
     async def _count(self, record: ArchiveRecord) -> int:
         handle = await self._archives.handle(record)

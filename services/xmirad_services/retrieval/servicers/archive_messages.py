@@ -11,17 +11,21 @@ from xmirad.api.conversion import (
     time_to_proto,
 )
 from xmirad.api.enums import ORIGINALS_POLICY, UPLOAD_STATE
+from xmirad.api.evidence import calibration_to_proto
 from xmirad.api.images import encoded_image_from_proto
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.api.v1 import resources_pb2
 from xmirad.archive.port import StoredItem
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.ids import archive_name, item_name
 from xmirad.indexing.incoming import IncomingItem
 from xmirad.indexing.runner import Stored
 
 
-def archive_message(record: ArchiveRecord, item_count: int) -> pb.Archive:
+def archive_message(
+    record: ArchiveRecord, item_count: int, calibration: EvidenceCalibration | None = None
+) -> pb.Archive:
     """Return an archive."""
     return pb.Archive(
         name=archive_name(record.archive),
@@ -29,6 +33,7 @@ def archive_message(record: ArchiveRecord, item_count: int) -> pb.Archive:
         originals=ORIGINALS_POLICY.to_proto(record.originals),
         item_count=item_count,
         create_time=time_to_proto(record.create_time),
+        evidence_calibration=None if calibration is None else calibration_to_proto(calibration),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xmirad.api import checks
-from xmirad.api.conversion import embedding_from_proto, item_from_proto
+from xmirad.api.conversion import item_from_proto
 from xmirad.api.enums import (
     ATTENTION_FORM,
     EXPLAINED_IMAGE,
@@ -12,13 +12,12 @@ from xmirad.api.enums import (
     OCCLUSION_CODEC,
     OCCLUSION_FILL,
 )
-from xmirad.api.images import encoded_image_from_proto
 from xmirad.api.v1 import explanation_service_pb2 as pb
 from xmirad.errors import InvalidRequestError
 from xmirad.explanations.records import ActivationParameters, MethodName, OcclusionParameters
 from xmirad.ids import parse_item_name
-from xmirad.types import EncodedImage, Float32Array
 from xmirad_services.retrieval.explanation_task import ExplanationTask
+from xmirad_services.retrieval.servicers.sources import source_from_proto
 
 MOST_COMPARED_ITEMS = 2  # of any form of ATTENTION
 
@@ -58,10 +57,12 @@ def _task(
     archive, _ = parse_item_name(names[0], field=fields[0])
     options = request.options
     contrast = options.contrast_item
+    source, judged = source_from_proto(request.query, archive=archive, max_image_bytes=max_image_bytes, field="query")
     task = ExplanationTask(
         site=site,
         archive=archive,
-        source=_source(request.query, archive, max_image_bytes),
+        source=source,
+        judged=judged,
         items=tuple(
             item_from_proto(name, archive=archive, field=field) for name, field in zip(names, fields, strict=True)
         ),
@@ -116,15 +117,3 @@ def _occlusion(message: pb.OcclusionMethod) -> OcclusionParameters:
         window=message.window if message.HasField("window") else given.window,
         stride=message.stride if message.HasField("stride") else given.stride,
     )
-
-
-def _source(query: pb.ExplanationQuery, archive: str, max_image_bytes: int) -> EncodedImage | str | Float32Array:
-    source = query.WhichOneof("source")
-    if source is None:
-        message = "one of query.image, query.dicom_file, query.item and query.embedding must be set"
-        raise InvalidRequestError(message, field="query")
-    if source == "item":
-        return item_from_proto(query.item, archive=archive, field="query.item")
-    if source == "embedding":
-        return embedding_from_proto(query.embedding, field="query.embedding")
-    return encoded_image_from_proto(query, max_image_bytes=max_image_bytes, field="query")

@@ -4,16 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from xmirad.access.caller import Scope
 from xmirad.api import checks
-from xmirad.api.conversion import (
-    embedding_from_proto,
-    embedding_to_proto,
-    filter_from_proto,
-    identity_to_proto,
-    item_from_proto,
-    patient_from_proto,
-)
+from xmirad.api.conversion import embedding_to_proto, filter_from_proto, identity_to_proto, patient_from_proto
 from xmirad.api.enums import PATIENT_POLICY, QUERY_ITEM_EXCLUSION, SAME_PATIENT, SEARCH_VIEW
 from xmirad.api.errors import to_proto_error
+from xmirad.api.evidence import evidence_to_proto
 from xmirad.api.images import encoded_image_from_proto
 from xmirad.api.ranking import ranking_to_proto
 from xmirad.api.v1 import retrieval_service_pb2 as pb
@@ -24,7 +18,7 @@ from xmirad.errors import InvalidRequestError, XmiradError
 from xmirad.ids import explanation_name, item_name, parse_archive_name
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
-from xmirad.types import EncodedImage, Float32Array
+from xmirad.types import EncodedImage
 from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.door import check_request, current_caller
 from xmirad_services.retrieval.explaining import Explainer
@@ -32,6 +26,7 @@ from xmirad_services.retrieval.explanation_task import ExplanationTask
 from xmirad_services.retrieval.interceptors import Context, as_domain_error, request_id
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.searching import SearchAnswer, Searcher, SearchTask
+from xmirad_services.retrieval.servicers.sources import source_from_proto
 from xmirad_services.retrieval.streams import answered
 
 STREAM_IN_FLIGHT = 16
@@ -104,6 +99,8 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         answer = await self._searcher.search(task)
         self._measure(answer)
         response = _response(answer)
+        if answer.evidence is not None:
+            response.evidence.CopyFrom(evidence_to_proto(answer.evidence))
         if view is SearchView.RANKING:
             results = answer.outcome.results
             ranking = ranking_to_proto((found.item for found in results), (found.score for found in results))
@@ -130,7 +127,14 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         fields = ("explain_top",) * len(items)
         try:
             created = await self._explainer.create(
-                ExplanationTask(site=task.site, archive=task.archive, source=task.source, items=items, fields=fields)
+                ExplanationTask(
+                    site=task.site,
+                    archive=task.archive,
+                    source=task.source,
+                    judged=task.judged,
+                    items=items,
+                    fields=fields,
+                )
             )
         except XmiradError as error:
             response.explanation_error.CopyFrom(to_proto_error(error))
@@ -143,9 +147,13 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         caller, ranking = current_caller(), view is SearchView.RANKING
         evaluates = ranking and Scope.EVALUATE in caller.scopes
         maximum = self._limits.max_ranking_top_k if evaluates else self._limits.max_top_k
+        source, judged = source_from_proto(request, archive=archive, max_image_bytes=self._limits.max_image_bytes)
+        if request.exclude_query_item and not isinstance(source, str | EncodedImage):
+            message = "exclude_query_item needs an item or an image: a vector does not say whose it is"
+            raise InvalidRequestError(message, field="exclude_query_item")
         return SearchTask(
             archive=archive,
-            source=self._source(request, archive),
+            source=source,
             top_k=checks.top_k(request.top_k, maximum=maximum),
             filter=filter_from_proto(request.filter, archive=archive),
             patient=patient_from_proto(request.patient) if request.HasField("patient") else None,
@@ -156,21 +164,9 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
             model=checks.model(request.model),
             with_payload=not ranking,
             site=caller.site,
+            judged=judged,
+            with_evidence=request.evidence,
         )
-
-    def _source(self, request: pb.SearchRequest, archive: str) -> EncodedImage | str | Float32Array:
-        source = request.WhichOneof("source")
-        if source is None:
-            message = "one of image, dicom_file, item and embedding must be set"
-            raise InvalidRequestError(message, field="source")
-        if source == "item":
-            return item_from_proto(request.item, archive=archive, field="item")
-        if source == "embedding":
-            if request.exclude_query_item:
-                message = "exclude_query_item needs an item or an image: a vector does not say whose it is"
-                raise InvalidRequestError(message, field="exclude_query_item")
-            return embedding_from_proto(request.embedding)
-        return encoded_image_from_proto(request, max_image_bytes=self._limits.max_image_bytes)
 
     async def _fill(self, archive: str, answer: SearchAnswer, response: pb.SearchResponse) -> None:
         items = [found.item for found in answer.outcome.results]

@@ -1,0 +1,106 @@
+"""Evidence and its calibration, and their messages."""
+
+import math
+import re
+
+from xmirad.api import checks
+from xmirad.api.conversion import time_to_proto
+from xmirad.api.limits import MAX_CALIBRATION_LABELS, MAX_LABEL_CHARACTERS
+from xmirad.api.v1 import archive_service_pb2, retrieval_service_pb2
+from xmirad.errors import InvalidRequestError
+from xmirad.evidence.calibration import MIN_CALIBRATION_LABELS, MIN_CALIBRATION_QUERIES, EvidenceCalibration
+from xmirad.evidence.distances import NEIGHBORS
+from xmirad.evidence.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE
+from xmirad.evidence.weighing import Evidence
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+MAX_DISTANCE = 2.0
+MAX_QUERIES = 2**31 - 1
+
+
+def evidence_to_proto(evidence: Evidence) -> retrieval_service_pb2.Evidence:
+    """Write what the nearest items say of a query."""
+    return retrieval_service_pb2.Evidence(
+        labels=[
+            retrieval_service_pb2.LabelEvidence(
+                label=each.label, confidence=each.confidence, item_count=each.item_count
+            )
+            for each in evidence.labels
+        ],
+        calibrated=evidence.calibrated,
+        calibration_query_count=evidence.calibration_queries,
+        counted_items=evidence.counted_items,
+        same_patient_items=evidence.same_patient_items,
+        mean_distance=evidence.mean_distance,
+        distance_threshold=evidence.distance_threshold,
+        out_of_distribution=evidence.out_of_distribution,
+    )
+
+
+def calibration_to_proto(calibration: EvidenceCalibration) -> archive_service_pb2.EvidenceCalibration:
+    """Write what evidence is calibrated with."""
+    return archive_service_pb2.EvidenceCalibration(
+        temperature=calibration.temperature,
+        distance_threshold=calibration.distance_threshold,
+        nearest_items=calibration.neighbors,
+        labels=calibration.labels,
+        query_count=calibration.queries,
+        error_before=calibration.error_before,
+        error_after=calibration.error_after,
+        model=f"models/{calibration.model_digest}",
+        data_digest=calibration.data_digest,
+        create_time=time_to_proto(calibration.created),
+    )
+
+
+def calibration_from_proto(
+    message: archive_service_pb2.EvidenceCalibration, *, field: str = "calibration"
+) -> EvidenceCalibration:
+    """Read and check a calibration; whether its model is the archive's is for the caller to say.
+
+    Raises:
+        InvalidRequestError: If a field is out of its range.
+    """
+    labels = checks.words(
+        message.labels,
+        field=f"{field}.labels",
+        max_count=MAX_CALIBRATION_LABELS,
+        max_characters=MAX_LABEL_CHARACTERS,
+    )
+    _at_least(len(labels), MIN_CALIBRATION_LABELS, field=f"{field}.labels")
+    queries = f"{field}.query_count"
+    return EvidenceCalibration(
+        temperature=_within(message.temperature, LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE, field=f"{field}.temperature"),
+        distance_threshold=_within(message.distance_threshold, 0.0, MAX_DISTANCE, field=f"{field}.distance_threshold"),
+        neighbors=checks.whole_number(
+            message.nearest_items, field=f"{field}.nearest_items", minimum=NEIGHBORS, maximum=NEIGHBORS
+        ),
+        labels=labels,
+        queries=checks.whole_number(
+            message.query_count, field=queries, minimum=MIN_CALIBRATION_QUERIES, maximum=MAX_QUERIES
+        ),
+        error_before=_within(message.error_before, 0.0, 1.0, field=f"{field}.error_before"),
+        error_after=_within(message.error_after, 0.0, 1.0, field=f"{field}.error_after"),
+        model_digest=_digest(checks.model(message.model, field=f"{field}.model"), field=f"{field}.model"),
+        data_digest=_digest(message.data_digest, field=f"{field}.data_digest"),
+        created=message.create_time.ToMicroseconds() / 1e6,
+    )
+
+
+def _within(value: float, minimum: float, maximum: float, *, field: str) -> float:
+    if math.isnan(value) or not minimum <= value <= maximum:
+        limit = {"minimum": f"{minimum:g}", "maximum": f"{maximum:g}"}
+        raise InvalidRequestError(f"{field} must be {minimum:g} to {maximum:g}", field=field, metadata=limit)
+    return value
+
+
+def _at_least(count: int, minimum: int, *, field: str) -> None:
+    if count < minimum:
+        limit = {"min_count": str(minimum), "count": str(count)}
+        raise InvalidRequestError(f"{field} must have at least {minimum} values", field=field, metadata=limit)
+
+
+def _digest(text: str, *, field: str) -> str:
+    if not DIGEST.fullmatch(text):
+        raise InvalidRequestError(f"{field} must name a SHA-256 by 64 of the characters 0-9 and a-f", field=field)
+    return text

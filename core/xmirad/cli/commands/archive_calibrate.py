@@ -1,0 +1,88 @@
+"""`xmirad archive calibrate`: fits what the nearest items say to images whose labels are known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmirad.cli import options
+from xmirad.cli.exit_codes import ExitCode
+from xmirad.cli.output import Output
+from xmirad.cli.session import connected
+from xmirad.datasets.dataset import Layout
+from xmirad.errors import InvalidRequestError
+
+EXAMPLES = """\b
+Examples:
+  xmirad archive calibrate skin --data ~/isic2017
+  xmirad archive calibrate chest --data validation.csv
+Afterwards `xmirad search` says how sure the nearest items make it, and whether anything in the archive looks like the
+query at all. Images of the archive may be among the data: none counts for itself."""
+
+VALIDATION = "validation"
+
+
+def calibrate(
+    context: typer.Context,
+    archive: options.ArchiveArgument,
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="Folder, CSV manifest or label list of validation images.", show_default=False),
+    ],
+    layout: options.DatasetLayout = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split to read, or `all`. Default: validation for isic2017, else everything.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Calibrate an archive's evidence with labeled images that were used for nothing else."""
+    from xmirad.cli.progress import meter
+    from xmirad.datasets.reading import detect_layout, read_dataset
+    from xmirad.evaluation.calibrating import calibrate_archive
+    from xmirad.evaluation.options import Stage
+
+    output = Output(as_json)
+    chosen = split
+    if data.exists() and split is None:
+        chosen = default_split(layout or detect_layout(data))
+    dataset = read_dataset(data, layout=layout, split=chosen)
+    for warning in dataset.warnings:
+        output.note(f"warning: {warning}")
+    with (
+        connected(context, output) as client,
+        meter(f"Searching {dataset.name}", len(dataset.items), output) as shown,
+    ):
+
+        def progress(stage: Stage, done: int, total: int) -> None:
+            shown.update(done, 0)
+
+        done = calibrate_archive(client, archive, dataset, progress=progress)
+    output.json(done)
+    for failure in done.failures:
+        output.note(f"failed: {failure.file}: {failure.message} [{failure.reason}]")
+    fitted = done.calibration
+    output.text(f"{done.archive.name}: calibrated on {fitted.queries} images of {len(fitted.labels)} labels")
+    output.table(
+        ("figure", ">value"),
+        [
+            ("temperature", f"{fitted.temperature:.4f}"),
+            ("out of distribution beyond a mean distance of", f"{fitted.distance_threshold:.4f}"),
+            ("expected calibration error before", f"{fitted.error_before:.4f}"),
+            ("expected calibration error after", f"{fitted.error_after:.4f}"),
+            ("images (n)", fitted.queries),
+        ],
+    )
+    if done.failures:
+        raise typer.Exit(ExitCode.PARTLY_FAILED)
+
+
+def default_split(layout: Layout) -> str | None:
+    """Return the split that validation images are in.
+
+    Raises:
+        InvalidRequestError: If the layout has splits, and none for validation.
+    """
+    if layout is Layout.COVIDX:
+        message = "covidx has no validation split; name one with --split, and not the one that you evaluate with"
+        raise InvalidRequestError(message, field="split")
+    return VALIDATION if layout is Layout.ISIC2017 else None

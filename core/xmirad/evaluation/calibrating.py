@@ -1,0 +1,141 @@
+"""Fitting an archive's evidence to validation images, replayed as queries over the wire."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from xmirad.client.search_types import SearchResponse, StreamedOutcome, StreamedSearch
+from xmirad.client.types import ArchiveInfo
+from xmirad.datasets import Dataset, DatasetItem
+from xmirad.evaluation.options import Progress, Silence, Stage
+from xmirad.evaluation.report_parts import Failure
+from xmirad.evaluation.uploading import read_image
+from xmirad.evidence.calibration import EvidenceCalibration, Neighborhoods, calibrate
+from xmirad.evidence.distances import NEIGHBORS
+from xmirad.ids import canonical_digest
+from xmirad.types import EncodedImage, PatientPolicy
+
+SILENCE = Silence()
+SEARCHES_IN_FLIGHT = 16
+DICOM_MARK = slice(128, 132)
+Answers = Mapping[int, SearchResponse]
+
+
+class CalibratedService(Protocol):
+    """What calibrating needs of a client."""
+
+    def get_archive(self, archive: str) -> ArchiveInfo:
+        """Return an archive."""
+
+    def stream_search(
+        self, archive: str, searches: Iterable[StreamedSearch], *, in_flight: int
+    ) -> Iterator[StreamedOutcome]:
+        """Answer searches and yield what became of each."""
+
+    def set_evidence_calibration(self, archive: str, calibration: EvidenceCalibration | None) -> ArchiveInfo:
+        """Set what turns an archive's nearest items into evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What calibrating came to.
+
+    Attributes:
+        archive: The archive as it is now.
+        calibration: What was fitted and stored.
+        unlabeled: How many images were passed over because they carry no label.
+        failures: The images that could not be searched with.
+    """
+
+    archive: ArchiveInfo
+    calibration: EvidenceCalibration
+    unlabeled: int
+    failures: tuple[Failure, ...]
+
+
+def calibrate_archive(
+    service: CalibratedService, archive: str, dataset: Dataset, *, progress: Progress = SILENCE
+) -> Calibrated:
+    """Search with every labeled image of a data set, fit temperature and threshold, and store them with the archive.
+
+    An image that is an item of the archive, known by its content, does not count for itself, nor do items of its
+    patient.
+
+    Raises:
+        InvalidRequestError: If too few images can be used, or they carry one label only.
+        XmiradError: If the service refuses or breaks off.
+    """
+    info = service.get_archive(archive)
+    labeled = [index for index, item in enumerate(dataset.items) if item.attributes.labels]
+    answers, failures = _replayed(service, archive, dataset.items, labeled, progress)
+    indices = sorted(answers)
+    found = _neighborhoods([dataset.items[index] for index in indices], [answers[index] for index in indices])
+    calibration = calibrate(
+        found,
+        model_digest=info.model.removeprefix("models/"),
+        data_digest=canonical_digest(
+            sorted([answers[at].query_digest, sorted(dataset.items[at].attributes.labels)] for at in indices)
+        ),
+        created=time.time(),
+    )
+    updated = service.set_evidence_calibration(archive, calibration)
+    return Calibrated(updated, calibration, len(dataset.items) - len(labeled), tuple(failures))
+
+
+def _replayed(
+    service: CalibratedService, archive: str, items: Sequence[DatasetItem], asked: Sequence[int], progress: Progress
+) -> tuple[dict[int, SearchResponse], list[Failure]]:
+    answers: dict[int, SearchResponse] = {}
+    failures: list[Failure] = []
+    searches = _searches(items, asked, failures)
+    for outcome in service.stream_search(archive, searches, in_flight=SEARCHES_IN_FLIGHT):
+        index = int(outcome.correlation_id)
+        if outcome.response is not None:
+            answers[index] = outcome.response
+        elif outcome.error is not None:
+            name, error = items[index].path.name, outcome.error
+            failures.append(Failure(name, Stage.SEARCH, reason=error.reason, message=error.message))
+        progress(Stage.SEARCH, len(answers) + len(failures), len(asked))
+    return answers, failures
+
+
+def _searches(items: Sequence[DatasetItem], asked: Sequence[int], failures: list[Failure]) -> Iterator[StreamedSearch]:
+    for index in asked:
+        item = items[index]
+        image = read_image(item)
+        if isinstance(image, Failure):
+            failures.append(image)
+            continue
+        tells_patient = item.patient is not None or _is_dicom(image)
+        yield StreamedSearch(
+            correlation_id=str(index),
+            source=image,
+            top_k=NEIGHBORS,
+            patient=item.patient,
+            patient_policy=PatientPolicy.EXCLUDE if tells_patient else PatientPolicy.INCLUDE,
+            exclude_query_item=True,
+            exact=True,
+        )
+
+
+def _is_dicom(image: EncodedImage) -> bool:
+    """Return whether an image has a header, which tells whose it is."""
+    return image.frame is not None or image.data[DICOM_MARK] == b"DICM"
+
+
+def _neighborhoods(items: Sequence[DatasetItem], answers: Sequence[SearchResponse]) -> Neighborhoods:
+    of_items = {label for answer in answers for result in answer.results for label in result.labels}
+    labels = tuple(sorted(of_items.union(*(item.attributes.labels for item in items))))
+    position = {label: at for at, label in enumerate(labels)}
+    scores = np.full((len(items), NEIGHBORS), -np.inf)
+    has_label = np.zeros((len(items), NEIGHBORS, len(labels)), dtype=np.bool_)
+    truth = np.zeros((len(items), len(labels)), dtype=np.bool_)
+    for row, (item, answer) in enumerate(zip(items, answers, strict=True)):
+        truth[row, [position[label] for label in item.attributes.labels]] = True
+        for column, result in enumerate(answer.results):
+            scores[row, column] = result.score
+            has_label[row, column, [position[label] for label in result.labels]] = True
+    return Neighborhoods(labels, scores, has_label, truth)

@@ -1,0 +1,327 @@
+"""Evidence and feedback over the wire from the real service, against what can be computed from its vectors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.command import run_json
+from support.live_service import LiveService, live_service
+from support.pictures import png
+from support.raw_service import RawService, refusal
+from support.sample_items import COPY_OF, SAMPLES, SlowSearch, samples, store_samples
+from xmirad.api.v1 import resources_pb2
+from xmirad.api.v1 import retrieval_service_pb2 as pb
+from xmirad.api.vocabulary import SearchView
+from xmirad.client import Client, Feedback, StreamedSearch
+from xmirad.client.search_types import PlainSource, SearchResponse, SearchSource
+from xmirad.errors import InvalidRequestError, ItemNotFoundError, ModelMismatchError, XmiradError
+from xmirad.evidence import label_confidences
+from xmirad.evidence.calibration import EvidenceCalibration
+from xmirad.saliency.method import ExplainedImage
+from xmirad.types import Float32Array, ItemFilter, Patient, PatientPolicy
+
+ARCHIVE = "samples"
+OUTSIDE = 1000
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    client: Client
+    slow: SlowSearch
+    service: LiveService
+
+    @property
+    def names(self) -> dict[int, str]:
+        return dict(self.slow.names)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with live_service(tmp_path_factory.mktemp("evidence") / "home") as service, service.start() as client:
+        names = store_samples(client, ARCHIVE)
+        embeddings = {sample.number: client.embed_image(sample.image).embedding for sample in samples()}
+        yield World(client, SlowSearch(names, embeddings), service)
+
+
+@pytest.fixture
+def calibrated(world: World) -> Iterator[EvidenceCalibration]:
+    calibration = calibration_of(world)
+    world.client.set_evidence_calibration(ARCHIVE, calibration)
+    yield calibration
+    world.client.set_evidence_calibration(ARCHIVE, None)
+
+
+def calibration_of(world: World) -> EvidenceCalibration:
+    return EvidenceCalibration(
+        temperature=0.02,
+        distance_threshold=0.5,
+        neighbors=10,
+        labels=("covid", "normal"),
+        queries=147,
+        error_before=0.2,
+        error_after=0.05,
+        model_digest=world.client.get_archive(ARCHIVE).model.removeprefix("models/"),
+        data_digest="d" * 64,
+        created=datetime(2026, 1, 2, tzinfo=UTC).timestamp(),
+    )
+
+
+def expected(world: World, query: Float32Array, *, own: set[int], patient: Patient | None) -> list[tuple[float, Any]]:
+    """Return scores and labels of the ten nearest that count."""
+    ranked = world.slow.ranking(
+        query, keep=lambda each: each.number not in own and (patient is None or each.patient != patient)
+    )
+    labels = {world.names[each.number]: each.attributes.labels for each in samples()}
+    return [(score, labels[name]) for name, score in ranked[:10]]
+
+
+def assert_says(response: SearchResponse, nearest: list[tuple[float, Any]], *, temperature: float) -> None:
+    evidence = response.evidence
+    assert evidence is not None
+    names = sorted({label for _, labels in nearest for label in labels})
+    has_label = [[name in labels for name in names] for _, labels in nearest]
+    confidences = label_confidences([score for score, _ in nearest], has_label, temperature=temperature)
+    wanted = dict(zip(names, confidences.tolist(), strict=True))
+    assert {each.label: each.confidence for each in evidence.labels} == pytest.approx(wanted, abs=1e-3)
+    counts = {name: sum(name in labels for _, labels in nearest) for name in names}
+    assert {each.label: each.item_count for each in evidence.labels} == counts
+    assert evidence.mean_distance == pytest.approx(np.mean([1 - score for score, _ in nearest]), abs=1e-4)
+    assert evidence.counted_items == len(nearest)
+
+
+def test_evidence_is_returned_where_it_is_asked_for_only(world: World) -> None:
+    assert world.client.search(ARCHIVE, png(OUTSIDE)).evidence is None
+
+
+@pytest.mark.parametrize("top_k", [1, 10, SAMPLES])
+@pytest.mark.parametrize("view", list(SearchView))
+def test_the_ten_nearest_count_whatever_is_returned(world: World, top_k: int, view: SearchView) -> None:
+    response = world.client.search(ARCHIVE, png(OUTSIDE), top_k=top_k, view=view, evidence=True)
+    assert len(response.results) == top_k
+    query = world.client.embed_image(png(OUTSIDE)).embedding
+    assert_says(response, expected(world, query, own=set(), patient=None), temperature=1.0)
+
+
+def test_evidence_without_calibration_has_no_verdict(world: World) -> None:
+    evidence = world.client.search(ARCHIVE, png(OUTSIDE), evidence=True).evidence
+    assert evidence is not None
+    assert (evidence.calibrated, evidence.calibration_queries) == (False, 0)
+    assert (evidence.distance_threshold, evidence.out_of_distribution) == (None, None)
+
+
+def test_neither_the_querys_image_nor_its_patient_counts(world: World) -> None:
+    own, patient = {3, *COPY_OF}, Patient("P3", "clinic")
+    for source, stated in ((world.names[3], None), (png(3), patient)):
+        response = world.client.search(ARCHIVE, source, patient=stated, evidence=True)
+        assert response.results[0].item in {world.names[each] for each in own}
+        nearest = expected(world, world.slow.embeddings[3], own=own, patient=patient)
+        assert_says(response, nearest, temperature=1.0)
+        assert response.evidence is not None
+        assert response.evidence.same_patient_items == sum(
+            each.patient == patient and each.number not in own for each in samples()
+        )
+
+
+@pytest.mark.parametrize("policy", list(PatientPolicy))
+def test_the_patient_policy_changes_the_results_and_not_the_evidence(world: World, policy: PatientPolicy) -> None:
+    response = world.client.search(ARCHIVE, world.names[6], patient_policy=policy, min_score=0.0, evidence=True)
+    nearest = expected(world, world.slow.embeddings[6], own={6}, patient=Patient("P1", "clinic"))
+    assert_says(response, nearest, temperature=1.0)
+
+
+def test_a_calibration_is_shown_used_and_taken_away(world: World, calibrated: EvidenceCalibration) -> None:
+    assert world.client.get_archive(ARCHIVE).evidence_calibration == calibrated
+    assert world.client.archive_stats(ARCHIVE).archive.evidence_calibration == calibrated
+    query = world.client.embed_image(png(OUTSIDE)).embedding
+    response = world.client.search(ARCHIVE, png(OUTSIDE), evidence=True)
+    nearest = expected(world, query, own=set(), patient=None)
+    assert_says(response, nearest, temperature=calibrated.temperature)
+    evidence = response.evidence
+    assert evidence is not None
+    assert (evidence.calibrated, evidence.calibration_queries, evidence.distance_threshold) == (True, 147, 0.5)
+    assert evidence.out_of_distribution == (np.mean([1 - score for score, _ in nearest]) > 0.5)
+
+    world.client.set_evidence_calibration(ARCHIVE, replace(calibrated, distance_threshold=0.0))
+    far = world.client.search(ARCHIVE, png(OUTSIDE), evidence=True).evidence
+    assert far is not None
+    assert far.out_of_distribution
+    assert world.client.set_evidence_calibration(ARCHIVE, None).evidence_calibration is None
+    plain = world.client.search(ARCHIVE, png(OUTSIDE), evidence=True).evidence
+    assert plain is not None
+    assert not plain.calibrated
+
+
+def test_searches_that_confidences_were_not_fitted_for_are_not_called_calibrated(
+    world: World, calibrated: EvidenceCalibration
+) -> None:
+    def is_calibrated(source: SearchSource, item_filter: ItemFilter) -> bool:
+        evidence = world.client.search(ARCHIVE, source, filter=item_filter, evidence=True).evidence
+        assert evidence is not None
+        return evidence.calibrated
+
+    without_one = ItemFilter(excluded_items=(world.names[0],))
+    assert is_calibrated(png(OUTSIDE), without_one)
+    assert not is_calibrated(png(OUTSIDE), ItemFilter(splits=("train",)))
+    assert not is_calibrated(Feedback(png(OUTSIDE), (world.names[0],)), ItemFilter())
+    fewer = ItemFilter(excluded_items=tuple(world.names[number] for number in range(SAMPLES - 9)))
+    assert not is_calibrated(png(OUTSIDE), fewer)
+
+
+def test_a_calibration_of_another_model_is_refused(world: World) -> None:
+    with pytest.raises(ModelMismatchError) as caught:
+        world.client.set_evidence_calibration(ARCHIVE, replace(calibration_of(world), model_digest="a" * 64))
+    assert caught.value.field == "calibration.model"
+    assert world.client.get_archive(ARCHIVE).evidence_calibration is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "path"),
+    [
+        ("temperature", 0.0, "temperature"),
+        ("temperature", float("nan"), "temperature"),
+        ("distance_threshold", 2.5, "distance_threshold"),
+        ("neighbors", 5, "nearest_items"),
+        ("labels", ("covid",), "labels"),
+        ("queries", 19, "query_count"),
+        ("error_after", 1.5, "error_after"),
+        ("model_digest", "efficientnet", "model"),
+        ("data_digest", "", "data_digest"),
+    ],
+)
+def test_a_calibration_out_of_its_range_is_refused(world: World, field: str, value: object, path: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        world.client.set_evidence_calibration(ARCHIVE, replace(calibration_of(world), **{field: value}))  # type: ignore[arg-type]
+    assert caught.value.field == f"calibration.{path}"
+
+
+def test_an_archive_that_is_made_again_has_no_calibration(world: World) -> None:
+    world.client.create_archive("short-lived")
+    world.client.set_evidence_calibration("short-lived", calibration_of(world))
+    world.client.delete_archive("short-lived")
+    assert world.client.create_archive("short-lived").evidence_calibration is None
+    assert not list((world.service.home / "blobs").rglob("calibrations/short-lived*"))
+
+
+def feedback_vector(world: World, query: int, positives: list[int], negatives: list[int]) -> Float32Array:
+    vectors = {number: each.astype(np.float64) for number, each in world.slow.embeddings.items()}
+    moved = vectors[query]
+    if positives:
+        moved = moved + np.mean([vectors[each] for each in positives], axis=0)
+    if negatives:
+        moved = moved - 0.5 * np.mean([vectors[each] for each in negatives], axis=0)
+    return moved.astype(np.float32)
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [([5], []), ([], [7]), ([5, 9], [7, 8, 2])])
+def test_feedback_ranks_by_the_moved_query_without_what_was_judged(
+    world: World, positives: list[int], negatives: list[int]
+) -> None:
+    moved = feedback_vector(world, 4, positives, negatives)
+    ranking = world.slow.ranking(moved, keep=lambda each: each.number not in {*positives, *negatives})
+    liked, disliked = ([world.names[each] for each in some] for some in (positives, negatives))
+    sources: dict[str, PlainSource] = {"item": world.names[4], "image": png(4), "vector": world.slow.embeddings[4]}
+    searches = [
+        StreamedSearch(name, Feedback(source, tuple(liked), tuple(disliked)), top_k=SAMPLES)
+        for name, source in sources.items()
+    ]
+    for outcome in world.client.stream_search(ARCHIVE, searches):
+        assert outcome.response is not None, outcome.error
+        found = outcome.response
+        assert [each.item for each in found.results] == [name for name, _ in ranking]
+        scores = [score for _, score in ranking]
+        assert [each.score for each in found.results] == pytest.approx(scores, abs=1e-5)
+        assert found.searched_items == SAMPLES - len(positives) - len(negatives)
+        single = world.client.search(ARCHIVE, searches[0].source, top_k=SAMPLES)
+        assert [each.item for each in single.results] == [each.item for each in found.results]
+
+
+def test_feedback_knows_the_querys_item_and_patient(world: World) -> None:
+    source = Feedback(world.names[6], (world.names[5],))
+    patient = Patient("P1", "clinic")
+    found = world.client.search(
+        ARCHIVE, source, top_k=SAMPLES, patient_policy=PatientPolicy.EXCLUDE, exclude_query_item=True, evidence=True
+    )
+    kept = {world.names[each.number] for each in samples() if each.patient != patient and each.number != 5}
+    assert {each.item for each in found.results} == kept
+    by_image = world.client.search(ARCHIVE, Feedback(png(3), (world.names[5],)), top_k=SAMPLES, exclude_query_item=True)
+    assert not {each.item for each in by_image.results} & {world.names[each] for each in (3, 5, *COPY_OF)}
+
+
+@pytest.mark.parametrize(
+    ("feedback", "field", "kind"),
+    [
+        ({"item": "{4}"}, "feedback", InvalidRequestError),
+        ({"positive_items": ["{5}"]}, "feedback", InvalidRequestError),
+        ({"item": "{4}", "positive_items": ["{5}"], "negative_items": ["{5}"]}, "feedback.negative_items", None),
+        ({"item": "{4}", "negative_items": ["{4}"]}, "feedback.negative_items", None),
+        ({"item": "{4}", "positive_items": [f"archives/other/items/{NOBODY}"]}, "feedback.positive_items[0]", None),
+        ({"item": "{4}", "positive_items": ["{5}"] * 101}, "feedback.positive_items", None),
+        ({"item": f"archives/samples/items/{NOBODY}", "positive_items": ["{5}"]}, "item", ItemNotFoundError),
+        (
+            {"item": "{4}", "positive_items": [f"archives/samples/items/{NOBODY}"]},
+            "feedback.positive_items",
+            ItemNotFoundError,
+        ),
+    ],
+)
+def test_feedback_that_makes_no_sense_is_refused(
+    world: World, feedback: dict[str, Any], field: str, kind: type[XmiradError] | None
+) -> None:
+    def named(value: Any) -> Any:  # noqa: ANN401 - a name or several
+        if isinstance(value, list):
+            return [named(each) for each in value]
+        for number in (4, 5):
+            value = value.replace(f"{{{number}}}", world.names[number])
+        return value
+
+    message = resources_pb2.Feedback(**{name: named(value) for name, value in feedback.items()})
+    request = pb.SearchRequest(archive=f"archives/{ARCHIVE}", feedback=message, top_k=3)
+    with RawService(world.service.address) as raw:
+        error = refusal(raw.retrieval.Search, request).domain_error
+    assert isinstance(error, kind or InvalidRequestError)
+    assert error.field == field
+
+
+def test_a_deleted_item_is_no_feedback(world: World) -> None:
+    world.client.create_archive("shrinking")
+    items = store_samples(world.client, "shrinking")
+    world.client.delete_item(items[5])
+    with pytest.raises(ItemNotFoundError) as caught:
+        world.client.search("shrinking", Feedback(items[4], (items[5],)))
+    assert caught.value.field == "feedback.positive_items"
+
+
+def test_what_feedback_found_is_explained_on_the_result_only(world: World) -> None:
+    source = Feedback(world.names[4], (world.names[5],), (world.names[7],))
+    found = world.client.search(ARCHIVE, source, top_k=1, explain_top=1)
+    vector = feedback_vector(world, 4, [5], [7])
+    assert found.results[0].item == world.slow.ranking(vector, keep=lambda each: each.number not in {5, 7})[0][0]
+    # Without a queue a map that is not kept yet cannot be computed; what is refused before that is refused.
+    assert found.explanation_error is not None or found.results[0].explanation
+    for image in (ExplainedImage.QUERY, ExplainedImage.BOTH):
+        with pytest.raises(InvalidRequestError) as caught:
+            world.client.create_explanation(source, found.results[0].item, explained_image=image)
+        assert caught.value.field == "options.explained_image"
+
+
+def test_calibration_survives_a_restart_and_a_rebuild(tmp_path: Path, world: World) -> None:
+    with live_service(tmp_path / "home") as service:
+        with service.start() as client:
+            store_samples(client, ARCHIVE)
+            client.set_evidence_calibration(ARCHIVE, calibration_of(world))
+        service.kill()
+        with service.start() as client:
+            assert client.get_archive(ARCHIVE).evidence_calibration == calibration_of(world)
+        assert service.stop() == 0
+        assert run_json(service.home, "archive", "rebuild", ARCHIVE)["indexed"] == SAMPLES
+        with service.start() as client:
+            assert client.get_archive(ARCHIVE).evidence_calibration == calibration_of(world)
+            evidence = client.search(ARCHIVE, png(OUTSIDE), evidence=True).evidence
+            assert evidence is not None
+            assert evidence.calibrated

@@ -1,0 +1,39 @@
+import pytest
+
+from support.calibrations import calibration
+from xmirad.api.evidence import calibration_from_proto, calibration_to_proto
+from xmirad.api.v1 import archive_service_pb2 as pb
+from xmirad.client import parsing
+from xmirad.errors import InvalidRequestError
+
+
+def test_a_calibration_comes_back_as_it_was_written() -> None:
+    written = calibration_to_proto(calibration())
+    assert calibration_from_proto(written) == calibration()
+    assert parsing.calibration(written) == calibration()
+    assert {field.name for field, _ in written.ListFields()} == set(pb.EvidenceCalibration.DESCRIPTOR.fields_by_name)
+
+
+@pytest.mark.parametrize("name", list(pb.EvidenceCalibration.DESCRIPTOR.fields_by_name))
+def test_a_calibration_that_lacks_something_is_refused_by_the_field(name: str) -> None:
+    message = calibration_to_proto(calibration())
+    message.ClearField(name)
+    if name in {"distance_threshold", "error_before", "error_after", "create_time"}:
+        calibration_from_proto(message)
+        return
+    with pytest.raises(InvalidRequestError) as caught:
+        calibration_from_proto(message)
+    assert caught.value.field == f"calibration.{name}"
+
+
+@pytest.mark.parametrize("value", [-0.1, 2.1, float("nan"), float("inf")])
+def test_a_number_out_of_its_range_is_refused_with_the_limits(value: float) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        calibration_from_proto(calibration_to_proto(calibration(distance_threshold=value)))
+    assert caught.value.metadata == {"minimum": "0", "maximum": "2"}
+
+
+def test_too_many_labels_are_refused() -> None:
+    labels = tuple(f"label-{number}" for number in range(101))
+    with pytest.raises(InvalidRequestError, match="at most 100"):
+        calibration_from_proto(calibration_to_proto(calibration(labels=labels)))

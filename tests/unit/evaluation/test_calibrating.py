@@ -1,0 +1,164 @@
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.fake_evaluation import MODEL, embed, pixel_item
+from xmirad.api.vocabulary import QueryItemExclusion
+from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome, StreamedSearch
+from xmirad.client.types import ArchiveInfo
+from xmirad.datasets import Dataset, DatasetItem
+from xmirad.errors import InvalidRequestError, OverloadedError
+from xmirad.evaluation.calibrating import calibrate_archive
+from xmirad.evidence.calibration import EvidenceCalibration
+from xmirad.types import EncodedImage, ItemAttributes, OriginalsPolicy, PatientPolicy
+
+LABELS = ("benign", "malignant")
+
+
+@dataclass
+class CalibratedService:
+    """Searches items by brute force, and remembers what it was asked and told."""
+
+    items: list[DatasetItem]
+    failing: set[str] = field(default_factory=set)
+    searches: list[StreamedSearch] = field(default_factory=list)
+    calibration: EvidenceCalibration | None = None
+
+    def get_archive(self, archive: str) -> ArchiveInfo:
+        when = datetime(2024, 1, 1, tzinfo=UTC)
+        return ArchiveInfo(
+            f"archives/{archive}", MODEL.name, OriginalsPolicy.COPY, len(self.items), when, self.calibration
+        )
+
+    def set_evidence_calibration(self, archive: str, calibration: EvidenceCalibration | None) -> ArchiveInfo:
+        self.calibration = calibration
+        return self.get_archive(archive)
+
+    def stream_search(
+        self, archive: str, searches: Iterable[StreamedSearch], *, in_flight: int
+    ) -> Iterator[StreamedOutcome]:
+        for search in searches:
+            self.searches.append(search)
+            if search.correlation_id in self.failing:
+                yield StreamedOutcome(search.correlation_id, None, OverloadedError("try later"))
+            else:
+                yield StreamedOutcome(search.correlation_id, self._search(search), None)
+
+    def _search(self, search: StreamedSearch) -> SearchResponse:
+        assert isinstance(search.source, EncodedImage)
+        query, digest = embed(search.source), hashlib.sha256(search.source.data).hexdigest()
+        scored = []
+        for item in self.items:
+            image = EncodedImage(item.path.read_bytes())
+            own = search.exclude_query_item and image.data == search.source.data
+            same = search.patient_policy is PatientPolicy.EXCLUDE and item.patient == search.patient
+            if not own and not same:
+                scored.append((float(query @ embed(image)), item))
+        ranked = sorted(scored, key=lambda pair: -pair[0])[: search.top_k]
+        results = tuple(
+            SearchResult(item.path.stem, rank, score, item.attributes.labels)
+            for rank, (score, item) in enumerate(ranked, start=1)
+        )
+        none, timings = QueryItemExclusion.NONE, SearchTimings(0, 0, 0)
+        return SearchResponse(results, MODEL.name, digest, len(scored), True, none, timings, "id")
+
+
+def images(folder: Path, count: int, *, seed: int, patients: bool = False) -> list[DatasetItem]:
+    """Write images of two kinds that can mostly be told apart."""
+    random = np.random.default_rng(seed)
+    items = []
+    for number in range(count):
+        kind = number % 2
+        pixels = [int(each) for each in random.integers(60, 200, 6)]
+        pixels[kind] = 250
+        patient = f"p{number % 4}" if patients else ""
+        items.append(pixel_item(folder / f"i{number}.png", pixels, labels=(LABELS[kind],), patient=patient))
+    return items
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> CalibratedService:
+    return CalibratedService(images(tmp_path / "archive", 40, seed=1))
+
+
+@pytest.fixture
+def validation(tmp_path: Path) -> Dataset:
+    return Dataset("validation", tuple(images(tmp_path / "validation", 30, seed=2)))
+
+
+def test_what_is_fitted_is_stored_with_the_archive(service: CalibratedService, validation: Dataset) -> None:
+    done = calibrate_archive(service, "skin", validation)
+    assert service.calibration == done.calibration == done.archive.evidence_calibration
+    assert (done.calibration.queries, done.calibration.labels) == (30, LABELS)
+    assert done.calibration.model_digest == MODEL.digest
+    assert done.calibration.error_after <= done.calibration.error_before
+    assert (done.unlabeled, done.failures) == (0, ())
+
+
+def test_the_data_digest_depends_on_images_and_labels_and_not_on_their_order(
+    service: CalibratedService, validation: Dataset
+) -> None:
+    def digest(items: tuple[DatasetItem, ...]) -> str:
+        return calibrate_archive(service, "skin", replace(validation, items=items)).calibration.data_digest
+
+    first, *others = validation.items
+    relabeled = replace(first, attributes=replace(first.attributes, labels=("malignant",)))
+    assert digest(validation.items) == digest(validation.items[::-1])
+    assert digest((relabeled, *others)) != digest(validation.items) != digest(tuple(others))
+
+
+def test_images_of_the_archive_do_not_count_for_themselves_nor_for_their_patient(tmp_path: Path) -> None:
+    items = images(tmp_path, 40, seed=3, patients=True)
+    service = CalibratedService(items)
+    calibrate_archive(service, "skin", Dataset("own", tuple(items)))
+    assert len(service.searches) == 40
+    for search, item in zip(service.searches, items, strict=True):
+        assert search.exclude_query_item
+        assert (search.patient, search.patient_policy) == (item.patient, PatientPolicy.EXCLUDE)
+
+
+def test_the_header_of_a_dicom_file_tells_the_patient(service: CalibratedService, tmp_path: Path) -> None:
+    path = tmp_path / "one.dcm"
+    path.write_bytes(bytes(128) + b"DICM")
+    item = DatasetItem(path, "", ItemAttributes(labels=("benign",)))
+    with pytest.raises(Exception, match="no image"):
+        calibrate_archive(service, "skin", Dataset("dicom", (item,)))
+    assert service.searches[0].patient_policy is PatientPolicy.EXCLUDE
+    assert service.searches[0].patient is None
+
+
+def test_failures_and_images_without_labels_are_told_apart(service: CalibratedService, validation: Dataset) -> None:
+    items = list(validation.items)
+    items[3] = replace(items[3], attributes=ItemAttributes())
+    items[4] = replace(items[4], path=items[4].path.with_name("gone.png"))
+    service.failing = {"6"}
+    told: list[tuple[int, int]] = []
+    done = calibrate_archive(
+        service, "skin", replace(validation, items=tuple(items)), progress=lambda _, at, total: told.append((at, total))
+    )
+    assert done.unlabeled == 1
+    assert [(each.file, each.reason) for each in done.failures] == [
+        ("gone.png", "FILE_UNREADABLE"),
+        ("i6.png", "OVERLOADED"),
+    ]
+    assert done.calibration.queries == 27
+    assert told[-1] == (29, 29)
+
+
+def test_too_few_images_and_a_single_label_are_refused_and_nothing_is_stored(
+    service: CalibratedService, validation: Dataset
+) -> None:
+    few = replace(validation, items=validation.items[:19])
+    alike = replace(
+        validation,
+        items=tuple(replace(item, attributes=ItemAttributes(labels=("benign",))) for item in validation.items),
+    )
+    for dataset, what in ((few, "at least 20"), (alike, "at least 2 labels")):
+        with pytest.raises(InvalidRequestError, match=what):
+            calibrate_archive(service, "skin", dataset)
+    assert service.calibration is None
