@@ -52,8 +52,9 @@ stack: $(MODELS) secrets ## Run the services of docker-compose.yml as plain proc
 docs-reference: $(INSTALLED) ## Write the reference pages again from the code
 	$(BIN)/python docs/reference.py
 
-docs-pictures: $(MODELS) ## Write the page of examples again, with its pictures, by a running system
+docs-pictures: $(MODELS) ## Write the page of examples and the pictures of figures again, by a running system
 	$(USE_MODELS) $(BIN)/python docs/pictures.py
+	$(USE_MODELS) $(BIN)/python docs/figure_pictures.py
 
 lock: $(INSTALLED) ## Write requirements/*.txt from what is installed
 	$(BIN)/python requirements/lock.py
@@ -84,7 +85,7 @@ check-unit: $(INSTALLED)
 	$(BIN)/pytest -q -m 'not slow' tests/unit tests/architecture tests/docs
 
 $(INSTALLED): requirements/client.txt requirements/serving.txt requirements/monitoring.txt requirements/building.txt \
-  requirements/development.txt pyproject.toml
+  requirements/lab.txt requirements/development.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -qq --no-deps --no-compile --disable-pip-version-check $(foreach set,$(filter %.txt,$^),-r $(set))
 	$(BIN)/pip install -qq --no-deps --no-build-isolation --disable-pip-version-check -e .

@@ -20,6 +20,7 @@ SETS = {
     "serving": ("The retrieval service. No torch.", "server"),
     "monitoring": ("Flower.", "monitoring"),
     "building": ("Model building and training.", "train"),
+    "lab": ("Drawing figures.", "lab"),
     "development": ("Checks and tests.", "dev"),
 }
 

@@ -16,7 +16,7 @@ from support.pictures import png
 from support.project import ROOT
 from xmirad.client.types import Upload
 
-BASE_ROOMS = ("client", "metrics", "evidence", "evaluation", "datasets", "cli", "api")
+BASE_ROOMS = ("client", "metrics", "evidence", "evaluation", "figures", "datasets", "cli", "api")
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -64,13 +64,13 @@ def import_without(distributions: set[str], rooms: list[str]) -> subprocess.Comp
 
 
 def test_rooms_of_the_base_install_import_no_other_package() -> None:
-    others = locked("serving", "building", "development")
+    others = locked("serving", "building", "lab", "development")
     report = import_without(others, [f"xmirad.{room}" for room in BASE_ROOMS])
     assert report.returncode == 0, report.stderr
 
 
 def test_the_service_imports_no_package_of_model_building() -> None:
-    report = import_without(locked("building", "development"), ["xmirad_services"])
+    report = import_without(locked("building", "lab", "development"), ["xmirad_services"])
     assert report.returncode == 0, report.stderr
 
 
@@ -80,7 +80,7 @@ def test_a_room_that_needs_a_server_package_is_found() -> None:
 
 
 def test_the_doctor_of_a_base_install_skips_what_it_has_no_package_for(tmp_path: Path) -> None:
-    code = BLOCK.format(blocked=blocked_by(locked("serving", "building", "development"))) + DIAGNOSE
+    code = BLOCK.format(blocked=blocked_by(locked("serving", "building", "lab", "development"))) + DIAGNOSE
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XMIRAD_")}
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True, check=False

@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 
 from support.project import ROOT, configuration
 
-SETS = ("client", "serving", "monitoring", "building", "development")
+SETS = ("client", "serving", "monitoring", "building", "lab", "development")
 PYTHONS: list[dict[str, str]] = [{}, {"python_full_version": "3.11.0"}]
 PIN = re.compile(r"[a-z0-9][a-z0-9.-]*==[A-Za-z0-9.!+]+")
 
@@ -36,6 +36,7 @@ def test_no_package_is_locked_twice() -> None:
         ("dicom", ["client", "serving"]),
         ("monitoring", ["client", "serving", "monitoring"]),
         ("train", ["client", "serving", "building"]),
+        ("lab", ["client", "serving", "building", "lab"]),
         ("dev", list(SETS)),
     ],
 )

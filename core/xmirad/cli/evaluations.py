@@ -37,7 +37,7 @@ def evaluated(service: Service, dataset: Dataset, options: EvaluationOptions, ou
     """Evaluate a data set, showing the progress of each stage."""
     for warning in dataset.warnings:
         output.note(f"warning: {warning}")
-    with _Stages(dataset.name, output) as stages:
+    with Stages(dataset.name, output) as stages:
         return evaluate(service, dataset, options=options, progress=stages)
 
 
@@ -72,23 +72,27 @@ def write_report(report: EvaluationReport, dataset: Dataset, folder: Path, outpu
     output.note(f"report: {folder / 'report.html'} and {folder / 'report.json'}")
 
 
-class _Stages:
+class Stages:
     """Shows one meter after the other."""
 
     def __init__(self, name: str, output: Output) -> None:
+        """Show the stages of something about a data set of this name."""
         self._name = name
         self._output = output
         self._stack = ExitStack()
         self._stage: Stage | None = None
         self._meter: Meter | None = None
 
-    def __enter__(self) -> "_Stages":
+    def __enter__(self) -> "Stages":
+        """Return the progress."""
         return self
 
     def __exit__(self, *error: object) -> None:
+        """End the last meter."""
         self._stack.close()
 
     def __call__(self, stage: Stage, done: int, total: int) -> None:
+        """Note the progress."""
         if stage is not self._stage or self._meter is None:
             self._stack.close()
             self._stage = stage

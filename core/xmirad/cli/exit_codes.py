@@ -25,7 +25,7 @@ Exit codes:
   2  a wrong option, argument or setting
   3  the service is not available
   4  the result is below the gate that was set (--min-map)
-  5  done, but some images failed"""
+  5  done, but some images or figures failed"""
 
 
 def exit_code_of(error: XmiradError) -> ExitCode:

@@ -13,6 +13,7 @@ from xmirad.cli.commands import (
     doctor,
     evaluate,
     explain,
+    figures,
     health,
     index,
     models,
@@ -45,6 +46,7 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("figures", epilog=figures.EXAMPLES)(figures.figures)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("phantoms")(phantoms.phantoms)
