@@ -20,7 +20,7 @@ SETS = {
     "serving": ("The retrieval service. No torch.", "server"),
     "monitoring": ("Flower.", "monitoring"),
     "building": ("Model building and training.", "train"),
-    "lab": ("Drawing figures.", "lab"),
+    "lab": ("Charts and figures.", "lab"),
     "development": ("Checks and tests.", "dev"),
 }
 

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from xmirad.cli.evaluations import evaluated, show_report, show_table, write_report
+from xmirad.cli.evaluation_data import EvaluationData
+from xmirad.cli.evaluations import evaluated
 from xmirad.cli.output import Output
+from xmirad.cli.reports import show_report, show_table, write_report
 from xmirad.client.client import Client
 from xmirad.client.search_types import SearchResult
 from xmirad.datasets.dataset import Dataset
 from xmirad.datasets.reading import read_dataset
 from xmirad.errors import ModelNotFoundError
+from xmirad.evaluation.beside import Beside
 from xmirad.evaluation.options import EvaluationOptions
 from xmirad.evaluation.picture import Tile, write_picture
 from xmirad.evaluation.report import EvaluationReport
@@ -57,14 +60,15 @@ class Demonstration:
 
     def run(self, client: Client) -> None:
         """Evaluate, print, search once, and write report and picture."""
+        data = EvaluationData(self._dataset, Beside())
         reports = [
-            evaluated(client, self._dataset, EvaluationOptions(model=model, command="xmirad demo"), self._printer)
+            evaluated(client, data, EvaluationOptions(model=model, command="xmirad demo"), self._printer)
             for model in self._models
         ]
         show_report(reports[0], self._printer)
         if len(reports) > 1:
             show_table(comparison(reports), self._printer)
-        write_report(reports[0], self._dataset, self._output, self._printer)
+        write_report(reports[0], data, self._output, self._printer)
         self._search(client, reports[0].archive.rpartition("/")[2])
 
     def _build_if_missing(self, model: str) -> None:

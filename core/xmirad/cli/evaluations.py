@@ -1,75 +1,26 @@
-"""Runs an evaluation with a progress bar, shows its report and writes it."""
+"""Runs an evaluation with a progress bar."""
 
 from contextlib import ExitStack
-from pathlib import Path
 
+from xmirad.cli.evaluation_data import EvaluationData
 from xmirad.cli.output import Output
 from xmirad.cli.progress import Meter, meter
-from xmirad.datasets.dataset import Dataset
-from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.evaluate import evaluate
-from xmirad.evaluation.options import EvaluationOptions, SaliencyOptions, Stage
+from xmirad.evaluation.options import EvaluationOptions, Stage
 from xmirad.evaluation.report import EvaluationReport
-from xmirad.evaluation.report_html import render_html
-from xmirad.evaluation.report_json import to_json
-from xmirad.evaluation.report_table import report_notes, report_tables
 from xmirad.evaluation.service import Service
-from xmirad.evaluation.text_table import ReportTable
 
 TITLES = {Stage.UPLOAD: "Indexing", Stage.SEARCH: "Searching", Stage.EXPLAIN: "Explaining"}
 
 
-def saliency_options(*, asked: bool, queries: int | None, every_query: bool, control: str) -> SaliencyOptions | None:
-    """Return how maps are evaluated, or None if nothing asks for it.
-
-    Raises:
-        InvalidRequestError: If both a number of queries and all of them are asked for.
-    """
-    if every_query and queries is not None:
-        raise InvalidRequestError("either draw some queries or take all", field="saliency_queries")
-    if not (asked or every_query or queries is not None or control):
-        return None
-    drawn = None if every_query else queries or SaliencyOptions().queries_per_class
-    return SaliencyOptions(queries_per_class=drawn, control=control)
-
-
-def evaluated(service: Service, dataset: Dataset, options: EvaluationOptions, output: Output) -> EvaluationReport:
+def evaluated(service: Service, data: EvaluationData, options: EvaluationOptions, output: Output) -> EvaluationReport:
     """Evaluate a data set, showing the progress of each stage."""
-    for warning in dataset.warnings:
-        output.note(f"warning: {warning}")
-    with Stages(dataset.name, output) as stages:
-        return evaluate(service, dataset, options=options, progress=stages)
-
-
-def show_report(report: EvaluationReport, output: Output) -> None:
-    """Print a report: as JSON, or as tables with what must be known to read them."""
-    if output.as_json:
-        output.raw(to_json(report))
-        return
-    for table in report_tables(report):
-        show_table(table, output)
-    for failure in report.all_failures:
-        output.text(f"failed: {failure.file} ({failure.stage}): {failure.message} [{failure.reason}]")
-    for note in report_notes(report):
-        output.text(note)
-
-
-def show_table(table: ReportTable, output: Output) -> None:
-    """Print one table with its title and notes."""
-    first, *others = table.columns
-    output.text(table.title)
-    output.table((first, *(f">{column}" for column in others)), table.rows)
-    for note in table.notes:
-        output.text(note)
-    output.text()
-
-
-def write_report(report: EvaluationReport, dataset: Dataset, folder: Path, output: Output) -> None:
-    """Write `report.json` and `report.html`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(to_json(report), "utf-8")
-    (folder / "report.html").write_text(render_html(report, dataset), "utf-8")
-    output.note(f"report: {folder / 'report.html'} and {folder / 'report.json'}")
+    beside = data.beside
+    for part in filter(None, (data.queries, beside.archive, beside.validation, beside.other_data)):
+        for warning in part.warnings:
+            output.note(f"warning: {warning}")
+    with Stages(data.queries.name, output) as stages:
+        return evaluate(service, data.queries, beside=beside, options=options, progress=stages)
 
 
 class Stages:

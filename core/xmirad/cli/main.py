@@ -8,6 +8,7 @@ import typer
 
 from xmirad.cli.commands import (
     archive,
+    compare,
     config,
     demo,
     doctor,
@@ -19,6 +20,7 @@ from xmirad.cli.commands import (
     models,
     phantoms,
     queue,
+    report,
     search,
     serve,
     tokens,
@@ -46,6 +48,8 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
+app.command("report", epilog=report.EXAMPLES)(report.report)
 app.command("figures", epilog=figures.EXAMPLES)(figures.figures)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

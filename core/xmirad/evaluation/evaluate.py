@@ -2,131 +2,105 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from xmirad import __version__
 from xmirad.datasets import Dataset
 from xmirad.errors import InvalidRequestError
-from xmirad.evaluation.collecting import Collector
-from xmirad.evaluation.examples import choose_examples
-from xmirad.evaluation.figures import FigureSet
-from xmirad.evaluation.grouping import Grouping
-from xmirad.evaluation.options import EvaluationOptions, Progress, Silence, Stage
-from xmirad.evaluation.replay import ranked_results, replay
-from xmirad.evaluation.report import Counts, EvaluationReport, Timings
+from xmirad.evaluation.answering import Answers, answered, foreign_distances, validation_answers
+from xmirad.evaluation.asking import images_beside, own_images
+from xmirad.evaluation.beside import Beside, check_data
+from xmirad.evaluation.lab.detecting import other_data
+from xmirad.evaluation.lab.findings import Detection, LabFindings
+from xmirad.evaluation.lab.summing import lab_findings
+from xmirad.evaluation.options import EvaluationOptions, Progress, Silence
+from xmirad.evaluation.report import EvaluationReport, Timings
 from xmirad.evaluation.report_parts import Failure
+from xmirad.evaluation.reporting import now, report_of
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.saliency import control_run, evaluate_saliency
 from xmirad.evaluation.service import Service, chosen_model
-from xmirad.evaluation.summaries import dataset_summary, model_summary
-from xmirad.evaluation.truth import truth_of
-from xmirad.evaluation.uploading import FilledArchive, delete_archive, evaluation_archive, fill_archive
-from xmirad.ids import archive_name
+from xmirad.evaluation.uploading import delete_archive, evaluation_archive, fill_archive
 
 DEFAULT_OPTIONS = EvaluationOptions()
 SILENCE = Silence()
+ALONE = Beside()
 
 
 def evaluate(
     service: Service,
     dataset: Dataset,
     *,
+    beside: Beside = ALONE,
     options: EvaluationOptions = DEFAULT_OPTIONS,
     progress: Progress = SILENCE,
 ) -> EvaluationReport:
-    """Upload a data set into an archive of its own, replay every image as a query, and report the figures.
+    """Search with every image of a data set and report the figures.
+
+    The images are uploaded into an archive of their own and each is searched with among the others; or, where there is
+    a separate archive, that is uploaded instead and all are searched with in it.
 
     Raises:
-        InvalidRequestError: If no two images could be stored, no query has a relevant item, or maps are to be evaluated
-            in a way that cannot be.
+        InvalidRequestError: If the data cannot be evaluated so (`xmirad.evaluation.beside`), no two images could be
+            stored, no query has a relevant item, or maps are to be evaluated in a way that cannot be.
         ModelNotFoundError: If the service has no such model.
         BackendUnavailableError: If maps are to be evaluated and the service has no queue for explanations.
         XmiradError: If the service refuses or breaks off. A single image that fails is counted and listed instead.
     """
+    check_data(dataset, beside)
+    if options.saliency is not None and beside.archive is not None:
+        message = "maps are evaluated where the queries are items themselves; leave the separate archive out"
+        raise InvalidRequestError(message, field="archive_split")
     run = Run(service, dataset, model=chosen_model(service, options.model), options=options, progress=progress)
     control = control_run(run)
     try:
-        return _evaluate(run, control)
+        return _evaluate(run, control, beside)
     finally:
         if not options.keep:
-            for each in filter(None, (run, control)):
-                delete_archive(service, evaluation_archive(dataset.name, each.model))
+            _delete_archives(run, control, beside)
 
 
-def _evaluate(run: Run, control: Run | None) -> EvaluationReport:
-    archive = fill_archive(run)
+def _evaluate(run: Run, control: Run | None, beside: Beside) -> EvaluationReport:
+    archive = fill_archive(replace(run, dataset=beside.archive or run.dataset))
+    asked = own_images(run.dataset, archive) if beside.archive is None else images_beside(run.dataset, archive)
     begin = time.monotonic()
-    collector, failures = _replay(run, archive)
+    answers = answered(run, archive, asked)
     timings = Timings(upload_seconds=archive.seconds, search_seconds=time.monotonic() - begin)
-    report = _report(run, archive, collector=collector, failures=(*archive.failures, *failures), timings=timings)
+    lab, failures = _lab(run, answers, beside)
+    report = report_of(run, answers, beside=beside, lab=lab, failures=failures, timings=timings)
     options = run.options.saliency
     if options is None:
         return report
-    saliency = evaluate_saliency(run, control, options, archive=archive, collector=collector)
-    return replace(report, saliency=saliency, created=_now())
+    saliency = evaluate_saliency(run, control, options, archive=archive, collector=answers.collector)
+    return replace(report, saliency=saliency, created=now())
 
 
-def _replay(run: Run, archive: FilledArchive) -> tuple[Collector, list[Failure]]:
-    total, ranked = len(archive.names), ranked_results(run, archive)
-    collector = Collector(
-        truth=truth_of([run.dataset.items[index] for index in archive.indices]),
-        figures=FigureSet(cutoff=None if ranked == total - 1 else ranked),
-        kept_results=run.options.example_results,
+def _lab(run: Run, answers: Answers, beside: Beside) -> tuple[LabFindings, tuple[Failure, ...]]:
+    """Ask with whatever is there beside the queries, and return the findings and all failures."""
+    failures = answers.failures
+    validation = None
+    if beside.validation is not None:
+        archive = None if beside.archive is None else answers.archive
+        validation = validation_answers(run, beside.validation, archive)
+        failures += tuple(failure for failure in validation.failures if failure not in failures)
+    foreign: tuple[Detection, ...] = ()
+    if beside.other_data is not None:
+        others = images_beside(beside.other_data, answers.archive)
+        distances, failed = foreign_distances(run, answers.archive, others)
+        failures += failed
+        foreign = other_data(beside.other_data.name, answers.collector, distances, run.options)
+    findings = lab_findings(
+        answers.collector,
+        validation=None if validation is None else validation.collector,
+        other_data=foreign,
+        options=run.options,
     )
-    failures: list[Failure] = []
-    for done, answer in enumerate(replay(run, archive), start=1):
-        if isinstance(answer, Failure):
-            failures.append(answer)
-        else:
-            collector.add(answer)
-        run.progress(Stage.SEARCH, done, total)
-    return collector, sorted(failures, key=lambda failure: failure.file)
+    return findings, failures
 
 
-def _report(
-    run: Run, archive: FilledArchive, *, collector: Collector, failures: tuple[Failure, ...], timings: Timings
-) -> EvaluationReport:
-    grouping = Grouping(collector, run.options)
-    overall = grouping.overall()
-    if overall is None:
-        raise InvalidRequestError(_nothing_to_measure(failures), field="path")
-    info = run.service.server_info()
-    items = [run.dataset.items[index] for index in archive.indices]
-    return EvaluationReport(
-        intended_use=info.intended_use,
-        software_version=__version__,
-        server_version=info.version,
-        vector_store=info.vector_store,
-        created=_now(),
-        command=run.options.command,
-        archive=archive_name(archive.archive),
-        dataset=dataset_summary(run.dataset, archive),
-        model=model_summary(run.model),
-        counts=Counts(
-            items=len(items),
-            queries=overall.query_count,
-            failed=len(failures),
-            merged=len(archive.stored) - len(items),
-            dropped_queries=len(collector.queries) - overall.query_count,
-        ),
-        cutoff=collector.figures.cutoff,
-        seed=run.options.seed,
-        resamples=run.options.resamples,
-        overall=overall,
-        macro=grouping.macro(),
-        classes=grouping.classes(),
-        patient_exclusive=grouping.patient_exclusive(),
-        sources=grouping.sources(),
-        failures=failures,
-        examples=choose_examples(collector, items, indices=archive.indices, options=run.options),
-        timings=timings,
-    )
-
-
-def _nothing_to_measure(failures: tuple[Failure, ...]) -> str:
-    why = f" ({failures[0].file}: {failures[0].message})" if failures else ""
-    return f"no query has another image with its label in the archive, so there is nothing to measure{why}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _delete_archives(run: Run, control: Run | None, beside: Beside) -> None:
+    names = [evaluation_archive((beside.archive or run.dataset).name, run.model)]
+    if control is not None:
+        names.append(evaluation_archive(run.dataset.name, control.model))
+    if beside.validation is not None and beside.archive is None:
+        names.append(evaluation_archive(beside.validation.name, run.model))
+    for name in names:
+        delete_archive(run.service, name)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from xmirad.datasets import DatasetItem
+from xmirad.evaluation.asking import Asked
 from xmirad.evaluation.collecting import Collector, QueryFigures
 from xmirad.evaluation.options import EvaluationOptions
 from xmirad.evaluation.report import Example, ExampleResult
+from xmirad.evaluation.uploading import FilledArchive
 from xmirad.metrics.average_precision import BoolArray
 
 MAX_CLASSES = 8
@@ -13,26 +14,26 @@ BEST, WORST = "best", "worst"
 
 
 def choose_examples(
-    collector: Collector, items: Sequence[DatasetItem], *, indices: Sequence[int], options: EvaluationOptions
+    collector: Collector, asked: Asked, archive: FilledArchive, *, options: EvaluationOptions
 ) -> tuple[Example, ...]:
     """Return the best, then the worst queries of each of the eight largest classes, by average precision.
 
     Args:
         collector: The figures of all queries.
-        items: The items of the archive, by position.
-        indices: Of each, the index of its image in the data set.
+        asked: The queries.
+        archive: What they were ranked against.
         options: How many are wanted.
     """
     truth = collector.truth
-    sizes = truth.has_label.sum(axis=0)
+    sizes = truth.queries.has_label.sum(axis=0)
     largest = sorted(range(len(truth.labels)), key=lambda label: (-sizes[label], truth.labels[label]))[:MAX_CLASSES]
     examples: dict[tuple[str, int], Example] = {}
     for kind in (BEST, WORST):
         for label in sorted(largest):
-            members = [each for each in collector.queries.values() if truth.has_label[each.query, label]]
+            members = [each for each in collector.queries.values() if truth.queries.has_label[each.query, label]]
             for each in _extreme(members, kind, count=options.examples):
                 relevant = truth.relevant(each.query)
-                example = _example(kind, each, relevant=relevant, items=items, indices=indices)
+                example = _example(kind, each, relevant=relevant, asked=asked, archive=archive)
                 examples.setdefault((kind, each.query), example)
     return tuple(examples.values())
 
@@ -43,19 +44,17 @@ def _extreme(queries: Sequence[QueryFigures], kind: str, *, count: int) -> list[
     return [each for _, _, each in sorted(scored, key=lambda entry: entry[:2])[:count]]
 
 
-def _example(
-    kind: str, query: QueryFigures, *, relevant: BoolArray, items: Sequence[DatasetItem], indices: Sequence[int]
-) -> Example:
-    item = items[query.query]
+def _example(kind: str, query: QueryFigures, *, relevant: BoolArray, asked: Asked, archive: FilledArchive) -> Example:
+    item = asked.images[query.query].item
     results = tuple(
         ExampleResult(
-            item=indices[position],
-            file=items[position].path.name,
-            labels=items[position].attributes.labels,
+            item=archive.indices[position],
+            file=archive.images[position].item.path.name,
+            labels=archive.images[position].item.attributes.labels,
             score=float(score),
             relevant=bool(relevant[position]),
         )
         for position, score in zip(query.first.ranking, query.first.scores, strict=True)
     )
     average_precision = float(query.values[0]) if query.values is not None else 0.0
-    return Example(kind, indices[query.query], item.path.name, item.attributes.labels, average_precision, results)
+    return Example(kind, asked.indices[query.query], item.path.name, item.attributes.labels, average_precision, results)

@@ -8,7 +8,8 @@
 | `precision_at_K_xmir` | the same over the first min(K, rank of the last relevant result), the query counted as above |
 | `recall_at_K` | share of the queries with any relevant result among the first K |
 
-In an archive too large to rank it all, the first two end in `_at_10000`: only so many results were ranked.
+In an archive too large to rank it all, the first two end in `_at_10000`: only so many results were ranked. Where the
+queries are not the archive's own items, the X-MIR-compatible figures count no query as relevant.
 """
 
 from dataclasses import dataclass
@@ -33,10 +34,12 @@ class FigureSet:
     Attributes:
         cutoff: How many results are ranked, or None: all.
         with_xmir: Whether the X-MIR-compatible definitions are among them.
+        query_in_archive: Whether these count the query as one more relevant item at the very end.
     """
 
     cutoff: int | None = None
     with_xmir: bool = True
+    query_in_archive: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,14 +61,15 @@ class FigureSet:
         values += [precision_at(relevant, k) for k in CUTOFFS]
         values += [recall_at(relevant, k) for k in CUTOFFS]
         if self.with_xmir:
-            whole = self.cutoff is None
-            values.append(
-                average_precision_trapezoid(
-                    relevant, unranked_relevant=unranked + (0 if whole else 1), query_ranked_last=whole
-                )
-            )
-            values += [precision_at_trimmed(relevant, k) for k in CUTOFFS]
+            values += self._xmir(relevant, unranked)
         return np.array(values)
+
+    def _xmir(self, relevant: BoolArray, unranked: int) -> list[float]:
+        last = self.query_in_archive and self.cutoff is None
+        unseen = unranked + (1 if self.query_in_archive and not last else 0)
+        area = average_precision_trapezoid(relevant, unranked_relevant=unseen, query_ranked_last=last)
+        trimmed = self.query_in_archive or not relevant.any()
+        return [area, *(precision_at_trimmed(relevant, k, query_ranked_last=trimmed) for k in CUTOFFS)]
 
 
 def mean_average_precision(group: Group) -> tuple[str, Estimate]:

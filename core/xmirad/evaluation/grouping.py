@@ -19,20 +19,20 @@ class Grouping:
     """The figures of all queries, ready to be summed up."""
 
     def __init__(self, collector: Collector, options: EvaluationOptions) -> None:
-        """Order the queries by their position, so that the order of the answers does not matter."""
+        """Take the queries in order."""
         self._truth = collector.truth
         self._figures = collector.figures
         self._figures_without_patient = collector.figures_without_patient
-        self._queries = [collector.queries[query] for query in sorted(collector.queries)]
+        self._queries = collector.in_order
         self._options = options
 
     def overall(self) -> Group | None:
         """Return the figures over all queries; None if no query has any."""
-        return self._group("overall", self._queries, values=whole_ranking, figures=self._figures)
+        return self.group("overall", self._queries, values=whole_ranking, figures=self._figures)
 
     def classes(self) -> tuple[Group, ...]:
         """Return the figures by class; a query of several labels is in several classes."""
-        return self._by_class(whole_ranking, self._figures)
+        return self.by_class(whole_ranking, self._figures)
 
     def macro(self) -> Group:
         """Return the mean over the classes, each counting the same."""
@@ -44,13 +44,13 @@ class Grouping:
 
     def patient_exclusive(self) -> PatientExclusive | None:
         """Return the figures without the query's own patient; None where no patient is known."""
-        known = [each for each in self._queries if self._truth.patients[each.query] != UNKNOWN]
+        known = [each for each in self._queries if self._truth.queries.patients[each.query] != UNKNOWN]
         if not known:
             return None
         figures = self._figures_without_patient
         return PatientExclusive(
-            overall=self._group("overall", known, values=without_patient, figures=figures),
-            classes=self._by_class(without_patient, figures),
+            overall=self.group("overall", known, values=without_patient, figures=figures),
+            classes=self.by_class(without_patient, figures),
             dropped_queries=sum(each.without_patient is None for each in known),
             unknown_patient_queries=len(self._queries) - len(known),
             affected_queries=sum(each.has_same_patient for each in known),
@@ -64,27 +64,30 @@ class Grouping:
         return tuple(group for group in groups if group is not None)
 
     def _source(self, number: int, name: str) -> SourceGroup | None:
-        queries = [each for each in self._queries if self._truth.source_of[each.query] == number]
+        queries = [each for each in self._queries if self._truth.queries.source_of[each.query] == number]
         if not queries:
             return None
-        items = int(np.count_nonzero(self._truth.source_of == number))
+        items = int(np.count_nonzero(self._truth.items.source_of == number))
+        own = int(self._truth.leave_one_out)
         return SourceGroup(
             name=name,
-            group=self._group(name, queries, values=whole_ranking, figures=self._figures),
+            group=self.group(name, queries, values=whole_ranking, figures=self._figures),
             item_count=items,
             same_source_share=float(np.mean([each.same_source_share for each in queries])),
-            chance_share=(items - 1) / (len(self._truth.source_of) - 1),
+            chance_share=(items - own) / (len(self._truth.items) - own),
         )
 
-    def _by_class(self, values: Values, figures: FigureSet) -> tuple[Group, ...]:
+    def by_class(self, values: Values, figures: FigureSet) -> tuple[Group, ...]:
+        """Return some figures by class, as far as there are queries."""
         labels = enumerate(self._truth.labels)
-        groups = (self._group(name, self._of_class(number), values=values, figures=figures) for number, name in labels)
+        groups = (self.group(name, self._of_class(number), values=values, figures=figures) for number, name in labels)
         return tuple(group for group in groups if group is not None)
 
     def _of_class(self, label: int) -> list[QueryFigures]:
-        return [each for each in self._queries if self._truth.has_label[each.query, label]]
+        return [each for each in self._queries if self._truth.queries.has_label[each.query, label]]
 
-    def _group(self, name: str, queries: Sequence[QueryFigures], *, values: Values, figures: FigureSet) -> Group | None:
+    def group(self, name: str, queries: Sequence[QueryFigures], *, values: Values, figures: FigureSet) -> Group | None:
+        """Return some figures over the queries that have any; None if none has."""
         table = rows(queries, values)
         if not len(table):
             return None

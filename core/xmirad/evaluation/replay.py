@@ -1,31 +1,31 @@
-"""Replaying every image of an archive as a query, leave-one-out."""
+"""Replaying images as queries against an archive."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from xmirad.api.vocabulary import SearchView
 from xmirad.client.search_types import StreamedOutcome, StreamedSearch
-from xmirad.datasets import Dataset
 from xmirad.errors import ArchiveNotReadyError, InternalError, XmiradError
+from xmirad.evaluation.asking import Asked
 from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.run import Run
+from xmirad.evaluation.truth import IntArray
 from xmirad.evaluation.uploading import FilledArchive, read_image
 from xmirad.types import Float32Array, ItemFilter
 
-IntArray = npt.NDArray[np.intp]
+NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedQuery:
-    """The answer to one query. Positions are those of `FilledArchive.names`.
+    """The answer to one query.
 
     Attributes:
-        query: Position of the query's own item.
-        ranking: `[K]`, positions of the results, best first.
+        query: The query's position in `Asked`.
+        ranking: `[K]`, positions of the results in `FilledArchive.names`, best first.
         scores: `[K]`, cosine similarities, -1 to 1.
     """
 
@@ -34,46 +34,48 @@ class RankedQuery:
     scores: Float32Array
 
 
-def ranked_results(run: Run, archive: FilledArchive) -> int:
-    """Return how many results every query ranks: all other items, or the cutoff in a large archive."""
-    others = len(archive.names) - 1
+def ranked_results(run: Run, archive: FilledArchive, asked: Asked) -> int:
+    """Return how many results every query ranks: all items but its own, or the cutoff in a large archive."""
+    others = len(archive.names) - int(asked.leave_one_out)
     return others if others < run.options.max_whole_ranking else run.options.cutoff
 
 
 def replay(
-    run: Run, archive: FilledArchive, *, queries: Sequence[int] | None = None
+    run: Run, archive: FilledArchive, asked: Asked, *, top_k: int, chosen: Sequence[int] | None = None
 ) -> Iterator[RankedQuery | Failure]:
     """Search with images, exactly and without their own items, and yield what came of each, in any order.
 
-    The images are sent again, so that a query goes the whole way that a reader's image goes. A byte-identical copy that
-    is another item stays in the ranking.
+    The images are sent again, so that a query goes the whole way that a reader's image goes. In a leave-one-out replay
+    a byte-identical copy that is another item stays in the ranking.
 
     Args:
         run: The evaluation.
-        archive: Its archive.
-        queries: Positions of the images to search with; None: all.
+        archive: The archive to search.
+        asked: The queries.
+        top_k: How many results to rank, at most as many as a query can find.
+        chosen: Positions of the queries to search with; None: all.
 
     Raises:
         XmiradError: If the service refuses or breaks off the stream.
     """
-    top_k = ranked_results(run, archive)
     positions = {name: position for position, name in enumerate(archive.names)}
     unreadable: list[Failure] = []
-    asked = range(len(archive.names)) if queries is None else queries
-    searches = _searches(run.dataset, archive, asked, top_k=top_k, unreadable=unreadable)
+    queries = range(len(asked)) if chosen is None else chosen
+    searches = _searches(archive, asked, queries, top_k=top_k, unreadable=unreadable)
     for outcome in run.service.stream_search(archive.archive, searches, in_flight=run.options.search_window):
         query = int(outcome.correlation_id)
-        answer = _ranking(outcome, query, positions=positions, top_k=top_k)
-        file = run.dataset.items[archive.indices[query]].path.name
+        own = query if asked.leave_one_out else NOBODY
+        answer = _ranking(outcome, query, positions=positions, own=own, top_k=top_k)
+        file = asked.images[query].item.path.name
         yield _failure(file, answer) if isinstance(answer, XmiradError) else answer
     yield from unreadable
 
 
 def _searches(
-    dataset: Dataset, archive: FilledArchive, queries: Sequence[int], *, top_k: int, unreadable: list[Failure]
+    archive: FilledArchive, asked: Asked, queries: Sequence[int], *, top_k: int, unreadable: list[Failure]
 ) -> Iterator[StreamedSearch]:
     for query in queries:
-        image = read_image(dataset.items[archive.indices[query]])
+        image = read_image(asked.images[query].item)
         if isinstance(image, Failure):
             unreadable.append(replace(image, stage=Stage.SEARCH))
             continue
@@ -81,20 +83,20 @@ def _searches(
             correlation_id=str(query),
             source=image,
             top_k=top_k,
-            filter=ItemFilter(excluded_items=(archive.names[query],)),
+            filter=ItemFilter(excluded_items=(archive.names[query],) if asked.leave_one_out else ()),
             exact=True,
             view=SearchView.RANKING,
         )
 
 
 def _ranking(
-    outcome: StreamedOutcome, query: int, *, positions: Mapping[str, int], top_k: int
+    outcome: StreamedOutcome, query: int, *, positions: Mapping[str, int], own: int, top_k: int
 ) -> RankedQuery | XmiradError:
     if outcome.response is None:
         return outcome.error or InternalError("the search has neither answer nor error")
     results = outcome.response.results
-    ranking = [positions.get(result.item, query) for result in results]
-    if len(results) != top_k or len(set(ranking) - {query}) != top_k:
+    ranking = [positions.get(result.item, NOBODY) for result in results]
+    if len(results) != top_k or len(set(ranking) - {NOBODY, own}) != top_k:
         message = f"{len(results)} items were ranked instead of the {top_k} others; was the archive changed meanwhile?"
         return ArchiveNotReadyError(message, metadata={"results": str(len(results)), "expected": str(top_k)})
     scores = np.array([result.score for result in results], dtype=np.float32)

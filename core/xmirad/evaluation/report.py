@@ -1,9 +1,9 @@
 """What an evaluation found, as data."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xmirad.evaluation.report_parts import Failure, Group, ModelSummary
+from xmirad.evaluation.lab.findings import LabFindings
+from xmirad.evaluation.report_parts import DatasetSummary, Digests, Failure, Group, ModelSummary, Protocol, QueryRecord
 from xmirad.evaluation.saliency_report import SaliencyReport
 
 
@@ -50,7 +50,7 @@ class ExampleResult:
     """A result of an example.
 
     Attributes:
-        item: Index of the image in the data set.
+        item: Index of the image in the archive's data set.
         file: Name of its file.
         labels: Its labels.
         score: Cosine similarity, -1 to 1.
@@ -86,27 +86,6 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetSummary:
-    """The data set that was evaluated.
-
-    Attributes:
-        name: Data set and what of it was read.
-        item_count: How many images it has.
-        class_counts: How many of them carry each label.
-        synthetic: Whether any image is generated.
-        warnings: What the reader noticed.
-        duplicates: Byte-identical images, one line a group.
-    """
-
-    name: str
-    item_count: int
-    class_counts: Mapping[str, int]
-    synthetic: bool
-    warnings: tuple[str, ...]
-    duplicates: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """How many took part.
 
@@ -116,6 +95,7 @@ class Counts:
         failed: Images that could not be read, stored or searched with.
         merged: Images that are byte for byte an earlier one and became the same item.
         dropped_queries: Queries without any relevant item in the archive.
+        identical_queries: Queries that were left out because an item of the archive is byte for byte the same.
     """
 
     items: int
@@ -123,6 +103,7 @@ class Counts:
     failed: int
     merged: int
     dropped_queries: int
+    identical_queries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +141,12 @@ class EvaluationReport:
         examples: The best and the worst queries.
         timings: How long it took.
         saliency: What the maps of first results are worth; None where that was not asked for.
+        protocol: What the queries were ranked against.
+        digests: What exactly was evaluated; None in reports of earlier versions.
+        archive_dataset: The archive's data set, where it is not that of the queries.
+        lab: What was found out beyond the rankings; None in reports of earlier versions.
+        queries: Every query with figures, by its key; empty in reports of earlier versions.
+        identical_queries: Files that were not searched with because an item of the archive is byte for byte the same.
     """
 
     intended_use: str
@@ -184,6 +171,12 @@ class EvaluationReport:
     examples: tuple[Example, ...]
     timings: Timings
     saliency: SaliencyReport | None = None
+    protocol: Protocol = Protocol.LEAVE_ONE_OUT
+    digests: Digests | None = None
+    archive_dataset: DatasetSummary | None = None
+    lab: LabFindings | None = None
+    queries: tuple[QueryRecord, ...] = ()
+    identical_queries: tuple[str, ...] = ()
 
     @property
     def all_failures(self) -> tuple[Failure, ...]:

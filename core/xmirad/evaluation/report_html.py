@@ -1,18 +1,21 @@
 """The report as one self-contained page: no script, no request, pictures inside."""
 
-import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from xmirad.datasets import Dataset
+from xmirad.evaluation.lab.charts import lab_charts
+from xmirad.evaluation.made_figures import MadeFigure
+from xmirad.evaluation.pages import data_uri, page_template
 from xmirad.evaluation.report import EvaluationReport, Example, ExampleResult
-from xmirad.evaluation.report_table import report_notes, report_tables
+from xmirad.evaluation.report_notes import protocol_words, report_notes
+from xmirad.evaluation.report_table import report_tables
 from xmirad.evaluation.text_table import number
 from xmirad.evaluation.viewing import open_picture
 
 THUMBNAIL = 128
+NO_CHARTS = "Charts are missing: they need the extra `xmirad[lab]`. Every figure is in the tables."
 JPEG_QUALITY = 82
 
 
@@ -33,30 +36,40 @@ class Figure:
     lines: tuple[str, ...]
 
 
-def render_html(report: EvaluationReport, dataset: Dataset) -> str:
+def render_html(
+    report: EvaluationReport,
+    dataset: Dataset,
+    *,
+    archive_dataset: Dataset | None = None,
+    made: Sequence[MadeFigure] = (),
+) -> str:
     """Return the report as an HTML page.
 
     Args:
         report: The report.
         dataset: The data set that was evaluated, for the pictures.
+        archive_dataset: The archive's data set, where it is not the same.
+        made: Figures that were made beside (`xmirad figures`), to be shown on the page.
     """
-    environment = Environment(
-        loader=PackageLoader("xmirad.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    results = archive_dataset or dataset
     examples = {
-        kind: [_figures(example, dataset) for example in report.examples if example.kind == kind]
+        kind: [_figures(example, dataset, results) for example in report.examples if example.kind == kind]
         for kind in ("worst", "best")
     }
-    return environment.get_template("report.html.j2").render(
-        report=report, tables=report_tables(report), notes=report_notes(report), examples=examples
+    charts = [] if report.lab is None else lab_charts(report.lab)
+    notes = report_notes(report)
+    return page_template("report.html.j2").render(
+        report=report,
+        tables=report_tables(report),
+        notes=notes if charts or report.lab is None else [NO_CHARTS, *notes],
+        examples=examples,
+        protocol=protocol_words(report),
+        charts=[(chart.title, chart.alt, data_uri(chart.svg, "image/svg+xml")) for chart in charts],
+        made=[(figure, data_uri(figure.data, figure.media_type)) for figure in made],
     )
 
 
-def _figures(example: Example, dataset: Dataset) -> list[Figure]:
+def _figures(example: Example, dataset: Dataset, results: Dataset) -> list[Figure]:
     labels = ", ".join(example.labels)
     query = Figure(
         source=_thumbnail(dataset, example.item),
@@ -64,7 +77,7 @@ def _figures(example: Example, dataset: Dataset) -> list[Figure]:
         kind="query",
         lines=("query", labels, f"AP {number(example.average_precision)}"),
     )
-    return [query, *(_result(result, rank, dataset) for rank, result in enumerate(example.results, start=1))]
+    return [query, *(_result(result, rank, results) for rank, result in enumerate(example.results, start=1))]
 
 
 def _result(result: ExampleResult, rank: int, dataset: Dataset) -> Figure:
@@ -84,4 +97,4 @@ def _thumbnail(dataset: Dataset, index: int) -> str:
         return ""
     buffer = BytesIO()
     image.save(buffer, format="JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_uri(buffer.getvalue(), "image/jpeg")

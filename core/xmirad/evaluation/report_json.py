@@ -1,6 +1,7 @@
 """The report as JSON, for programs.
 
-The document is the dataclasses of `xmirad.evaluation.report`, field by field, plus `schema`. An estimate is an object
+The document is the dataclasses of `xmirad.evaluation.report`, field by field, plus `schema`; that of a comparison those
+of `xmirad.evaluation.comparison.findings`. An estimate is an object
 of `value`, `low` and `high` (95 % percentile bootstrap over queries). Figures are keyed by the names of
 `xmirad.evaluation.figures`, all shares from 0 to 1, and those of maps by the names of
 `xmirad.evaluation.saliency_report`. What is not known is null. A change that breaks readers gets a new schema number;
@@ -16,15 +17,21 @@ from enum import StrEnum
 from typing import Any
 
 from xmirad.errors import InvalidRequestError
+from xmirad.evaluation.comparison.findings import Comparison
 from xmirad.evaluation.report import EvaluationReport
 
 SCHEMA = "xmirad.evaluation/1"
+COMPARISON_SCHEMA = "xmirad.comparison/1"
 
 
 def to_json(report: EvaluationReport) -> str:
     """Return the report as a JSON document, indented, with a line end."""
-    document = {"schema": SCHEMA, **dataclasses.asdict(report)}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _document(SCHEMA, report)
+
+
+def comparison_to_json(comparison: Comparison) -> str:
+    """Return a comparison as a JSON document, indented, with a line end."""
+    return _document(COMPARISON_SCHEMA, comparison)
 
 
 def from_json(text: str) -> EvaluationReport:
@@ -41,6 +48,11 @@ def from_json(text: str) -> EvaluationReport:
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidRequestError(f"the document is no complete report: {error!r}", field="report") from error
     return report
+
+
+def _document(schema: str, value: EvaluationReport | Comparison) -> str:
+    document = {"schema": schema, **dataclasses.asdict(value)}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any of the report's types

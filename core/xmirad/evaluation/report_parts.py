@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from xmirad.evaluation.options import Stage
 from xmirad.metrics.bootstrap import Estimate
+
+
+class Protocol(StrEnum):
+    """What queries are ranked against."""
+
+    LEAVE_ONE_OUT = "leave-one-out"
+    SEPARATE_ARCHIVE = "separate archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +58,56 @@ class ModelSummary:
     preprocessing_json: str
     training_data: str
     license: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """The data set that was evaluated.
+
+    Attributes:
+        name: Data set and what of it was read.
+        item_count: How many images it has.
+        class_counts: How many of them carry each label.
+        synthetic: Whether any image is generated.
+        warnings: What the reader noticed.
+        duplicates: Byte-identical images, one line a group.
+    """
+
+    name: str
+    item_count: int
+    class_counts: Mapping[str, int]
+    synthetic: bool
+    warnings: tuple[str, ...]
+    duplicates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What exactly was evaluated; SHA-256, hexadecimal.
+
+    Attributes:
+        queries: Over key, image digest and labels of every query.
+        archive_data: The same over the items of the archive.
+        archive: Over that and the model's digest: what an answer depends on besides the query.
+    """
+
+    queries: str
+    archive_data: str
+    archive: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord:
+    """The figures of one query.
+
+    Attributes:
+        key: What identifies its image within the data set: the external id, else the image digest.
+        image_digest: SHA-256 of the image.
+        labels: Its labels.
+        figures: Its figures, by the names of `xmirad.evaluation.figures`.
+    """
+
+    key: str
+    image_digest: str
+    labels: tuple[str, ...]
+    figures: Mapping[str, float]

@@ -3,44 +3,26 @@
 from collections.abc import Iterable
 
 from xmirad.evaluation.figures import CUTOFFS, MAP, MAP_XMIR, mean_average_precision
+from xmirad.evaluation.lab.tables import lab_tables
 from xmirad.evaluation.report import EvaluationReport, PatientExclusive
-from xmirad.evaluation.report_parts import Group
+from xmirad.evaluation.report_notes import protocol_words
+from xmirad.evaluation.report_parts import Group, Protocol
 from xmirad.evaluation.saliency_table import saliency_tables
 from xmirad.evaluation.text_table import ReportTable, Row, number, with_interval
 
 
 def report_tables(report: EvaluationReport) -> list[ReportTable]:
-    """Return the tables: overall, by class, and as far as they are known patient-exclusive, by source and of maps."""
+    """Return the tables: overall, by class, and as far as there is anything to say the others; those of maps last."""
     tables = [_overall(report), _classes(report)]
     if report.patient_exclusive is not None:
         tables.append(_patients(report.patient_exclusive))
     if report.sources:
         tables.append(_sources(report))
+    if report.lab is not None:
+        tables += lab_tables(report.lab)
     if report.saliency is not None:
         tables += saliency_tables(report.saliency)
     return tables
-
-
-def report_notes(report: EvaluationReport) -> list[str]:
-    """Return what must be said beside the figures, one sentence a line; the intended use comes last."""
-    counts, dataset = report.counts, report.dataset
-    lines = []
-    if dataset.synthetic:
-        lines.append("The images are generated: these figures say nothing about medicine.")
-    if report.cutoff is not None:
-        lines.append(f"The archive is large: only the first {report.cutoff:,} results of every query were ranked.")
-    if counts.failed:
-        which = "1 image failed and is" if counts.failed == 1 else f"{counts.failed} images failed and are"
-        lines.append(f"{which} listed in the report.")
-    if report.saliency is not None and report.saliency.failures:
-        lines.append(f"Of the maps, {len(report.saliency.failures)} could not be had and are listed in the report.")
-    if counts.dropped_queries:
-        lines.append(f"{counts.dropped_queries} queries share no label with another image and have no figures.")
-    if counts.merged:
-        lines.append(f"{counts.merged} files are byte for byte an earlier one and were counted once.")
-    if dataset.duplicates:
-        lines.append(f"Byte-identical images, which flatter the figures: {'; '.join(dataset.duplicates)}.")
-    return [*lines, *dataset.warnings, report.intended_use]
 
 
 def _overall(report: EvaluationReport) -> ReportTable:
@@ -49,14 +31,16 @@ def _overall(report: EvaluationReport) -> ReportTable:
     rows = [(f"mAP{suffix.replace('_at_', '@')}", MAP + suffix, MAP_XMIR + suffix)]
     rows += [(f"mP@{k}", f"precision_at_{k}", f"precision_at_{k}_xmir") for k in CUTOFFS]
     rows += [(f"R@{k}", f"recall_at_{k}", "") for k in CUTOFFS]
+    alone = report.protocol is Protocol.LEAVE_ONE_OUT
+    query = " with the query counted as relevant and ranked last" if alone else ", without the query"
     return ReportTable(
-        title=f"{report.dataset.name}: {report.overall.query_count} queries, leave-one-out",
+        title=f"{report.dataset.name}: {report.overall.query_count} queries, {protocol_words(report)}",
         columns=("Figure", "Corrected [95 %]", "X-MIR-compatible [95 %]"),
         rows=tuple(
             (name, with_interval(figures[corrected]), with_interval(figures[xmir]) if xmir else "")
             for name, corrected, xmir in rows
         ),
-        notes=("X-MIR-compatible: trapezoid AP with the query counted as relevant and ranked last.",),
+        notes=(f"X-MIR-compatible: trapezoid AP{query}.",),
     )
 
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from xmirad.client.explanation_types import Method
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
+from xmirad.evaluation.asking import own_images
 from xmirad.evaluation.collecting import Collector
 from xmirad.evaluation.explaining import ExplainedPair, explained
 from xmirad.evaluation.map_asking import Pair, pair_of
 from xmirad.evaluation.options import EvaluationOptions, SaliencyOptions, Stage
-from xmirad.evaluation.replay import RankedQuery, replay
+from xmirad.evaluation.replay import RankedQuery, ranked_results, replay
 from xmirad.evaluation.report_parts import Failure, Group
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.saliency_figures import described, map_figures, method_name
@@ -120,7 +121,9 @@ def _control(run: Run, sample: Sample, options: SaliencyOptions, *, known: Seque
     queries = [position for position, index in enumerate(archive.indices) if index in sample.queries]
     ranked: list[RankedQuery] = []
     failures = [failure for failure in archive.failures if failure not in known]
-    for done, answer in enumerate(replay(run, archive, queries=queries), start=1):
+    asked = own_images(run.dataset, archive)
+    top_k = ranked_results(run, archive, asked)
+    for done, answer in enumerate(replay(run, archive, asked, top_k=top_k, chosen=queries), start=1):
         if isinstance(answer, Failure):
             failures.append(answer)
         else:

@@ -32,7 +32,7 @@ def drawn(
     Those of a class that are drawn first do not depend on how many are drawn.
 
     Args:
-        truth: What is known of the items.
+        truth: What is known of the queries.
         candidates: Positions of the queries to draw from, ascending.
         indices: Of every position, the index of its image in the data set.
         per_class: How many of each class at most; None takes all, also those without a class.
@@ -41,7 +41,7 @@ def drawn(
     ordered = np.array(candidates, dtype=np.intp)
     classes: dict[str, tuple[int, ...]] = {}
     for number, label in enumerate(truth.labels):
-        members = ordered[truth.has_label[ordered, number]]
+        members = ordered[truth.queries.has_label[ordered, number]]
         shuffled = np.random.default_rng([seed, _STREAM, number]).permutation(members)
         if len(members):
             classes[label] = tuple(sorted(indices[position] for position in shuffled[:per_class]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xmirad.client.types import ModelInfo, Upload, UploadReceipt
 from xmirad.datasets import DatasetItem
+from xmirad.datasets.digests import IdentifiedItem
 from xmirad.errors import ArchiveNotFoundError, InvalidRequestError, ItemAlreadyExistsError, ItemDeletedError
 from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_parts import Failure
@@ -26,6 +27,7 @@ class FilledArchive:
         archive: Its id.
         indices: Of every item, the index of its image in the data set, ascending.
         names: Of every item, its resource name.
+        images: Of every item, its image with the digest that the service gave it.
         failures: The images that could not be read or stored.
         stored: Index of every image that is stored, ascending; of images that are byte for byte the same and have no
             identifier of their own, only the first is an item.
@@ -35,6 +37,7 @@ class FilledArchive:
     archive: str
     indices: tuple[int, ...]
     names: tuple[str, ...]
+    images: tuple[IdentifiedItem, ...]
     failures: tuple[Failure, ...]
     stored: tuple[int, ...]
     seconds: float
@@ -87,6 +90,9 @@ def fill_archive(run: Run) -> FilledArchive:
         archive=archive,
         indices=tuple(names.values()),
         names=tuple(names),
+        images=tuple(
+            IdentifiedItem(run.dataset.items[index], uploaded.receipts[index].image_digest) for index in names.values()
+        ),
         failures=failures,
         stored=tuple(sorted(uploaded.receipts)),
         seconds=time.monotonic() - begin,
@@ -98,7 +104,12 @@ def read_image(item: DatasetItem) -> EncodedImage | Failure:
     try:
         return EncodedImage(item.path.read_bytes(), frame=item.frame)
     except OSError as error:
-        return Failure(item.path.name, Stage.UPLOAD, "FILE_UNREADABLE", f"cannot be read: {error.strerror}")
+        return unreadable(item, error, stage=Stage.UPLOAD)
+
+
+def unreadable(item: DatasetItem, error: OSError, *, stage: Stage) -> Failure:
+    """Return the failure of an image whose file cannot be read."""
+    return Failure(item.path.name, stage, reason="FILE_UNREADABLE", message=f"cannot be read: {error.strerror}")
 
 
 def delete_archive(service: Service, archive: str) -> None:

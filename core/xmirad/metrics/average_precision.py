@@ -58,6 +58,27 @@ def average_precision_trapezoid(
     return float(np.sum((before + after) / 2) / possible)
 
 
+def chance_average_precision(relevant_count: int, ranked_count: int) -> float:
+    """Return what `average_precision` is on average over all orders of the results; 0 to 1.
+
+    At each rank a result is relevant with probability R/N, and then (1 + (rank - 1) (R - 1) / (N - 1)) / rank of the
+    results up to it are relevant on average. Rankings with different shares of relevant items can only be compared
+    beside this figure.
+
+    Args:
+        relevant_count: How many results are relevant (R), at least 1.
+        ranked_count: How many results there are (N).
+
+    Raises:
+        ValueError: If nothing is relevant, or more than there is.
+    """
+    if not 1 <= relevant_count <= ranked_count:
+        raise ValueError(f"{relevant_count} of {ranked_count} results are relevant; it must be at least 1 of them")
+    others = (relevant_count - 1) / (ranked_count - 1) if ranked_count > 1 else 0.0
+    harmonic = float(np.sum(1 / np.arange(1, ranked_count + 1)))
+    return (harmonic * (1 - others) + ranked_count * others) / ranked_count
+
+
 def _possible(found: int, ranked: int, unranked_relevant: int) -> int:
     possible = min(found + unranked_relevant, ranked)
     if possible == 0:

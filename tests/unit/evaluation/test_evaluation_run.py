@@ -122,14 +122,19 @@ def test_without_patients_and_sources_nothing_is_said_of_them(tmp_path: Path) ->
 
 
 def test_one_source_alone_is_no_comparison(tmp_path: Path) -> None:
-    items = tuple(pixel_item(tmp_path / f"{n}.png", [n + 1, 9, 1, 1], labels=("x",), source="a") for n in range(3))
+    items = tuple(
+        pixel_item(tmp_path / f"{n}.png", [n + 1, 9, 1, 1], labels=("xy"[n % 2],), source="a") for n in range(4)
+    )
     assert evaluate(FakeService(), Dataset("one-source", items), options=QUICK).sources == ()
 
 
 def test_sources_show_whether_retrieval_follows_them(tmp_path: Path) -> None:
     items = tuple(
         pixel_item(
-            tmp_path / f"{n}.png", [200, n, 1, 1] if n % 2 else [1, n, 200, 1], labels=("x",), source="ab"[n % 2]
+            tmp_path / f"{n}.png",
+            [200, n, 1, 1] if n % 2 else [1, n, 200, 1],
+            labels=("xy"[n // 2 % 2],),
+            source="ab"[n % 2],
         )
         for n in range(12)
     )

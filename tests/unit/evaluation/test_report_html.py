@@ -1,3 +1,4 @@
+import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.sample_report import HOSTILE, SALIENCY, sample
+from xmirad.evaluation.lab import charts
 from xmirad.evaluation.report_html import render_html
 
 VOID = {"meta", "img", "br"}
@@ -67,7 +69,7 @@ def test_labels_and_file_names_cannot_become_markup(tmp_path: Path) -> None:
 
 
 def test_every_picture_has_a_text_and_a_frame(page: str) -> None:
-    images = [attributes for tag, attributes in parse(page).seen if tag == "img"]
+    images = [attributes for tag, attributes in parse(page).seen if tag == "img" and "class" in attributes]
     assert len(images) == 2 * 3 * 4  # best and worst, three classes, the query and three results
     assert all(attributes["alt"] for attributes in images)
     assert {attributes["class"] for attributes in images} == {"query", "relevant", "other"}
@@ -88,13 +90,42 @@ def test_figures_intervals_and_origin_are_on_the_page(page: str) -> None:
         assert text in page
 
 
+def test_every_chart_is_a_picture_inside_with_a_text(page: str) -> None:
+    charts = [
+        attributes for tag, attributes in parse(page).seen if (attributes.get("src") or "").startswith("data:image/svg")
+    ]
+    assert len(charts) == 4
+    for attributes in charts:
+        assert attributes["alt"]
+        svg = base64.b64decode((attributes["src"] or "").partition("base64,")[2])
+        assert b"<svg" in svg
+        assert b"<script" not in svg
+    assert "Charts are missing" not in page
+
+
+def test_without_the_drawing_package_the_page_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charts, "can_draw", lambda: False)
+    page = render_html(*sample(tmp_path))
+    parse(page)
+    assert "Charts are missing: they need the extra `xmirad[lab]`" in page
+    assert "image/svg" not in page
+
+
+def test_equal_findings_give_equal_charts(tmp_path: Path) -> None:
+    report, _ = sample(tmp_path)
+    assert report.lab is not None
+    assert charts.lab_charts(report.lab) == charts.lab_charts(report.lab)
+
+
 def test_an_image_that_cannot_be_shown_leaves_its_text(tmp_path: Path) -> None:
     report, dataset = sample(tmp_path)
     for item in dataset.items:
         item.path.write_bytes(b"gone bad")
     page = render_html(report, dataset)
     parse(page)
-    assert "<img" not in page
+    assert "image/jpeg" not in page
     assert 'role="img" aria-label="Query image-' in page
 
 

@@ -2,7 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.sample_report import sample
-from xmirad.evaluation.report_table import report_notes, report_tables
+from xmirad.evaluation.report_notes import report_notes
+from xmirad.evaluation.report_table import report_tables
 
 
 def test_every_row_has_as_many_cells_as_there_are_columns(tmp_path: Path) -> None:
@@ -12,6 +13,11 @@ def test_every_row_has_as_many_cells_as_there_are_columns(tmp_path: Path) -> Non
         "By class",
         "Without the query's own patient",
         "By source of the query",
+        "First result by class of the query",
+        "Rankings restricted by source",
+        "Can the source be told from the embedding?",
+        "Confidence of the label of the 10 nearest items: 12 queries",
+        "Telling what the archive does not know",
     ]
     for table in tables:
         assert {len(row) for row in table.rows} == {len(table.columns)}
@@ -34,7 +40,7 @@ def test_classes_end_with_their_mean_and_the_whole(tmp_path: Path) -> None:
 
 
 def test_tables_of_what_is_not_known_are_left_out(tmp_path: Path) -> None:
-    report = replace(sample(tmp_path)[0], patient_exclusive=None, sources=())
+    report = replace(sample(tmp_path)[0], patient_exclusive=None, sources=(), lab=None)
     assert len(report_tables(report)) == 2
 
 

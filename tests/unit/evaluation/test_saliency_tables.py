@@ -2,7 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.sample_report import SALIENCY, sample
-from xmirad.evaluation.report_table import report_notes, report_tables
+from xmirad.evaluation.report_notes import report_notes
+from xmirad.evaluation.report_table import report_tables
 from xmirad.evaluation.saliency_report import SaliencyReport
 from xmirad.evaluation.saliency_table import saliency_tables
 

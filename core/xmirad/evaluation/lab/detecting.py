@@ -1,0 +1,65 @@
+"""Telling images that the archive knows nothing of by their mean distance to the nearest items."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xmirad.evaluation.collecting import Collector
+from xmirad.evaluation.figures import Float64Array
+from xmirad.evaluation.lab.findings import Detection
+from xmirad.evaluation.options import EvaluationOptions
+from xmirad.metrics.detection import detection_curve, detection_figures
+
+OTHER_DATA, LEFT_OUT = "other data", "left-out class"
+
+
+def left_out_classes(collector: Collector, options: EvaluationOptions) -> tuple[Detection, ...]:
+    """Rank every query against the archive without one class: those of that class should be told from the others.
+
+    Queries without a label take no part. Done with each class in turn, as far as queries of both kinds are left.
+    """
+    has_label = collector.truth.queries.has_label
+    queries = [each for each in collector.in_order if has_label[each.query].any()]
+    found = []
+    for label, name in enumerate(collector.truth.labels):
+        distances = np.array([each.study.distances_without[label] for each in queries])
+        outside = np.array([has_label[each.query, label] for each in queries], dtype=np.bool_)
+        found.append(_detection(LEFT_OUT, name, distances[~outside], distances[outside], options))
+    return tuple(each for each in found if each is not None)
+
+
+def other_data(
+    name: str, collector: Collector, foreign: Sequence[float], options: EvaluationOptions
+) -> tuple[Detection, ...]:
+    """Rank the images of another data set against the archive: they should be told from the evaluated queries.
+
+    Args:
+        name: The other data set.
+        collector: The evaluated queries.
+        foreign: Mean distances of the other images to their nearest items.
+        options: Seed and number of draws of the bootstrap.
+
+    Returns:
+        One detection, or none if there are no images of either kind.
+    """
+    inside = np.array([each.study.distance for each in collector.in_order])
+    found = _detection(OTHER_DATA, name, inside, np.array(foreign), options)
+    return () if found is None else (found,)
+
+
+def _detection(
+    kind: str, name: str, inside: Float64Array, outside: Float64Array, options: EvaluationOptions
+) -> Detection | None:
+    inside, outside = inside[~np.isnan(inside)], outside[~np.isnan(outside)]
+    if not inside.size or not outside.size:
+        return None
+    return Detection(
+        kind=kind,
+        name=name,
+        inside_count=inside.size,
+        outside_count=outside.size,
+        inside_distance=float(np.mean(inside)),
+        outside_distance=float(np.mean(outside)),
+        figures=detection_figures(inside, outside, seed=options.seed, resamples=options.resamples),
+        curve=tuple(map(float, detection_curve(inside, outside))),
+    )
