@@ -63,6 +63,7 @@ def test_rankings_restricted_by_source_are_those_of_a_slow_plain_evaluation(
     assert ranking.dropped_queries == 0
     assert ranking.chance is not None
     assert 0.2 < ranking.chance < 0.7
+    assert np.mean(list(ranking.class_chances.values())) == pytest.approx(ranking.chance)
 
 
 def test_queries_without_a_relevant_item_in_their_source_are_dropped_and_counted(tmp_path: Path) -> None:
@@ -211,3 +212,11 @@ def test_validation_data_with_a_patient_of_the_queries_is_refused(tmp_path: Path
     )
     with pytest.raises(InvalidRequestError, match="both in set and in val"):
         found(dataset, Beside(validation=validation))
+
+
+def test_the_interval_of_the_calibration_error_holds_the_figure(tmp_path: Path) -> None:
+    calibration = found(pixels_set(tmp_path, "set", count=36, seed=5)).calibration
+    assert calibration is not None
+    for reliability in (calibration.before, calibration.after):
+        error = reliability.calibration_error
+        assert 0 <= error.low < error.value < error.high <= 1

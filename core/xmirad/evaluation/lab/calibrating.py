@@ -137,6 +137,7 @@ def _reliability(confidences: Float64Array, correct: BoolArray, *, options: Eval
         for drawn in generator.integers(len(correct), size=(options.resamples, len(correct)))
     ]
     tail = (1 - CONFIDENCE) / 2
-    low, high = map(float, np.quantile(draws, [tail, 1 - tail]))
-    error = Estimate(expected_calibration_error(confidences, correct), low, high)
+    found = expected_calibration_error(confidences, correct)
+    low, high = found + np.quantile(draws, [tail, 1 - tail]) - np.mean(draws)
+    error = Estimate(found, max(0.0, float(low)), min(1.0, float(high)))
     return Reliability(error, reliability(confidences, correct))

@@ -5,11 +5,12 @@ text turned to paths looks the same everywhere.
 """
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from xmirad.evaluation.lab.detecting import OTHER_DATA
 from xmirad.evaluation.lab.findings import Calibration, Confusion, Curve, Detection, LabFindings, Reliability
 
 if TYPE_CHECKING:
@@ -54,11 +55,12 @@ def lab_charts(lab: LabFindings) -> list[Chart]:
     """
     if not can_draw():
         return []
+    colors = {curve.name: PALETTE[number % len(PALETTE)] for number, curve in enumerate(lab.curves)}
     found = [
         _chart(
             "Precision by recall",
             "Mean interpolated precision at each recall, over all queries and by class.",
-            lambda axes: _precision_recall(axes, lab.curves),
+            lambda axes: _precision_recall(axes, lab.curves, colors),
         ),
         _chart(
             "First result by class of the query",
@@ -80,7 +82,7 @@ def lab_charts(lab: LabFindings) -> list[Chart]:
             _chart(
                 "Telling the unknown",
                 "Share of unknown images found by the share of known ones taken for unknown.",
-                lambda axes: _detection(axes, lab.detections),
+                lambda axes: _detection(axes, lab.detections, colors),
             )
         )
     return found
@@ -101,10 +103,10 @@ def _chart(title: str, alt: str, draw: "Callable[[Axes], None]") -> Chart:
     return Chart(title, alt, buffer.getvalue())
 
 
-def _precision_recall(axes: "Axes", curves: tuple[Curve, ...]) -> None:
-    for number, curve in enumerate(curves):
+def _precision_recall(axes: "Axes", curves: tuple[Curve, ...], colors: Mapping[str, str]) -> None:
+    for curve in curves:
         recall = [step / (len(curve.precision) - 1) for step in range(len(curve.precision))]
-        axes.plot(recall, curve.precision, color=_color(number), label=f"{curve.name} ({curve.query_count})")
+        axes.plot(recall, curve.precision, color=colors[curve.name], label=f"{curve.name} ({curve.query_count})")
     _shares(axes, "Recall", "Precision")
     axes.legend(frameon=False)
 
@@ -136,13 +138,14 @@ def _bins(axes: "Axes", reliability: Reliability, name: str, *, color: str, mark
     axes.plot(confidences, [each.accuracy for each in reliability.bins], color=color, marker=marker, label=label)
 
 
-def _detection(axes: "Axes", detections: tuple[Detection, ...]) -> None:
+def _detection(axes: "Axes", detections: tuple[Detection, ...], colors: Mapping[str, str]) -> None:
     axes.plot([0, 1], [0, 1], color="#888888", linestyle=":", label="chance")
-    for number, detection in enumerate(detections):
+    for detection in detections:
         allowed = [step / (len(detection.curve) - 1) for step in range(len(detection.curve))]
         label = f"{detection.name}, AUROC {detection.figures.auroc.value:.3f}"
-        style = "-" if detection.kind == "other data" else "--"
-        axes.plot(allowed, detection.curve, style, color=_color(number), label=label)
+        style = "-" if detection.kind == OTHER_DATA else "--"
+        color = colors.get(detection.name, PALETTE[0])
+        axes.plot(allowed, detection.curve, style, color=color, label=label)
     _shares(axes, "Known images taken for unknown", "Unknown images found")
     axes.legend(frameon=False)
 
@@ -152,7 +155,3 @@ def _shares(axes: "Axes", horizontal: str, vertical: str) -> None:
     axes.set_ylabel(vertical)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
-
-
-def _color(number: int) -> str:
-    return PALETTE[number % len(PALETTE)]

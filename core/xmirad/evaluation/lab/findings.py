@@ -18,6 +18,7 @@ class RestrictedRanking:
         overall: Over all queries that have a relevant item left; None if none has.
         classes: By class.
         chance: What the mean average precision of random rankings of the same items would be; None without queries.
+        class_chances: The same by class.
         dropped_queries: Queries of a known source that no relevant item was left for.
     """
 
@@ -25,6 +26,7 @@ class RestrictedRanking:
     overall: Group | None
     classes: tuple[Group, ...]
     chance: float | None
+    class_chances: Mapping[str, float]
     dropped_queries: int
 
 
@@ -101,8 +103,8 @@ class Reliability:
     """Whether stated confidences are right.
 
     Attributes:
-        calibration_error: Expected calibration error over 15 bins of equal mass. Its interval lies high: drawing again
-            adds noise to every bin.
+        calibration_error: Expected calibration error over 15 bins of equal mass. Its interval is the spread of the
+            draws around their own mean, laid around the figure: drawing again adds noise, so the draws lie high.
         bins: The reliability diagram.
     """
 

@@ -43,12 +43,18 @@ def _ranking(
         found = restricted(query)
         return None if found is None else found.values
 
-    chances = [found.chance for each in queries if (found := restricted(each)) is not None]
+    chances = {each.query: found.chance for each in queries if (found := restricted(each)) is not None}
+    has_label = collector.truth.queries.has_label
+    by_class = {
+        label: [chance for query, chance in chances.items() if has_label[query, number]]
+        for number, label in enumerate(collector.truth.labels)
+    }
     return RestrictedRanking(
         name=name,
         overall=grouping.group("overall", queries, values=values, figures=collector.figures),
         classes=grouping.by_class(values, collector.figures),
-        chance=float(np.mean(chances)) if chances else None,
+        chance=float(np.mean(list(chances.values()))) if chances else None,
+        class_chances={label: float(np.mean(some)) for label, some in by_class.items() if some},
         dropped_queries=len(queries) - len(chances),
     )
 

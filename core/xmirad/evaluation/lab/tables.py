@@ -34,10 +34,19 @@ def _restricted(study: SourceStudy) -> ReportTable:
         for group in groups:
             _, estimate = mean_average_precision(group)
             xmir = next(figure for name, figure in group.figures.items() if name.startswith(MAP_XMIR))
-            chance = number(ranking.chance) if group is ranking.overall and ranking.chance is not None else ""
+            chance = ranking.chance if group is ranking.overall else ranking.class_chances.get(group.name)
             precision = number(group.figures["precision_at_10"].value)
             name = f"{ranking.name}, {group.name}"
-            rows.append((name, str(group.query_count), with_interval(estimate), with_interval(xmir), precision, chance))
+            rows.append(
+                (
+                    name,
+                    str(group.query_count),
+                    with_interval(estimate),
+                    with_interval(xmir),
+                    precision,
+                    _or_nothing(chance),
+                )
+            )
     dropped = ", ".join(f"{ranking.name} {ranking.dropped_queries}" for ranking in study.rankings)
     return ReportTable(
         title="Rankings restricted by source",
@@ -48,6 +57,10 @@ def _restricted(study: SourceStudy) -> ReportTable:
             f"Queries without a relevant item left: {dropped}. The share of relevant items differs: see chance.",
         ),
     )
+
+
+def _or_nothing(value: float | None) -> str:
+    return "" if value is None else number(value)
 
 
 def _recognitions(study: SourceStudy) -> ReportTable:
