@@ -13,7 +13,7 @@ from xmirad.types import ItemAttributes
 
 
 def read_folder(folder: Path) -> Dataset:
-    """Read every file below a folder, in the order of their paths.
+    """Read every file below a folder, in the order of their paths. Warns of a class without images.
 
     Raises:
         InvalidRequestError: If a folder cannot be read, or the name of a first-level folder cannot be a label.
@@ -24,4 +24,11 @@ def read_folder(folder: Path) -> Dataset:
         labels = (check_label(parts[0], where=str(folder)),) if len(parts) > 1 else ()
         attributes = ItemAttributes(labels=labels, dataset=folder.resolve().name)
         items.append(DatasetItem(path=path, external_id="", attributes=attributes))
-    return Dataset(name=folder.resolve().name, items=tuple(items))
+    found = {label for item in items for label in item.attributes.labels}
+    empty = sorted(each.name for each in folder.iterdir() if _may_be_class(each) and each.name not in found)
+    warnings = tuple(f"the class {name!r} has no images" for name in empty)
+    return Dataset(name=folder.resolve().name, items=tuple(items), warnings=warnings)
+
+
+def _may_be_class(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")

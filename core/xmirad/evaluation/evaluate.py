@@ -86,10 +86,10 @@ def _lab(run: Run, answers: Answers, beside: Beside) -> tuple[LabFindings, tuple
         others = images_beside(beside.other_data, answers.archive)
         distances, failed = foreign_distances(run, answers.archive, others)
         failures += failed
-        foreign = other_data(beside.other_data.name, answers.collector, distances, run.options)
+        foreign = other_data(others, answers.collector, distances, run.options)
     findings = lab_findings(
         answers.collector,
-        validation=None if validation is None else validation.collector,
+        validation=validation,
         other_data=foreign,
         options=run.options,
     )

@@ -56,7 +56,7 @@ def test_queries_are_ranked_against_the_split_that_is_named(data: Path, tmp_path
     assert report.archive_dataset.name.endswith("train")
     assert report.lab is not None
     assert report.lab.calibration is not None
-    assert report.lab.calibration.fitted_on == "6 validation queries"
+    assert report.lab.calibration.fitted_on.startswith("6 queries of ")
     assert report.lab.detections[0].kind == "other data"
     assert report.lab.detections[0].outside_count == 12  # the training split's own images are left out
 

@@ -31,6 +31,15 @@ def test_every_file_is_an_item_except_hidden_ones(tmp_path: Path) -> None:
     assert [item.path.name for item in read_dataset(tmp_path).items] == ["broken.dat", "readme.txt"]
 
 
+def test_a_class_without_images_is_warned_of_by_its_name(tmp_path: Path) -> None:
+    fill(tmp_path, "x/a.png")
+    (tmp_path / "nobody" / "below").mkdir(parents=True)
+    (tmp_path / ".hidden").mkdir()
+    dataset = read_dataset(tmp_path)
+    assert dataset.warnings == ("the class 'nobody' has no images",)
+    assert len(dataset.items) == 1
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="holds no images"):
         read_dataset(tmp_path)

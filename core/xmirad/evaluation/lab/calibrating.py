@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xmirad.evaluation.answering import Answers
 from xmirad.evaluation.collecting import Collector
 from xmirad.evaluation.figures import Float64Array
 from xmirad.evaluation.lab.findings import Calibration, Reliability
@@ -58,19 +59,19 @@ class _Votes:
         return confidences[rows, best], self.truth[rows, best]
 
 
-def calibration(collector: Collector, validation: Collector | None, options: EvaluationOptions) -> Calibration | None:
+def calibration(collector: Collector, validation: Answers | None, options: EvaluationOptions) -> Calibration | None:
     """Judge the confidences of the evaluated queries.
 
     Args:
         collector: The evaluated queries.
-        validation: The queries to fit the temperature on; None: the evaluated ones are divided into folds.
+        validation: The answers to fit the temperature on; None: the evaluated queries are divided into folds.
         options: Seed and number of draws of the bootstrap.
 
     Returns:
         None where there are too few queries with labels and labeled neighbors.
     """
     votes = _votes(collector)
-    fitting = None if validation is None else _votes(validation)
+    fitting = None if validation is None else _votes(validation.collector)
     if len(votes) < FOLDS or (fitting is not None and not len(fitting)):
         return None
     if fitting is None:
@@ -79,7 +80,7 @@ def calibration(collector: Collector, validation: Collector | None, options: Eva
         temperatures = (fitting.fitted(),)
         confidences, correct = votes.answers(temperatures[0])
     return Calibration(
-        fitted_on=f"{len(fitting)} validation queries" if fitting is not None else f"{FOLDS} folds of the queries",
+        fitted_on=f"{FOLDS} folds of the queries" if validation is None else _described(validation, fitting),
         temperatures=temperatures,
         query_count=len(votes),
         accuracy=bootstrap_interval(correct, seed=options.seed, resamples=options.resamples),
@@ -87,6 +88,12 @@ def calibration(collector: Collector, validation: Collector | None, options: Eva
         before=_reliability(*votes.answers(UNFITTED), options=options),
         after=_reliability(confidences, correct, options=options),
     )
+
+
+def _described(validation: Answers, fitting: "_Votes | None") -> str:
+    identical = len(validation.asked.identical)
+    without = f" ({identical} left out: byte for byte an item of the archive)" if identical else ""
+    return f"{len(fitting or ())} queries of {validation.asked.dataset.name}{without}"
 
 
 def _votes(collector: Collector) -> _Votes:

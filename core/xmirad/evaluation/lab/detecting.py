@@ -1,9 +1,11 @@
 """Telling images that the archive knows nothing of by their mean distance to the nearest items."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from xmirad.evaluation.asking import Asked
 from xmirad.evaluation.collecting import Collector
 from xmirad.evaluation.figures import Float64Array
 from xmirad.evaluation.lab.findings import Detection
@@ -29,22 +31,22 @@ def left_out_classes(collector: Collector, options: EvaluationOptions) -> tuple[
 
 
 def other_data(
-    name: str, collector: Collector, foreign: Sequence[float], options: EvaluationOptions
+    asked: Asked, collector: Collector, distances: Sequence[float], options: EvaluationOptions
 ) -> tuple[Detection, ...]:
     """Rank the images of another data set against the archive: they should be told from the evaluated queries.
 
     Args:
-        name: The other data set.
+        asked: The other images.
         collector: The evaluated queries.
-        foreign: Mean distances of the other images to their nearest items.
+        distances: Mean distances of the other images to their nearest items.
         options: Seed and number of draws of the bootstrap.
 
     Returns:
         One detection, or none if there are no images of either kind.
     """
     inside = np.array([each.study.distance for each in collector.in_order])
-    found = _detection(OTHER_DATA, name, inside, np.array(foreign), options)
-    return () if found is None else (found,)
+    found = _detection(OTHER_DATA, asked.dataset.name, inside, np.array(distances), options)
+    return () if found is None else (replace(found, identical_count=len(asked.identical)),)
 
 
 def _detection(

@@ -38,7 +38,7 @@ class SourceRecognition:
         name: `overall`, or the class that queries and items were restricted to.
         query_counts: How many queries of each source took part.
         accuracy: Share of them whose source is that of most of their nearest items.
-        majority: That share for always naming the archive's most frequent source.
+        majority: That share for the best constant answer, the most frequent source of these queries.
         balanced_accuracy: Mean over the sources of their accuracy.
         balanced_chance: What that is for any constant answer.
         dropped_queries: Queries that had no item of their source, from another patient, left to find.
@@ -148,6 +148,7 @@ class Detection:
         outside_distance: That of the latter.
         figures: How well they are told apart.
         curve: Share of the outside images that is found, at shares 0, 0.01, ... 1 of inside images taken for one.
+        identical_count: How many more were left out because they are byte for byte items of the archive.
     """
 
     kind: str
@@ -158,6 +159,7 @@ class Detection:
     outside_distance: float
     figures: DetectionFigures
     curve: tuple[float, ...]
+    identical_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

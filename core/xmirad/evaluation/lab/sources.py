@@ -1,6 +1,5 @@
 """Whether retrieval follows where an image came from."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -62,23 +61,20 @@ def _ranking(
 def _recognition(
     name: str, label: int, queries: Sequence[QueryFigures], truth: Truth, options: EvaluationOptions
 ) -> SourceRecognition | None:
-    """Return how well sources are told among the items of a label, or everywhere; None with fewer than two sources."""
-    items = truth.items.source_of if label == EVERYWHERE else truth.items.source_of[truth.items.has_label[:, label]]
-    frequency = Counter(int(source) for source in items if source != UNKNOWN)
+    """Return how well sources are told among the items of a label, or everywhere; None of fewer than two sources."""
     answered = [each for each in queries if label in each.study.source_votes]
-    if len(frequency) < 2 or not answered:
+    sources = np.array([truth.queries.source_of[each.query] for each in answered], dtype=np.intp)
+    present, frequency = np.unique(sources, return_counts=True)
+    if len(present) < 2:
         return None
-    sources = np.array([truth.queries.source_of[each.query] for each in answered])
     right = sources == np.array([each.study.source_votes[label] for each in answered])
-    most_frequent = min(frequency, key=lambda source: (-frequency[source], source))
-    present = np.unique(sources)
     groups = [right[sources == source].astype(np.float64)[:, None] for source in present]
     seed, resamples = options.seed, options.resamples
     return SourceRecognition(
         name=name,
-        query_counts={truth.sources[source]: int(np.count_nonzero(sources == source)) for source in present},
+        query_counts={truth.sources[source]: int(count) for source, count in zip(present, frequency, strict=True)},
         accuracy=estimates(right.astype(np.float64)[:, None], seed=seed, resamples=resamples)[0],
-        majority=float(np.mean(sources == most_frequent)),
+        majority=float(frequency.max() / len(sources)),
         balanced_accuracy=macro_estimates(groups, seed=seed, resamples=resamples)[0],
         balanced_chance=1 / len(present),
         dropped_queries=len(queries) - len(answered),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from xmirad.evaluation.answering import Answers
 from xmirad.evaluation.collecting import Collector
 from xmirad.evaluation.lab.calibrating import calibration
 from xmirad.evaluation.lab.curves import confusion, curves
@@ -15,7 +16,7 @@ from xmirad.evaluation.options import EvaluationOptions
 def lab_findings(
     collector: Collector,
     *,
-    validation: Collector | None,
+    validation: Answers | None,
     other_data: Sequence[Detection],
     options: EvaluationOptions,
 ) -> LabFindings:
@@ -23,7 +24,7 @@ def lab_findings(
 
     Args:
         collector: The evaluated queries.
-        validation: Queries to fit the temperature of confidences on; None: folds of the evaluated ones.
+        validation: Answers to fit the temperature of confidences on; None: folds of the evaluated queries.
         other_data: What came of searching with another data set's images.
         options: Seed and number of draws of the bootstrap.
     """

@@ -9,7 +9,8 @@ def lab_tables(lab: LabFindings) -> list[ReportTable]:
     """Return the tables, as far as there is anything to say."""
     tables = [_confusion(lab.confusion)]
     if lab.sources is not None:
-        tables += [_restricted(lab.sources), _recognitions(lab.sources)]
+        tables.append(_restricted(lab.sources))
+        tables += [_recognitions(lab.sources)] if lab.sources.recognitions else []
     if lab.calibration is not None:
         tables.append(_calibration(lab.calibration, lab.neighbors))
     if lab.detections:
@@ -122,6 +123,11 @@ def _detections(detections: tuple[Detection, ...], neighbors: int) -> ReportTabl
         )
         for each in detections
     ]
+    copies = tuple(
+        f"{each.identical_count} images of {each.name} were left out: byte for byte items of the archive."
+        for each in detections
+        if each.identical_count
+    )
     return ReportTable(
         title="Telling what the archive does not know",
         columns=("Unknown", "Known queries", "Unknown queries", "AUROC [95 %]", "AUPR [95 %]", "By chance", "FPR@95"),
@@ -129,5 +135,6 @@ def _detections(detections: tuple[Detection, ...], neighbors: int) -> ReportTabl
         notes=(
             f"By the mean distance to the {neighbors} nearest items; unknown images are the positives. FPR@95: share "
             "of known queries taken for unknown where 95 % of the unknown are. Left-out class: without its items.",
+            *copies,
         ),
     )
