@@ -1,6 +1,6 @@
 """What is taken from a ranking while it arrives, so that no ranking need be kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,13 +64,14 @@ def studied(truth: Truth, figures: FigureSet, ranked: RankedQuery) -> QueryStudy
     same_source = truth.same_source(query) & _others(truth, query)
     known = truth.queries.source_of[query] != UNKNOWN
     other_sources = known & (truth.items.source_of != UNKNOWN) & ~truth.same_source(query)
+    elsewhere = replace(figures, query_in_archive=False)  # the query's own item is not among those of other sources
     scores, labels = _neighbors(truth, ranking[others], ranked.scores[others].astype(np.float64))
     without = ~truth.items.has_label[ranking[others]]
     nearest = [_nearest(ranked.scores[others][each]) for each in without.T]
     return QueryStudy(
         curve=_curve(relevant, ranked),
         same_source=_restricted(figures, relevant, same_source, ranked=ranked),
-        other_sources=_restricted(figures, relevant, other_sources, ranked=ranked),
+        other_sources=_restricted(elsewhere, relevant, other_sources, ranked=ranked),
         source_votes=_source_votes(truth, query, ranking[others]),
         scores=scores,
         labels=labels,
