@@ -58,7 +58,11 @@ PLANTED_VIOLATIONS = [
     ("Metrics and evidence use numpy only", "core/xmirad/evidence/planted.py", "import PIL"),
     ("Saliency maps are computed with numpy and nothing else", "core/xmirad/saliency/lattice.py", "import PIL"),
     ("Saliency maps are computed with numpy and nothing else", "core/xmirad/saliency/render.py", "import pathlib"),
-    ("Only charts and figures know the plotting libraries", "core/xmirad/evaluation/planted.py", "import matplotlib.figure"),
+    (
+        "Only charts and figures know the plotting libraries",
+        "core/xmirad/evaluation/planted.py",
+        "import matplotlib.figure",
+    ),
     ("Only charts and figures know the plotting libraries", "core/xmirad/cli/planted.py", "import sklearn.manifold"),
     ("Rooms build on each other in one direction", "core/xmirad/evaluation/evaluate.py", "import xmirad.figures"),
     (

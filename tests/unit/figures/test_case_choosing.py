@@ -5,6 +5,7 @@ import pytest
 
 from support.fake_evaluation import MODEL, FakeService
 from xmirad.datasets import Dataset, DatasetItem
+from xmirad.datasets.digests import IdentifiedItem
 from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.options import EvaluationOptions, Silence
 from xmirad.evaluation.run import Run
@@ -27,7 +28,8 @@ def subject(labels: str, patients: str = "") -> Subject:
         for position, label in enumerate(labels)
     )
     numbers = tuple(range(len(items)))
-    archive = FilledArchive("a", numbers, tuple(f"i{n}" for n in numbers), (), numbers, 0.0)
+    names, images = tuple(f"i{n}" for n in numbers), tuple(IdentifiedItem(item, "0" * 64) for item in items)
+    archive = FilledArchive("a", numbers, names, images=images, failures=(), stored=numbers, seconds=0.0)
     run = Run(FakeService(), Dataset("letters", items), MODEL, EvaluationOptions(), Silence())
     return subject_of(run, archive)
 
