@@ -46,6 +46,8 @@ def main() -> None:
             for outcome in draw_figures(client, dataset, folder / "out", options=OPTIONS, progress=Silence()):
                 if not isinstance(outcome, DrawnFigure):
                     raise SystemExit(f"{outcome.name}: {outcome.message}")
+                if outcome.details.get("failed"):
+                    raise SystemExit(f"{outcome.name}: {outcome.details['failed']}")
                 print(f"{outcome.name}: {outcome.caption}")
                 write_small(folder / "out" / outcome.file, pictures / f"figure-{outcome.name}.png")
 
