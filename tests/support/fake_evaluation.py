@@ -13,7 +13,15 @@ from PIL import Image
 
 from support.fake_maps import FakeMaps
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
-from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome, StreamedSearch
+from xmirad.client.search_types import (
+    Feedback,
+    SearchResponse,
+    SearchResult,
+    SearchSource,
+    SearchTimings,
+    StreamedOutcome,
+    StreamedSearch,
+)
 from xmirad.client.types import ArchiveInfo, ModelInfo, ServerInfo, Upload, UploadOutcome, UploadReceipt
 from xmirad.datasets import DatasetItem
 from xmirad.errors import (
@@ -158,6 +166,19 @@ class FakeService(FakeMaps):
                 else:
                     yield StreamedOutcome(search.correlation_id, self._search(archive, search), None)
 
+    def _vector(self, archive: str, source: SearchSource) -> Float32Array:
+        if isinstance(source, EncodedImage):
+            return embed(source)
+        if isinstance(source, str):
+            return self.archives[archive][source][0]
+        assert isinstance(source, Feedback)
+        marked = ((1.0, source.positive_items), (-0.5, source.negative_items))
+        moved = self._vector(archive, source.source).copy()
+        for weight, names in marked:
+            if names:
+                moved += weight * np.mean([self.archives[archive][name][0] for name in names], axis=0)
+        return moved / np.linalg.norm(moved)
+
     def _store(self, archive: str, upload: Upload) -> UploadReceipt:
         digest = hashlib.sha256(upload.image.data).hexdigest()
         key = upload_key(external_id=upload.external_id, digest=digest)
@@ -169,11 +190,12 @@ class FakeService(FakeMaps):
         return UploadReceipt(name, UploadState.UNCHANGED if stored else UploadState.CREATED, digest)
 
     def _search(self, archive: str, search: StreamedSearch) -> SearchResponse:
-        assert isinstance(search.source, EncodedImage)
         assert search.exact
         assert search.view is SearchView.RANKING
-        query = embed(search.source)
+        query = self._vector(archive, search.source)
         left_out = {*search.filter.excluded_items, *self.hidden}
+        if isinstance(search.source, Feedback):
+            left_out |= {*search.source.positive_items, *search.source.negative_items}
         scored = [
             (-float(np.float32(query @ embedding)), name)
             for name, (embedding, _) in self.archives[archive].items()

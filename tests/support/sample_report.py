@@ -19,7 +19,7 @@ HOSTILE = "<script>alert('x')</script>"
 
 
 def sample(
-    folder: Path, *, last_label: str = "z", saliency: SaliencyOptions | None = None
+    folder: Path, *, last_label: str = "z", saliency: SaliencyOptions | None = None, feedback_rounds: int = 0
 ) -> tuple[EvaluationReport, Dataset]:
     """Evaluate thirteen images of three classes, one of which is broken, and fix what changes from run to run.
 
@@ -38,7 +38,13 @@ def sample(
     items.append(DatasetItem(broken, "broken", ItemAttributes()))
     dataset = Dataset("sample", tuple(items), warnings=("list.txt, line 3: repeats line 1 and was left out",))
     options = EvaluationOptions(
-        resamples=200, seed=3, command="xmirad evaluate sample", example_results=3, examples=1, saliency=saliency
+        resamples=200,
+        seed=3,
+        command="xmirad evaluate sample",
+        example_results=3,
+        examples=1,
+        saliency=saliency,
+        feedback_rounds=feedback_rounds,
     )
     service = FakeService(
         outcomes={AttentionMethod: InternalError("no map")}, blind_archives={evaluation_archive("sample", CONTROL)}

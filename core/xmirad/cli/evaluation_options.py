@@ -24,6 +24,10 @@ Figures = Annotated[
 ReportFolder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for report.json and report.html.")]
 MinMap = Annotated[float | None, typer.Option(min=0, max=1, help="Exit with 4 if the mean average precision is lower.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Store all images anew.")]
+Feedback = Annotated[
+    bool,
+    typer.Option("--feedback", help="Also let a simulated reader mark results, for three rounds, and search again."),
+]
 Saliency = Annotated[
     bool, typer.Option("--saliency", help="Also evaluate maps on first results, by every method; takes minutes.")
 ]

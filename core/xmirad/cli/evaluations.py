@@ -10,7 +10,7 @@ from xmirad.evaluation.options import EvaluationOptions, Stage
 from xmirad.evaluation.report import EvaluationReport
 from xmirad.evaluation.service import Service
 
-TITLES = {Stage.UPLOAD: "Indexing", Stage.SEARCH: "Searching", Stage.EXPLAIN: "Explaining"}
+TITLES = {Stage.UPLOAD: "Indexing", Stage.SEARCH: "Searching", Stage.EXPLAIN: "Explaining", Stage.FEEDBACK: "Judging"}
 
 
 def evaluated(service: Service, data: EvaluationData, options: EvaluationOptions, output: Output) -> EvaluationReport:

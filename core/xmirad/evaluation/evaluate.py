@@ -8,10 +8,14 @@ from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.answering import Answers, answered, foreign_distances, validation_answers
 from xmirad.evaluation.asking import images_beside, own_images
 from xmirad.evaluation.beside import Beside, check_data
+from xmirad.evaluation.feedback import simulate_feedback
+from xmirad.evaluation.feedback_queries import EvaluatedQueries
+from xmirad.evaluation.feedback_report import FeedbackReport
 from xmirad.evaluation.lab.detecting import other_data
 from xmirad.evaluation.lab.findings import Detection, LabFindings
 from xmirad.evaluation.lab.summing import lab_findings
 from xmirad.evaluation.options import EvaluationOptions, Progress, Silence
+from xmirad.evaluation.replay import ranked_results
 from xmirad.evaluation.report import EvaluationReport, Timings
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.reporting import now, report_of
@@ -66,11 +70,28 @@ def _evaluate(run: Run, control: Run | None, beside: Beside) -> EvaluationReport
     timings = Timings(upload_seconds=archive.seconds, search_seconds=time.monotonic() - begin)
     lab, failures = _lab(run, answers, beside)
     report = report_of(run, answers, beside=beside, lab=lab, failures=failures, timings=timings)
+    if run.options.feedback_rounds:
+        report = replace(report, feedback=_feedback(run, answers), created=now())
     options = run.options.saliency
     if options is None:
         return report
     saliency = evaluate_saliency(run, control, options, archive=archive, collector=answers.collector)
     return replace(report, saliency=saliency, created=now())
+
+
+def _feedback(run: Run, answers: Answers) -> FeedbackReport:
+    """Let a simulated reader give feedback on the results of every query."""
+    options = run.options
+    return simulate_feedback(
+        run.service,
+        answers.archive.archive,
+        EvaluatedQueries(answers),
+        top_k=ranked_results(run, answers.archive, answers.asked),
+        rounds=options.feedback_rounds,
+        seed=options.seed,
+        resamples=options.resamples,
+        progress=run.progress,
+    )
 
 
 def _lab(run: Run, answers: Answers, beside: Beside) -> tuple[LabFindings, tuple[Failure, ...]]:

@@ -18,7 +18,7 @@ from xmirad.api.vocabulary import SearchView
 from xmirad.client.search_types import Feedback, PlainSource, SearchResponse, StreamedOutcome, StreamedSearch
 from xmirad.errors import InternalError, XmiradError
 from xmirad.evaluation.feedback_report import FeedbackReport, FeedbackRound
-from xmirad.evaluation.options import Stage
+from xmirad.evaluation.options import Progress, Silence, Stage
 from xmirad.evaluation.report_parts import Failure
 from xmirad.metrics.average_precision import BoolArray, average_precision
 from xmirad.metrics.bootstrap import RESAMPLES, estimates
@@ -28,6 +28,7 @@ from xmirad.types import ItemFilter
 ROUNDS = 3
 SHOWN = 10
 SEARCHES_IN_FLIGHT = 16
+SILENCE = Silence()
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -45,6 +46,9 @@ class Queries(Protocol):
 
     def __len__(self) -> int:
         """Return how many queries there are."""
+
+    def name(self, query: int) -> str:
+        """Return what a failure of the query is listed under."""
 
     def source(self, query: int) -> PlainSource:
         """Return what to ask with.
@@ -111,6 +115,7 @@ def simulate_feedback(
     rounds: int = ROUNDS,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    progress: Progress = SILENCE,
 ) -> FeedbackReport:
     """Search with every query, let a simulated reader judge results for some rounds, and say what it gained.
 
@@ -124,6 +129,7 @@ def simulate_feedback(
         rounds: How many rounds, at least 1.
         seed: Equal seeds give equal intervals.
         resamples: How often the bootstrap draws.
+        progress: Is told after every answer how many there are of all rounds.
 
     Raises:
         ValueError: If there is not even one round.
@@ -131,7 +137,7 @@ def simulate_feedback(
     """
     if rounds < 1:
         raise ValueError(f"{rounds} rounds; at least 1 is needed")
-    simulation = _Simulation(service, archive, queries, top_k)
+    simulation = _Simulation(service, archive, queries, top_k, progress=progress, searches=rounds + 1)
     simulation.begin()
     done: list[FeedbackRound] = []
     for number in range(1, rounds + 1):
@@ -148,13 +154,25 @@ def simulate_feedback(
 class _Simulation:
     """The queries and their readers."""
 
-    def __init__(self, service: SearchingService, archive: str, queries: Queries, top_k: int) -> None:
+    def __init__(
+        self,
+        service: SearchingService,
+        archive: str,
+        queries: Queries,
+        top_k: int,
+        *,
+        progress: Progress,
+        searches: int,
+    ) -> None:
         self.asked: dict[int, _Asked] = {}
         self.failures: list[Failure] = []
         self._service = service
         self._archive = archive
         self._queries = queries
         self._top_k = top_k
+        self._progress = progress
+        self._done = 0
+        self._total = len(queries) * searches
 
     def begin(self) -> None:
         """Search without feedback."""
@@ -178,6 +196,8 @@ class _Simulation:
         searches = self._searches(queries, asked)
         for outcome in self._service.stream_search(self._archive, searches, in_flight=SEARCHES_IN_FLIGHT):
             query = int(outcome.correlation_id)
+            self._done += 1
+            self._progress(Stage.FEEDBACK, self._done, self._total)
             if outcome.response is None:
                 self._fail(query, outcome.error or InternalError("the service answered nothing"))
             else:
@@ -204,7 +224,9 @@ class _Simulation:
             yield search
 
     def _fail(self, query: int, error: XmiradError) -> None:
-        self.failures.append(Failure(f"query {query}", Stage.SEARCH, reason=error.reason, message=error.message))
+        self.failures.append(
+            Failure(self._queries.name(query), Stage.FEEDBACK, reason=error.reason, message=error.message)
+        )
 
 
 def _names(response: SearchResponse) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ class Stage(StrEnum):
     UPLOAD = "upload"
     SEARCH = "search"
     EXPLAIN = "explain"
+    FEEDBACK = "feedback"
 
 
 class Progress(Protocol):
@@ -68,6 +69,7 @@ class EvaluationOptions:
         examples: How many best and how many worst queries of a class are shown.
         example_results: How many results of each are shown.
         saliency: How the maps of first results are evaluated; None: they are not.
+        feedback_rounds: For how many rounds a simulated reader gives feedback; 0: none does.
     """
 
     model: str = ""
@@ -83,3 +85,4 @@ class EvaluationOptions:
     examples: int = 2
     example_results: int = 5
     saliency: SaliencyOptions | None = None
+    feedback_rounds: int = 0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from xmirad.evaluation.feedback_report import FeedbackReport
 from xmirad.evaluation.lab.findings import LabFindings
 from xmirad.evaluation.report_parts import DatasetSummary, Digests, Failure, Group, ModelSummary, Protocol, QueryRecord
 from xmirad.evaluation.saliency_report import SaliencyReport
@@ -147,6 +148,7 @@ class EvaluationReport:
         lab: What was found out beyond the rankings; None in reports of earlier versions.
         queries: Every query with figures, by its key; empty in reports of earlier versions.
         identical_queries: Files that were not searched with because an item of the archive is byte for byte the same.
+        feedback: What relevance feedback gains; None where that was not asked for.
     """
 
     intended_use: str
@@ -177,8 +179,11 @@ class EvaluationReport:
     lab: LabFindings | None = None
     queries: tuple[QueryRecord, ...] = ()
     identical_queries: tuple[str, ...] = ()
+    feedback: FeedbackReport | None = None
 
     @property
     def all_failures(self) -> tuple[Failure, ...]:
-        """What could not take part, and the maps that could not be had."""
-        return self.failures if self.saliency is None else (*self.failures, *self.saliency.failures)
+        """What could not take part, and the maps and searches with feedback that could not be had."""
+        maps = () if self.saliency is None else self.saliency.failures
+        feedback = () if self.feedback is None else self.feedback.failures
+        return (*self.failures, *feedback, *maps)

@@ -38,6 +38,9 @@ def _failures(report: EvaluationReport) -> list[str]:
         lines.append(f"{which} listed in the report.")
     if report.saliency is not None and report.saliency.failures:
         lines.append(f"Of the maps, {len(report.saliency.failures)} could not be had and are listed in the report.")
+    if report.feedback is not None and report.feedback.failures:
+        count = len(report.feedback.failures)
+        lines.append(f"Of the searches with feedback, {count} failed and are listed in the report.")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from xmirad.evaluation.feedback_table import feedback_table
 from xmirad.evaluation.figures import CUTOFFS, MAP, MAP_XMIR, mean_average_precision
 from xmirad.evaluation.lab.tables import lab_tables
 from xmirad.evaluation.report import EvaluationReport, PatientExclusive
@@ -20,6 +21,8 @@ def report_tables(report: EvaluationReport) -> list[ReportTable]:
         tables.append(_sources(report))
     if report.lab is not None:
         tables += lab_tables(report.lab)
+    if report.feedback is not None:
+        tables.append(feedback_table(report.feedback))
     if report.saliency is not None:
         tables += saliency_tables(report.saliency)
     return tables

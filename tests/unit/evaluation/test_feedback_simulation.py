@@ -36,6 +36,9 @@ class World:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def name(self, query: int) -> str:
+        return f"query {query}"
+
     def source(self, query: int) -> PlainSource:
         if query in self.unreadable:
             raise InvalidImageError("the file is no image")

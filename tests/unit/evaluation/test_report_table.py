@@ -2,7 +2,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.sample_report import sample
+from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_notes import report_notes
+from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.report_table import report_tables
 
 
@@ -65,3 +67,16 @@ def test_notes_say_what_would_mislead_a_reader(tmp_path: Path) -> None:
     assert "3 files are byte for byte" in notes
     assert "2 identical files: a, b" in notes
     assert "failed" not in notes
+
+
+def test_feedback_has_a_row_for_each_round_and_its_failures_a_note(tmp_path: Path) -> None:
+    report = sample(tmp_path, feedback_rounds=2)[0]
+    table = report_tables(report)[-1]
+    assert table.title == "Relevance feedback by a simulated reader: 12 queries"
+    assert [row[0] for row in table.rows] == ["1", "2"]
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert report.feedback is not None
+    failure = Failure("a.png", Stage.FEEDBACK, "OVERLOADED", "try later")
+    failed = replace(report, feedback=replace(report.feedback, failures=(failure,)))
+    assert "Of the searches with feedback, 1 failed and are listed in the report." in report_notes(failed)
+    assert failure in failed.all_failures

@@ -16,6 +16,7 @@ Examples:
   xmirad evaluate ~/isic2017 --full --model densenet121
   xmirad evaluate ~/isic2017 --archive-split train --calibration-split validation --ood-data ~/covidx
   xmirad evaluate ~/covidx --saliency --saliency-control efficientnet-lite0-random-seed0
+  xmirad evaluate ~/covidx --feedback
   xmirad evaluate ~/covidx --min-map 0.55 --json      (exit code 4 below it)"""
 
 
@@ -33,6 +34,7 @@ def evaluate(
     figures: evaluation_options.Figures = None,
     min_map: evaluation_options.MinMap = None,
     fresh: evaluation_options.Fresh = False,
+    feedback: evaluation_options.Feedback = False,
     saliency: evaluation_options.Saliency = False,
     saliency_queries: evaluation_options.SaliencyQueries = None,
     saliency_all: evaluation_options.SaliencyAll = False,
@@ -43,6 +45,7 @@ def evaluate(
     from xmirad.cli.evaluation_data import evaluation_data, saliency_options
     from xmirad.cli.evaluations import evaluated
     from xmirad.cli.reports import show_report, write_report
+    from xmirad.evaluation.feedback import ROUNDS
     from xmirad.evaluation.gate import map_shortfall
     from xmirad.evaluation.made_figures import read_figures
     from xmirad.evaluation.options import EvaluationOptions
@@ -62,7 +65,9 @@ def evaluate(
     )
     made = () if figures is None else read_figures(figures)
     command = shlex.join(["xmirad", *sys.argv[1:]])
-    asked = EvaluationOptions(model=model, fresh=fresh, command=command, saliency=maps)
+    asked = EvaluationOptions(
+        model=model, fresh=fresh, command=command, saliency=maps, feedback_rounds=ROUNDS * feedback
+    )
     with connected(context, printer, explains=maps is not None) as client:
         report = evaluated(client, parts, asked, printer)
     show_report(report, printer)
