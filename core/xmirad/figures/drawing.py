@@ -136,7 +136,7 @@ class _Drawing:
         lost = self._subject.archive.failures
         if not lost:
             return drawn
-        note = f" {len(lost)} images could not be stored and take no part (`left_out` in the details)."
+        note = f" Images that could not be stored and take no part: {len(lost)} (`left_out` in the details)."
         left_out = {"left_out": failure_lines(lost)}
         return replace(drawn, caption=drawn.caption + note, details=drawn.details | left_out)
 

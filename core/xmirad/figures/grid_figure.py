@@ -188,7 +188,7 @@ def _caption(grid: Grid, *, failed: int) -> str:
     if any(_same_patients(grid, case) for case in grid.cases):
         lines.append("Some results show the query's own patient (`same_patient` in the details).")
     if failed:
-        lines.append(f"{failed} maps could not be had and are shown in gray.")
+        lines.append(f"Maps that could not be had: {failed}; they are shown in gray.")
     return " ".join(lines)
 
 

@@ -206,5 +206,7 @@ def _caption(check: SanityCheck) -> str:
     ]
     for method, pairs in check.pairs.items():
         if pairs < check.wanted:
-            lines.append(f"{check.wanted - pairs} {method} pairs lack a map and are left out.")
+            lines.append(
+                f"Left out of {method}, because a map is lacking: {check.wanted - pairs} of {check.wanted} pairs."
+            )
     return " ".join(lines)

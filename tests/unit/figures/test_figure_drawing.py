@@ -175,7 +175,7 @@ def test_maps_that_fail_are_shown_as_such_and_listed(tmp_path: Path) -> None:
     assert len(figure(outcomes, "sanity").details["failed"]) == 12
     sanity = figure(outcomes, "sanity").details["methods"]
     assert (sanity["attention"]["pairs"], sanity["occlusion"]["pairs"]) == (0, 6)
-    assert "6 attention pairs lack a map" in figure(outcomes, "sanity").caption
+    assert "Left out of attention, because a map is lacking: 6 of 6 pairs." in figure(outcomes, "sanity").caption
 
 
 def test_one_map_that_is_refused_costs_no_other(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_images_that_could_not_be_stored_are_named(tmp_path: Path) -> None:
     dataset.items[3].path.write_bytes(b"no image")
     tsne = figure(drawn(FakeFiguresService(), dataset, tmp_path / "out", only("tsne")), "tsne")
     assert (tsne.numbers["n"], len(tsne.details["left_out"])) == (11, 1)
-    assert "1 images could not be stored" in tsne.caption
+    assert "could not be stored and take no part: 1" in tsne.caption
 
 
 def test_named_queries_are_shown_in_their_order(tmp_path: Path) -> None:
