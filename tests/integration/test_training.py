@@ -1,7 +1,6 @@
 """Training on phantoms: the same run twice, a run that is broken off, and a model that finds more than before."""
 
 import json
-import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,18 +10,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from support.command import run_json
 from xmirad.errors import InvalidRequestError, TrainingFailedError, XmiradError
 from xmirad.imaging.limits import DecodeLimits
+from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.models.artifact import TRAINING
 from xmirad.models.embedder import load_embedder
 from xmirad.models.registry import ModelRegistry
 from xmirad.phantoms.writing import write_phantoms
-from xmirad.training.checkpoint import CheckpointFile, TrainingState
+from xmirad.training import trainer
 from xmirad.training.data import read_training_data
+from xmirad.training.images import decode_images
 from xmirad.training.progress import Epoch
 from xmirad.training.recipe import TrainingRecipe
-from xmirad.training.train import Trained, TrainingRequest, check_name_is_free, train
+from xmirad.training.train import Trained, TrainingRequest, check_room_for_model, train
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +50,8 @@ STEPS = 60
 class Witness:
     """Keeps what training tells, and breaks it off behind a step if asked to."""
 
-    def __init__(self, *, break_off_behind: int | None = None) -> None:
+    def __init__(self, *, break_off_behind: int | None = None, total: int = STEPS) -> None:
+        self._total = total
         self.epochs: list[Epoch] = []
         self.steps: list[int] = []
         self.resumed_behind: int | None = None
@@ -62,7 +65,7 @@ class Witness:
         self.resumed_behind = step
 
     def stepped(self, done: int, total: int) -> None:
-        assert total == STEPS
+        assert total == self._total
         self.steps.append(done)
         if done == self._last:
             raise KeyboardInterrupt
@@ -106,19 +109,92 @@ def in_one_go(
 
 
 @pytest.mark.timeout(600)
-def test_sixty_steps_broken_off_and_resumed_give_the_same_weights_as_in_one_go(
-    tmp_path: Path, phantoms: Path, decoder: DecoderPool, in_one_go: tuple[Trained, Witness, Path]
+def test_sixty_steps_broken_off_twice_give_the_same_weights_as_in_one_go(
+    tmp_path: Path,
+    phantoms: Path,
+    decoder: DecoderPool,
+    in_one_go: tuple[Trained, Witness, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     straight, witness, _ = in_one_go
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", -1.0)  # a checkpoint behind every step within an epoch
     with pytest.raises(KeyboardInterrupt):
-        train(request(tmp_path, phantoms), decoder, Witness(break_off_behind=45))
+        train(request(tmp_path, phantoms), decoder, Witness(break_off_behind=25))
+    until_validation = Witness(break_off_behind=40)  # an epoch's last step, whose validation is still to come
+    with pytest.raises(KeyboardInterrupt):
+        train(request(tmp_path, phantoms), decoder, until_validation)
     rest = Witness()
     resumed = train(request(tmp_path, phantoms), decoder, rest)
 
-    assert rest.resumed_behind == 40
-    assert rest.steps == list(range(41, STEPS + 1))
+    assert (until_validation.resumed_behind, rest.resumed_behind) == (24, 39)
+    assert rest.steps == list(range(40, STEPS + 1))
     assert resumed.artifact.digest == straight.artifact.digest
     assert [epoch.validation_map for epoch in resumed.state.epochs] == [e.validation_map for e in witness.epochs]
+    assert [epoch.loss for epoch in resumed.state.epochs] == [e.loss for e in witness.epochs]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"kind": "triplet"},
+        {"kind": "triplet", "triplets": "hard"},
+        {"kind": "multi-similarity"},
+        {"kind": "supervised-contrastive"},
+        {"kind": "proxy-anchor"},
+    ],
+    ids=lambda loss: "-".join(loss.values()),
+)
+def test_every_loss_trains_a_model_from_random_weights(
+    tmp_path: Path, phantoms: Path, decoder: DecoderPool, loss: dict[str, str]
+) -> None:
+    changes = {"start": "resnet18", "epochs": 1, "frozen_epochs": 0, "head_size": None, "fixed_statistics": True}
+    recipe = RECIPE.changed({**changes, "loss": loss, "batch": {"images_per_class": 2, "steps": 2}, "patience": 1})
+    trained = train(request(tmp_path, phantoms, recipe), decoder, Witness(total=2))
+    assert load_embedder(trained.artifact, threads=1).artifact.embedding_size == 512
+    assert trained.state.epochs[-1].loss is not None
+
+
+def test_decoded_images_are_found_again_and_decoded_again_where_the_file_is_cut_off(
+    tmp_path: Path, phantoms: Path, decoder: DecoderPool
+) -> None:
+    items = read_training_data(phantoms, RECIPE).validation
+    told: list[int] = []
+
+    def decoded() -> list[bytes]:
+        told.clear()
+        images = decode_images(
+            items, IMAGENET, folder=tmp_path, decoder=decoder, masks=None, advance=lambda done, _: told.append(done)
+        )
+        return [images[number].tobytes() for number in range(len(images))]
+
+    first = decoded()
+    assert len(told) == len(items) == len(first)
+    assert decoded() == first
+    assert not told
+    pixels = next(tmp_path.glob("*.pixels"))
+    pixels.write_bytes(pixels.read_bytes()[:-1])
+    assert decoded() == first
+    assert len(told) == len(items)
+
+
+@pytest.mark.timeout(300)
+def test_the_command_trains_a_model_that_the_home_then_has(tmp_path: Path, phantoms: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text(
+        'name = "tiny"\nstart = "resnet18"\nepochs = 1\nthreads = 1\ntraining_split = "all"\n'
+        "[validation]\nshare = 0.34\n[batch]\nimages_per_class = 2\nsteps = 1\n"
+    )
+    words = ("train", "--config", str(config), "--data", str(phantoms))
+    models = {"XMIRAD_MODELS_DIR": str(tmp_path / "models")}
+
+    printed = run_json(tmp_path / "home", *words, settings=models)
+
+    assert printed["name"] == "tiny"
+    assert len(printed["epochs"]) == 2
+    assert run_json(tmp_path / "home", "models", "show", "tiny", settings=models)["digest"] == printed["digest"]
+    with pytest.raises(AssertionError, match="has the name 'tiny' already; choose another one with --as"):
+        run_json(tmp_path / "home", *words, settings=models)
 
 
 @pytest.mark.timeout(600)
@@ -148,7 +224,7 @@ def test_the_model_is_the_best_epoch_s_and_tells_how_it_came_about(
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_trained(in_one_go: tuple[Trained, Witness, Path]) -> None:
     with pytest.raises(InvalidRequestError, match="phantoms-lite0"):
-        check_name_is_free(RECIPE, in_one_go[2] / "models")
+        check_room_for_model(RECIPE, in_one_go[2] / "models")
 
 
 @pytest.mark.timeout(300)
@@ -186,57 +262,3 @@ def test_an_unreadable_image_is_named(tmp_path: Path, phantoms: Path, decoder: D
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(XmiradError, match=broken.name):
         train(request(tmp_path, folder), decoder, Witness())
-
-
-def small_checkpoint(path: Path, *, run: str) -> tuple[CheckpointFile, torch.nn.Linear, torch.optim.Optimizer]:
-    module = torch.nn.Linear(256, 256)
-    optimizer = torch.optim.Adam(module.parameters())
-    module(torch.ones(1, 256)).sum().backward()
-    optimizer.step()
-    return CheckpointFile(path, run=run), module, optimizer
-
-
-def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.safetensors"
-    file, module, optimizer = small_checkpoint(path, run="a")
-    file.save(TrainingState(step=1), {"network": module}, optimizer)
-    before = path.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(TrainingFailedError, match="cannot be written"):
-            file.save(TrainingState(step=2), {"network": module}, optimizer)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert path.read_bytes() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
-def test_a_checkpoint_gives_everything_back(tmp_path: Path) -> None:
-    file, module, optimizer = small_checkpoint(tmp_path / "checkpoint.safetensors", run="a")
-    state = TrainingState(step=7, losses=[0.5], epochs=[Epoch(0, None, 0.25, 0.0, 1.0)], best={"w": torch.ones(2)})
-    file.save(state, {"network": module}, optimizer)
-
-    _, other, fresh = small_checkpoint(tmp_path / "other", run="a")
-    loaded = file.load({"network": other}, fresh)
-
-    assert loaded is not None
-    assert (loaded.step, loaded.losses, loaded.epochs) == (7, [0.5], state.epochs)
-    assert torch.equal(loaded.best["w"], torch.ones(2))
-    assert torch.equal(other.weight, module.weight)
-    moments = [group["exp_avg"] for group in optimizer.state_dict()["state"].values()]
-    assert all(
-        torch.equal(mine, theirs["exp_avg"])
-        for mine, theirs in zip(moments, fresh.state_dict()["state"].values(), strict=True)
-    )
-
-
-def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.safetensors"
-    file, module, optimizer = small_checkpoint(path, run="a")
-    file.save(TrainingState(), {"network": module}, optimizer)
-    with pytest.raises(InvalidRequestError, match="another recipe"):
-        CheckpointFile(path, run="b").load({"network": module}, optimizer)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InvalidRequestError, match="cannot be read"):
-        file.load({"network": module}, optimizer)

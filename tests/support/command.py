@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ def environment(**settings: str) -> dict[str, str]:
     return {**clean, "XMIRAD_MODELS_DIR": str(models_dir()), "OMP_NUM_THREADS": "1", **settings}
 
 
-def run_json(home: Path, *words: str, expected_code: int = 0) -> dict[str, Any]:
-    """Run a command with `--json` and return what it printed."""
+def run_json(
+    home: Path, *words: str, expected_code: int = 0, settings: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Run a command with `--json` and return what it printed; `settings` are environment variables."""
     done = subprocess.run(
         [*arguments(home, *words), "--json"],
-        env=environment(),
+        env=environment(**(settings or {})),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

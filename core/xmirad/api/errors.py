@@ -78,6 +78,7 @@ ROWS: Mapping[type[XmiradError], Row] = {
     errors.BackendUnavailableError: Row(),
     errors.EmbeddingCorruptError: Row(),
     errors.InternalError: Row(),
+    errors.TrainingFailedError: Row(),
 }
 BY_REASON: Mapping[str, type[XmiradError]] = {error.reason: error for error in ROWS}
 # What an unknown reason of a newer service is taken for.

@@ -9,6 +9,7 @@ from xmirad.cli.output import Output
 from xmirad.cli.progress import Meter, meter
 from xmirad.datasets import Layout
 from xmirad.errors import InvalidRequestError
+from xmirad.models.definition import Architecture
 from xmirad.training.progress import Epoch
 from xmirad.training.recipe import TrainingRecipe
 
@@ -28,6 +29,7 @@ class ShownProgress:
         self._output = output
         self._stack = ExitStack()
         self._shown: tuple[str, int] | None = None
+        self._before = 0
         self._meter: Meter | None = None
 
     def __enter__(self) -> "ShownProgress":
@@ -44,11 +46,12 @@ class ShownProgress:
 
     def resumed(self, step: int) -> None:
         """Say that an earlier run is continued."""
+        self._before = step
         self._output.note(f"resuming {self._name} behind step {step}")
 
     def stepped(self, done: int, total: int) -> None:
-        """Show that so many steps are done."""
-        self._show("Training", done, total)
+        """Show that so many steps are done; those of an earlier run do not count, or the time left would be wrong."""
+        self._show("Training", done - self._before, total - self._before)
 
     def finished(self, epoch: Epoch, *, best: bool) -> None:
         """Print an epoch's figures."""
@@ -89,9 +92,9 @@ def trained(
             raise InvalidRequestError(f"training needs {package}: install xmirad[train]")
     from xmirad.training.data import read_training_data
     from xmirad.training.masks import Masks
-    from xmirad.training.train import TrainingRequest, check_name_is_free, train
+    from xmirad.training.train import TrainingRequest, check_room_for_model, train
 
-    check_name_is_free(recipe, models_dir)
+    check_room_for_model(recipe, models_dir)
     data = read_training_data(path, recipe, layout=layout)
     for warning in data.warnings:
         output.note(f"warning: {warning}")
@@ -99,6 +102,8 @@ def trained(
         f"{data.name}: {len(data.training)} images of {len(data.classes)} classes to train on, "
         f"{len(data.validation)} to validate with"
     )
+    if recipe.start in {each.value for each in Architecture} and state_dict is None:
+        output.note(f"warning: {recipe.start} starts from random weights; give it better ones with --state-dict")
     decoder.start()
     request = TrainingRequest(
         recipe=recipe,
@@ -128,3 +133,5 @@ def show_trained(result: "Trained", output: Output) -> None:
     )
     output.text(f"{artifact.name} is {artifact.digest} in {artifact.path}")
     output.text(f"validation mAP {best.validation_map:.4f} after epoch {best.number}")
+    if best.number == 0:
+        output.note("warning: no epoch was better than the start, so the model is the start")

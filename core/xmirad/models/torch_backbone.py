@@ -52,8 +52,12 @@ class TorchBackbone:
         return BackboneOutput(activations=activations.cpu().numpy(), pooled=pooled.cpu().numpy())
 
 
-def usable_device(name: str) -> torch.device:
+def usable_device(name: str, *, field: str = "explanations.device") -> torch.device:
     """Return a device after a first tensor on it; TF32, which would cost three digits, is switched off.
+
+    Args:
+        name: Device in torch's notation.
+        field: Field to name in errors.
 
     Raises:
         InvalidRequestError: If torch cannot use it.
@@ -64,5 +68,5 @@ def usable_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         message = f"torch cannot use the device {name}"
-        raise InvalidRequestError(message, field="explanations.device", metadata={"device": name}) from error
+        raise InvalidRequestError(message, field=field, metadata={"device": name}) from error
     return device

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from xmirad.datasets import Dataset, DatasetItem, Layout
 from xmirad.datasets.duplicates import DuplicateGroup, duplicates
-from xmirad.datasets.reading import read_dataset
+from xmirad.datasets.reading import detect_layout, read_dataset
 from xmirad.errors import InvalidRequestError
 from xmirad.ids import canonical_digest, image_digest
 from xmirad.training.recipe import TrainingRecipe
 
+TEST = "test"
 SHOWN = 5
 IndexArray = npt.NDArray[np.intp]
 
@@ -28,7 +29,7 @@ class TrainingData:
         classes: The classes, sorted; a label is a position in it.
         training: Images to train on.
         validation: Images that training is stopped by.
-        digest: SHA-256 of content, label and part of every image.
+        digest: SHA-256 of content, label and part of every image, in their order.
         warnings: What was noticed and dealt with, one sentence each.
     """
 
@@ -44,25 +45,37 @@ class TrainingData:
         return np.array([self.classes.index(item.attributes.labels[0]) for item in items], dtype=np.intp)
 
 
+def patients_of(items: Sequence[DatasetItem]) -> IndexArray:
+    """Return a number for each image's patient, `[N]`; images of unknown patients have one of their own."""
+    keys: list[object] = [item.patient if item.patient is not None else at for at, item in enumerate(items)]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys], dtype=np.intp)
+
+
 def read_training_data(path: Path, recipe: TrainingRecipe, *, layout: Layout | None = None) -> TrainingData:
     """Read what a recipe trains on and validates with, and check it.
 
-    An image to train on is left out if the same file is among those to validate with.
+    A folder per class has no splits: a part of it is held out, whatever the recipe says. An image to train on is left
+    out if the same file is among those to validate with.
 
     Raises:
-        InvalidRequestError: If an image has no label or several, there is one class only, a class has fewer images
-            than a batch takes or none to validate with, or a patient is in both parts.
+        InvalidRequestError: If an image has no label or several, is one to test with, or is in both parts; if there is
+            one class only, or a class has fewer images than a batch takes or none to validate with; or if a patient is
+            in two of training, validation and test.
     """
-    dataset = read_dataset(path, layout=layout, split=recipe.training_split)
-    _check_labels(dataset.items)
-    if recipe.validation.split:
+    found = layout or detect_layout(path)
+    dataset = read_dataset(path, layout=found, split=None if found is Layout.FOLDER else recipe.training_split)
+    warnings = list(dataset.warnings)
+    if recipe.validation.split and found is not Layout.FOLDER:
         training = dataset.items
-        validation = read_dataset(path, layout=layout, split=recipe.validation.split).items
-        _check_labels(validation)
+        validation = read_dataset(path, layout=found, split=recipe.validation.split).items
     else:
         training, validation = hold_out(dataset, share=recipe.validation.share, seed=recipe.seed)
-    _check_patients(training, validation)
+    _check_items((*training, *validation))
+    _check_patients(training, validation, purpose="to validate with")
+    _check_patients((*training, *validation), _test_items(path, found, warnings), purpose="to test with")
     training, copies = _without_copies(training, validation)
+    warnings += [f"left out of training: {copy}" for copy in copies]
     classes = tuple(sorted({item.attributes.labels[0] for item in training}))
     _check_classes(classes, training, validation, images_per_class=recipe.batch.images_per_class)
     return TrainingData(
@@ -71,7 +84,7 @@ def read_training_data(path: Path, recipe: TrainingRecipe, *, layout: Layout | N
         training=training,
         validation=validation,
         digest=canonical_digest([_content(training), _content(validation)]),
-        warnings=(*dataset.warnings, *(f"left out of training: {copy}" for copy in copies)),
+        warnings=tuple(warnings),
     )
 
 
@@ -79,7 +92,7 @@ def hold_out(dataset: Dataset, *, share: float, seed: int) -> tuple[tuple[Datase
     """Part a data set into images to train on and to validate with, class by class, never parting a patient.
 
     Args:
-        dataset: The images, each with one label.
+        dataset: The images.
         share: Share of each class to validate with; patients are drawn until it is reached.
         seed: Of the drawing.
     """
@@ -88,11 +101,11 @@ def hold_out(dataset: Dataset, *, share: float, seed: int) -> tuple[tuple[Datase
         groups[item.patient if item.patient is not None else item.path].append(item)
     drawn = np.random.default_rng(seed).permutation(len(groups))
     members = list(groups.values())
-    counts = Counter(item.attributes.labels[0] for item in dataset.items)
-    held: Counter[str] = Counter()
+    counts = Counter(item.attributes.labels for item in dataset.items)
+    held: Counter[tuple[str, ...]] = Counter()
     chosen: set[Path] = set()
     for number in drawn:
-        labels = Counter(item.attributes.labels[0] for item in members[number])
+        labels = Counter(item.attributes.labels for item in members[number])
         if all(held[label] + count <= share * counts[label] for label, count in labels.items()):
             held += labels
             chosen.update(item.path for item in members[number])
@@ -102,11 +115,39 @@ def hold_out(dataset: Dataset, *, share: float, seed: int) -> tuple[tuple[Datase
     )
 
 
-def _check_labels(items: Iterable[DatasetItem]) -> None:
+def _check_items(items: Sequence[DatasetItem]) -> None:
     for item in items:
         if len(item.attributes.labels) != 1:
             message = f"{item.path.name} has {len(item.attributes.labels)} labels; training needs exactly one"
             raise InvalidRequestError(message, field="data")
+        if item.attributes.split == TEST:
+            message = f"{item.path.name} is an image of the split {TEST}, which is for evaluation alone"
+            raise InvalidRequestError(message, field="training_split")
+    twice = [path for path, count in Counter((item.path, item.frame) for item in items).items() if count > 1]
+    if twice:
+        message = f"{twice[0][0].name} is there twice, to train on or to validate with"
+        raise InvalidRequestError(message, field="data", metadata={"images": str(len(twice))})
+
+
+def _check_patients(some: Sequence[DatasetItem], others: Sequence[DatasetItem], *, purpose: str) -> None:
+    patients = {item.patient for item in some if item.patient}
+    shared = sorted({item.patient.patient_id for item in others if item.patient and item.patient in patients})
+    if shared:
+        named = ", ".join(shared[:SHOWN])
+        message = f"{len(shared)} patients have images to train on and {purpose}: {named}"
+        raise InvalidRequestError(message, field="data", metadata={"patients": str(len(shared))})
+
+
+def _test_items(path: Path, layout: Layout, warnings: list[str]) -> tuple[DatasetItem, ...]:
+    """Return what the test split's list says, opening no image; nothing if there is none."""
+    if layout is Layout.FOLDER:
+        return ()
+    try:
+        return read_dataset(path, layout=layout, split=TEST).items
+    except InvalidRequestError as error:
+        if error.field != "split":
+            warnings.append(f"patients could not be compared with those of the split {TEST}: {error.message}")
+        return ()
 
 
 def _check_classes(
@@ -117,7 +158,8 @@ def _check_classes(
     images_per_class: int,
 ) -> None:
     if len(classes) < 2:
-        raise InvalidRequestError(f"there is only one class, {classes[0]}; training needs two", field="data")
+        found = f"only one class, {classes[0]}" if classes else "nothing to train on"
+        raise InvalidRequestError(f"there is {found}; training needs two classes", field="data")
     counts = Counter(item.attributes.labels[0] for item in training)
     validating = Counter(item.attributes.labels[0] for item in validation)
     for label in classes:
@@ -135,15 +177,6 @@ def _check_classes(
         raise InvalidRequestError(message, field="data")
 
 
-def _check_patients(training: Sequence[DatasetItem], validation: Sequence[DatasetItem]) -> None:
-    patients = {item.patient for item in training if item.patient}
-    shared = sorted({item.patient.patient_id for item in validation if item.patient and item.patient in patients})
-    if shared:
-        named = ", ".join(shared[:SHOWN])
-        message = f"{len(shared)} patients have images to train on and to validate with: {named}"
-        raise InvalidRequestError(message, field="data", metadata={"patients": str(len(shared))})
-
-
 def _without_copies(
     training: Sequence[DatasetItem], validation: Sequence[DatasetItem]
 ) -> tuple[tuple[DatasetItem, ...], list[DuplicateGroup]]:
@@ -158,4 +191,4 @@ def _without_copies(
 
 
 def _content(items: Iterable[DatasetItem]) -> list[list[str]]:
-    return sorted([image_digest(item.path.read_bytes(), item.frame), item.attributes.labels[0]] for item in items)
+    return [[image_digest(item.path.read_bytes(), item.frame), item.attributes.labels[0]] for item in items]

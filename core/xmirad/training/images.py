@@ -1,6 +1,7 @@
-"""Training images decoded once and kept as pixels."""
+"""Training images decoded once and kept as pixels in a mapped file."""
 
-import os
+import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,14 +10,19 @@ import numpy.typing as npt
 from PIL import Image
 
 from xmirad.datasets import DatasetItem
-from xmirad.errors import InvalidImageError, XmiradError
+from xmirad.errors import InvalidImageError, TrainingFailedError, XmiradError
 from xmirad.ids import canonical_digest, image_digest
-from xmirad.imaging.preprocessing import Preprocessing
+from xmirad.imaging.preprocessing import DECODING_RULES, Preprocessing
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.training.masks import Masks
 from xmirad.types import EncodedImage, UInt8Array
 
+CACHE_RULES = 1
+"""Version of what this module makes of a decoded image; raised whenever any pixel may come out different."""
+SHOWN = 5
+
 Advance = Callable[[int, int], None]
+Sizes = list[tuple[int, int]]
 
 
 class ImageCache:
@@ -26,19 +32,19 @@ class ImageCache:
     deleted; its name is a digest of the images' content and of what was done to them.
     """
 
-    def __init__(self, pixels: npt.NDArray[np.uint8], shapes: npt.NDArray[np.int64]) -> None:
-        """Keep the pixels of all images, one after the other, and their heights and widths, `[N, 2]`."""
+    def __init__(self, pixels: npt.NDArray[np.uint8], sizes: Sizes) -> None:
+        """Keep the pixels of all images, one after the other, and their heights and widths."""
         self._pixels = pixels
-        self._shapes = shapes
-        self._ends = np.cumsum(shapes.prod(axis=1) * 3)
+        self._sizes = sizes
+        self._ends = np.cumsum([height * width * 3 for height, width in sizes])
 
     def __len__(self) -> int:
         """Return how many images there are."""
-        return len(self._shapes)
+        return len(self._sizes)
 
     def __getitem__(self, index: int) -> UInt8Array:
         """Return an image's pixels; they are not to be written to."""
-        height, width = self._shapes[index]
+        height, width = self._sizes[index]
         end = self._ends[index]
         return self._pixels[end - height * width * 3 : end].reshape(height, width, 3)
 
@@ -52,7 +58,10 @@ def decode_images(
     masks: Masks | None,
     advance: Advance,
 ) -> ImageCache:
-    """Decode images in the sandbox, or find them decoded.
+    """Decode images in the sandbox, one at a time, or find them decoded.
+
+    An image with a side of more than 1,024 pixels is scaled twice, so its pixels may differ by a rounding from those
+    that a search sees.
 
     Args:
         items: The images.
@@ -64,20 +73,30 @@ def decode_images(
 
     Raises:
         InvalidImageError: If images cannot be read; the message names the first ones.
+        TrainingFailedError: If the pixels cannot be written.
     """
-    encoded = [item.path.read_bytes() for item in items]
+    rules = [DECODING_RULES, CACHE_RULES, recipe.resize_shorter_side, recipe.interpolation.value]
     content = [
-        [image_digest(data, item.frame), masks.digest(item) if masks else ""]
-        for item, data in zip(items, encoded, strict=True)
+        [image_digest(item.path.read_bytes(), item.frame), masks.digest(item) if masks else ""] for item in items
     ]
-    stem = folder / canonical_digest([recipe.resize_shorter_side, recipe.interpolation.value, content])
-    pixels_file, shapes_file = stem.with_suffix(".pixels.npy"), stem.with_suffix(".shapes.npy")
-    if not (pixels_file.is_file() and shapes_file.is_file()):
-        images = _decoded(items, encoded, recipe, decoder=decoder, masks=masks, advance=advance)
+    name = canonical_digest([rules, content])
+    pixels, sizes = folder / f"{name}.pixels", folder / f"{name}.json"
+    cached = _mapped(pixels, sizes)
+    if cached is not None:
+        return cached
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(shapes_file, np.array([image.shape[:2] for image in images], dtype=np.int64))
-        _write(pixels_file, np.concatenate([image.ravel() for image in images]))
-    return ImageCache(np.load(pixels_file, mmap_mode="r"), np.load(shapes_file))
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".decoding-") as work:
+            partial = Path(work) / "pixels"
+            found = _decode_to(partial, items, recipe, decoder=decoder, masks=masks, advance=advance)
+            written = Path(work) / "sizes"
+            written.write_text(json.dumps(found), "utf-8")
+            partial.replace(pixels)
+            written.replace(sizes)
+    except OSError as error:
+        message = f"decoded images cannot be kept in {folder} ({error})"
+        raise TrainingFailedError(message, metadata={"folder": str(folder)}) from error
+    return ImageCache(np.memmap(pixels, dtype=np.uint8, mode="r"), found)
 
 
 def shrink(picture: UInt8Array, recipe: Preprocessing) -> UInt8Array:
@@ -90,36 +109,39 @@ def shrink(picture: UInt8Array, recipe: Preprocessing) -> UInt8Array:
     return np.array(image.resize(size, recipe.interpolation.resampling))
 
 
-def _decoded(
+def _mapped(pixels: Path, sizes: Path) -> ImageCache | None:
+    """Return what an earlier run has kept, if it is whole."""
+    if not (pixels.is_file() and sizes.is_file()):
+        return None
+    found: Sizes = [(height, width) for height, width in json.loads(sizes.read_text("utf-8"))]
+    if pixels.stat().st_size != sum(height * width * 3 for height, width in found):
+        return None
+    return ImageCache(np.memmap(pixels, dtype=np.uint8, mode="r"), found)
+
+
+def _decode_to(
+    path: Path,
     items: Sequence[DatasetItem],
-    encoded: Sequence[bytes],
     recipe: Preprocessing,
     *,
     decoder: DecoderPool,
     masks: Masks | None,
     advance: Advance,
-) -> list[UInt8Array]:
-    images: list[UInt8Array] = []
+) -> Sizes:
+    sizes: Sizes = []
     unreadable: list[str] = []
-    for done, (item, data) in enumerate(zip(items, encoded, strict=True), start=1):
-        try:
-            picture = decoder.picture(EncodedImage(data, frame=item.frame))
-        except XmiradError as error:
-            unreadable.append(f"{item.path.name} ({error.message})")
-        else:
-            images.append(shrink(masks.blank(item, picture) if masks else picture, recipe))
-        advance(done, len(items))
+    with path.open("wb") as file:
+        for done, item in enumerate(items, start=1):
+            try:
+                picture = decoder.picture(EncodedImage(item.path.read_bytes(), frame=item.frame))
+            except XmiradError as error:
+                unreadable.append(f"{item.path.name} ({error.message})")
+            else:
+                image = shrink(masks.blank(item, picture) if masks else picture, recipe)
+                file.write(image.tobytes())
+                sizes.append((image.shape[0], image.shape[1]))
+            advance(done, len(items))
     if unreadable:
-        shown = "; ".join(unreadable[:5])
-        message = f"{len(unreadable)} of {len(items)} images cannot be read: {shown}"
+        message = f"{len(unreadable)} of {len(items)} images cannot be read: {'; '.join(unreadable[:SHOWN])}"
         raise InvalidImageError(message, field="data", metadata={"unreadable": str(len(unreadable))})
-    return images
-
-
-def _write(path: Path, array: npt.NDArray[np.generic]) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.save(file, array)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    return sizes

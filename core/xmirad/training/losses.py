@@ -35,11 +35,13 @@ def make_loss(recipe: LossRecipe, *, classes: int, embedding_size: int) -> Metri
         case "triplet":
             distance = distances.LpDistance(normalize_embeddings=False, p=2)
             miner = miners.BatchHardMiner(distance=distance) if recipe.triplets == "hard" else None
-            return MetricLoss(losses.TripletMarginLoss(margin=recipe.margin, distance=distance), miner)
+            return MetricLoss(losses.TripletMarginLoss(margin=recipe.margin or 0.2, distance=distance), miner)
         case "multi-similarity":
-            loss = losses.MultiSimilarityLoss(alpha=recipe.alpha, beta=recipe.beta, base=recipe.base)
+            loss = losses.MultiSimilarityLoss(alpha=recipe.alpha or 2.0, beta=recipe.beta, base=recipe.base)
             return MetricLoss(loss, miners.MultiSimilarityMiner(epsilon=0.1))
         case "supervised-contrastive":
             return MetricLoss(losses.SupConLoss(temperature=recipe.temperature))
         case "proxy-anchor":
-            return MetricLoss(losses.ProxyAnchorLoss(classes, embedding_size, margin=recipe.margin, alpha=recipe.alpha))
+            return MetricLoss(
+                losses.ProxyAnchorLoss(classes, embedding_size, margin=recipe.margin or 0.1, alpha=recipe.alpha or 32.0)
+            )

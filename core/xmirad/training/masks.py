@@ -18,6 +18,7 @@ VISIBLE = 128
 class Masks:
     """A folder with a mask for every image: bright where the image is kept, dark where it becomes black.
 
+    A mask lies in the folder, or in one below it named like the image's own folder.
     A model that was trained on masked images has to be fed masked images; its card says so.
     """
 
@@ -50,15 +51,19 @@ class Masks:
         try:
             with Image.open(path) as image:
                 mask = image.convert("L").resize((width, height), Image.Resampling.NEAREST)
-        except (OSError, UnidentifiedImageError) as error:
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise InvalidRequestError(f"the mask {path.name} cannot be read", field="masks") from error
         visible = np.asarray(mask) >= VISIBLE
+        if not visible.any():
+            message = f"the mask {path.name} shows nothing: what is visible must be at least {VISIBLE} of 255"
+            raise InvalidRequestError(message, field="masks")
         return picture * visible[:, :, None].astype(np.uint8)
 
     def _file(self, item: DatasetItem) -> Path:
-        for ending in ENDINGS:
-            path = self._folder / f"{item.path.stem}{ending}"
-            if path.is_file():
-                return path
+        for folder in (self._folder / item.path.parent.name, self._folder):
+            for ending in ENDINGS:
+                path = folder / f"{item.path.stem}{ending}"
+                if path.is_file() and path.resolve() != item.path.resolve():
+                    return path
         message = f"there is no mask for {item.path.name}; looked for {item.path.stem} and {', '.join(ENDINGS)}"
         raise InvalidRequestError(message, field="masks")

@@ -10,17 +10,22 @@ from xmirad.training.recipe import OptimizerRecipe
 
 
 def make_optimizer(recipe: OptimizerRecipe, network: MetricNetwork, loss: nn.Module) -> torch.optim.Optimizer:
-    """Return Adam, or AdamW where weights decay; each group keeps its full rate under `full_rate`."""
+    """Return Adam, or AdamW where weights decay; each group keeps its full rate under `full_rate`.
+
+    The loss's own parameters, such as proxies, learn at the head's rate and never decay.
+    """
     head_rate = recipe.head_learning_rate or recipe.learning_rate
-    newly_made = [*(network.head.parameters() if network.head else ()), *loss.parameters()]
-    groups = [
-        {"params": list(network.trunk.parameters()), "lr": recipe.learning_rate, "full_rate": recipe.learning_rate},
-        {"params": newly_made, "lr": head_rate, "full_rate": head_rate},
+    parts = [
+        (network.trunk, recipe.learning_rate, recipe.weight_decay),
+        (network.head, head_rate, recipe.weight_decay),
+        (loss, head_rate, 0.0),
     ]
-    used = [group for group in groups if group["params"]]
-    if recipe.weight_decay:
-        return torch.optim.AdamW(used, weight_decay=recipe.weight_decay)
-    return torch.optim.Adam(used)
+    groups = [
+        {"params": list(part.parameters()), "lr": rate, "full_rate": rate, "weight_decay": decay}
+        for part, rate, decay in parts
+        if part is not None and any(True for _ in part.parameters())
+    ]
+    return torch.optim.AdamW(groups) if recipe.weight_decay else torch.optim.Adam(groups)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, recipe: OptimizerRecipe, *, step: int, steps: int) -> float:

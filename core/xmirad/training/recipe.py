@@ -14,6 +14,13 @@ from xmirad.models.definition import MODEL_NAME
 
 PACKAGED = files("xmirad.training") / "recipes"
 
+LOSS_FIELDS = {
+    "triplet": {"margin", "triplets"},
+    "multi-similarity": {"alpha", "beta", "base"},
+    "supervised-contrastive": {"temperature"},
+    "proxy-anchor": {"margin", "alpha"},
+}
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -50,12 +57,12 @@ class BatchRecipe(_Strict):
 
 
 class LossRecipe(_Strict):
-    """The loss over a batch's unit embeddings.
+    """The loss over a batch's unit embeddings. A field that does not belong to its kind is refused.
 
     Attributes:
         kind: Triplet (Euclidean); multi-similarity (Wang et al., CVPR 2019); supervised contrastive (Khosla et al.,
             NeurIPS 2020); proxy-anchor (Kim et al., CVPR 2020).
-        margin: Of triplets (0.2 in X-MIR) or of proxy-anchor.
+        margin: Of triplets (0.2, as in X-MIR) or of proxy-anchor (0.1).
         triplets: All of a batch, averaged over those with a loss; or the hardest of each anchor.
         temperature: Of the supervised contrastive loss.
         alpha: Of multi-similarity (2) or proxy-anchor (32).
@@ -64,12 +71,19 @@ class LossRecipe(_Strict):
     """
 
     kind: Literal["triplet", "multi-similarity", "supervised-contrastive", "proxy-anchor"] = "triplet"
-    margin: Positive = 0.2
+    margin: Positive | None = None
     triplets: Literal["all", "hard"] = "all"
     temperature: Positive = 0.1
-    alpha: Positive = 2.0
+    alpha: Positive | None = None
     beta: Positive = 50.0
     base: float = 0.5
+
+    @model_validator(mode="after")
+    def _fields_belong_to_the_kind(self) -> Self:
+        foreign = sorted(self.model_fields_set - {"kind"} - LOSS_FIELDS[self.kind])
+        if foreign:
+            raise ValueError(f"{foreign[0]} is no field of the loss {self.kind}")
+        return self
 
 
 class OptimizerRecipe(_Strict):
@@ -165,8 +179,8 @@ class TrainingRecipe(_Strict):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all of it."""
-        return canonical_digest(self.model_dump(mode="json"))
+        """SHA-256 of all that decides the weights: everything but name and license."""
+        return canonical_digest(self.model_dump(mode="json", exclude={"name", "license"}))
 
     def changed(self, changes: Mapping[str, object]) -> Self:
         """Return the recipe with other values in some fields.
@@ -175,7 +189,7 @@ class TrainingRecipe(_Strict):
             InvalidRequestError: If a value is not allowed.
         """
         try:
-            return self.model_validate({**self.model_dump(), **changes})
+            return self.model_validate({**self.model_dump(exclude_unset=True), **changes})
         except ValidationError as error:
             raise InvalidRequestError(f"the recipe is not valid: {_listed(error)}", field="config") from error
 
@@ -188,6 +202,12 @@ class TrainingRecipe(_Strict):
         """
         sizes = self.augmentation.sizes
         return sizes[epoch * len(sizes) // self.epochs] if sizes else full
+
+    @model_validator(mode="after")
+    def _splits_are_apart(self) -> Self:
+        if self.validation.split and self.training_split in ("all", self.validation.split):
+            raise ValueError("validation.split holds images that training_split trains on")
+        return self
 
     @model_validator(mode="after")
     def _sizes_need_random_crops(self) -> Self:

@@ -3,7 +3,7 @@
 import json
 import platform
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 from xmirad import __version__
@@ -17,7 +17,12 @@ SECTION = """\
 ## Training
 
 Trained by this software on {images} images of {name} ({counts}); stopped by {validating} images of {validation_of}, \
-which were not trained on. No test image was read. {masked}
+which were not trained on.{masked}
+
+Validation mAP is the corrected leave-one-out mean average precision of the images to validate with, every class \
+counting the same, without images of the query's own patient. The best epoch was chosen by it, so for this model it is \
+optimistic; measure the model on images that had no part in training (`xmirad evaluate`). Before training it is that \
+of the start{head}.
 
 | | |
 | --- | --- |
@@ -32,49 +37,69 @@ which were not trained on. No test image was read. {masked}
 {rows}"""
 
 
-def training_record(
-    recipe: TrainingRecipe, data: TrainingData, state: TrainingState, *, start: str, masked: bool, device: str
-) -> TrainingRecord:
-    """Write down how a model came about.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a training began with.
 
-    Args:
-        recipe: The recipe.
-        data: What was trained on.
-        state: The finished training.
+    Attributes:
         start: What the weights were trained on before.
+        start_digest: SHA-256 of the file of those weights, or an empty string.
+        run: Digest of all that decides the outcome but the machine.
         masked: Whether images were blanked outside a mask.
         device: Where it was trained.
     """
-    best = state.best_epoch
-    document = {
+
+    start: str
+    start_digest: str
+    run: str
+    masked: bool
+    device: str
+
+
+def training_record(recipe: TrainingRecipe, data: TrainingData, state: TrainingState, origin: Origin) -> TrainingRecord:
+    """Write down how a model came about, for programs and for people."""
+    document = _document(recipe, data, state, origin)
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return TrainingRecord(document=text, section=_section(recipe, data, state, origin))
+
+
+def _document(recipe: TrainingRecipe, data: TrainingData, state: TrainingState, origin: Origin) -> dict[str, object]:
+    return {
         "schema": SCHEMA,
         "software_version": __version__,
         "recipe": recipe.model_dump(mode="json"),
         "recipe_digest": recipe.digest,
-        "start": start,
+        "run": origin.run,
+        "start": origin.start,
+        "start_digest": origin.start_digest,
         "data": {
             "name": data.name,
             "digest": data.digest,
             "training": _counts(data, training=True),
             "validation": _counts(data, training=False),
-            "masked": masked,
+            "masked": origin.masked,
         },
         "environment": {
-            "device": device,
+            "device": origin.device,
             "machine": platform.machine(),
             **{name: version(name) for name in ("torch", "torchvision", "pytorch-metric-learning")},
         },
-        "best_epoch": best.number,
+        "best_epoch": state.best_epoch.number,
         "epochs": [asdict(epoch) for epoch in state.epochs],
     }
-    section = SECTION.format(
+
+
+def _section(recipe: TrainingRecipe, data: TrainingData, state: TrainingState, origin: Origin) -> str:
+    best = state.best_epoch
+    return SECTION.format(
         images=len(data.training),
         name=data.name,
         counts=", ".join(f"{count} {label}" for label, count in _counts(data, training=True).items()),
         validating=len(data.validation),
         validation_of=f"the split {recipe.validation.split}" if recipe.validation.split else "the same split",
-        masked="Images were black outside a mask, and have to be when the model is used." if masked else "",
-        start=start,
+        masked=" Images were black outside a mask, and have to be when the model is used." if origin.masked else "",
+        head=" under a head of random weights" if recipe.head_size else "",
+        start=origin.start,
         recipe=recipe.name,
         recipe_digest=recipe.digest[:12],
         data=data.digest,
@@ -88,7 +113,6 @@ def training_record(
             for epoch in state.epochs
         ),
     )
-    return TrainingRecord(document=json.dumps(document, indent=1, allow_nan=False) + "\n", section=section)
 
 
 def _counts(data: TrainingData, *, training: bool) -> dict[str, int]:

@@ -69,4 +69,5 @@ def choose_device(name: str) -> torch.device:
     """
     from xmirad.models.torch_backbone import usable_device
 
-    return usable_device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    return usable_device(chosen, field="device")

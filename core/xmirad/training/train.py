@@ -1,6 +1,7 @@
 """Training from a recipe and a data set to a model artifact."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,25 +9,26 @@ from pathlib import Path
 
 import torch
 
-from xmirad.datasets import DatasetItem
-from xmirad.errors import InvalidRequestError
+from xmirad.errors import InvalidRequestError, TrainingFailedError
 from xmirad.home import exclusive
 from xmirad.ids import canonical_digest
+from xmirad.imaging.preprocessing import DECODING_RULES
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.models.artifact import ModelArtifact, file_digest
 from xmirad.models.building.build import build
 from xmirad.models.building.request import BuildRequest
 from xmirad.models.registry import ModelRegistry
 from xmirad.training.augmentation import Augmentation
+from xmirad.training.batches import Batches
 from xmirad.training.checkpoint import CheckpointFile, TrainingState, write_tensors
-from xmirad.training.data import TrainingData
-from xmirad.training.images import decode_images
+from xmirad.training.data import TrainingData, patients_of
+from xmirad.training.images import CACHE_RULES, decode_images
 from xmirad.training.losses import make_loss
 from xmirad.training.masks import Masks
 from xmirad.training.memory import keep_freed_memory
 from xmirad.training.progress import Progress
 from xmirad.training.recipe import TrainingRecipe
-from xmirad.training.record import training_record
+from xmirad.training.record import Origin, training_record
 from xmirad.training.starting import Start, choose_device
 from xmirad.training.trainer import LabeledImages, Trainer
 
@@ -57,14 +59,16 @@ class TrainingRequest:
 
     @property
     def run(self) -> str:
-        """SHA-256 of all that decides the outcome but the machine."""
-        start = file_digest(self.state_dict) if self.state_dict else ""
-        masks = [self.masks.digest(item) for item in self._items] if self.masks else []
-        return canonical_digest([self.recipe.digest, self.data.digest, start, masks])
+        """SHA-256 of all that decides the outcome but the machine; the model's name is not among it."""
+        items = (*self.data.training, *self.data.validation)
+        masks = [self.masks.digest(item) for item in items] if self.masks else []
+        rules = [DECODING_RULES, CACHE_RULES]
+        return canonical_digest([self.recipe.digest, self.data.digest, self.start_digest, masks, rules])
 
     @property
-    def _items(self) -> tuple[DatasetItem, ...]:
-        return (*self.data.training, *self.data.validation)
+    def start_digest(self) -> str:
+        """SHA-256 of the file of weights to start from, or an empty string."""
+        return file_digest(self.state_dict) if self.state_dict else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +100,32 @@ def train(request: TrainingRequest, decoder: DecoderPool, progress: Progress) ->
     with exclusive(folder / "lock", purpose="xmirad train"), _repeatable(recipe, request.device) as device:
         checkpoint = _checkpoint(request, folder)
         trainer = _trainer(request, start, decoder=decoder, checkpoint=checkpoint, device=device, progress=progress)
+        keep_freed_memory()
         state = trainer.run()
-        artifact = _build(request, start, state, folder=folder, device=device)
-    shutil.rmtree(folder)
+        try:
+            artifact = _build(request, start, state, folder=folder, device=device)
+        except OSError as error:
+            message = f"the model cannot be written ({error}); the training is done and kept, run the command again"
+            raise TrainingFailedError(message, metadata={"folder": str(request.models_dir)}) from error
+        shutil.rmtree(folder, ignore_errors=True)
     return Trained(artifact, state)
 
 
-def check_name_is_free(recipe: TrainingRecipe, models_dir: Path) -> None:
-    """Refuse a name that a model already has, before hours are spent.
+def check_room_for_model(recipe: TrainingRecipe, models_dir: Path) -> None:
+    """Refuse a name that a model already has, or a folder that cannot be written to, before hours are spent.
 
     Raises:
-        InvalidRequestError: If the name is taken.
+        InvalidRequestError: If the name is taken, or nothing can be written to the folder.
     """
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=models_dir):
+            pass
+    except OSError as error:
+        message = f"no model can be written to {models_dir} ({error.strerror})"
+        raise InvalidRequestError(message, field="models_dir") from error
     if any(artifact.name == recipe.name for artifact in ModelRegistry(models_dir).list()):
-        message = f"a model has the name {recipe.name!r} already; choose another one"
+        message = f"a model has the name {recipe.name!r} already; choose another one with --as"
         raise InvalidRequestError(message, field="name", metadata={"name": recipe.name})
 
 
@@ -124,7 +140,11 @@ def _trainer(
 ) -> Trainer:
     recipe, data = request.recipe, request.data
     preprocessing = start.architecture.preprocessing
-    parts = [
+    torch.manual_seed(recipe.seed)
+    network = start.network()
+    loss = make_loss(recipe.loss, classes=len(data.classes), embedding_size=start.embedding_size)
+    batches = Batches(data.labels(data.training), recipe.batch, seed=recipe.seed)
+    training, validation = (
         LabeledImages(
             decode_images(
                 items,
@@ -135,16 +155,17 @@ def _trainer(
                 advance=progress.decoded,
             ),
             data.labels(items),
+            patients_of(items),
         )
         for items in (data.training, data.validation)
-    ]
-    torch.manual_seed(recipe.seed)
+    )
     return Trainer(
         recipe,
-        start.network(),
-        make_loss(recipe.loss, classes=len(data.classes), embedding_size=start.embedding_size),
-        training=parts[0],
-        validation=parts[1],
+        network,
+        loss,
+        batches=batches,
+        training=training,
+        validation=validation,
         augmentation=Augmentation(recipe.augmentation, preprocessing),
         checkpoint=checkpoint,
         device=device,
@@ -171,11 +192,10 @@ def _build(
             files[part] = folder / f"{part}.safetensors"
             write_tensors(folder / f"{part}.safetensors", tensors, {})
     recipe, data = request.recipe, request.data
-    record = training_record(
-        recipe,
-        data,
-        state,
+    origin = Origin(
         start=start.description,
+        start_digest=request.start_digest,
+        run=request.run,
         masked=request.masks is not None,
         device=device.type,
     )
@@ -186,7 +206,7 @@ def _build(
         save_as=recipe.name,
         training_data=f"{data.name} (digest {data.digest[:12]}), after {start.description}",
         license=recipe.license,
-        training=record,
+        training=training_record(recipe, data, state, origin),
     )
     return build(built, request.models_dir)
 
@@ -197,7 +217,6 @@ def _repeatable(recipe: TrainingRecipe, device_name: str) -> Iterator[torch.devi
     threads, was_strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     device = choose_device(device_name)
     torch.set_num_threads(recipe.threads)
-    keep_freed_memory()
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     try:
         yield device

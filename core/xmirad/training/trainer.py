@@ -28,10 +28,17 @@ CHECKPOINT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LabeledImages:
-    """Decoded images with their classes, `[N]`."""
+    """Decoded images with their classes and patients.
+
+    Attributes:
+        images: The images.
+        labels: `[N]`, each image's class.
+        patients: `[N]`, a number for each patient; images whose patient is not known have one of their own.
+    """
 
     images: ImageCache
     labels: IndexArray
+    patients: IndexArray
 
 
 class Trainer:
@@ -43,6 +50,7 @@ class Trainer:
         network: MetricNetwork,
         loss: MetricLoss,
         *,
+        batches: Batches,
         training: LabeledImages,
         validation: LabeledImages,
         augmentation: Augmentation,
@@ -62,7 +70,7 @@ class Trainer:
         self._loss = loss.to(device)
         self._average = WeightAverage(self._network, recipe.weight_average)
         self._optimizer = make_optimizer(recipe.optimizer, self._network, self._loss)
-        self._batches = Batches(training.labels, recipe.batch, seed=recipe.seed)
+        self._batches = batches
         self._steps = recipe.epochs * self._batches.steps
         self._modules: dict[str, nn.Module] = {"network": self._network, "loss": self._loss}
         if recipe.weight_average is not None:
@@ -96,7 +104,8 @@ class Trainer:
             state.losses.append(self._step(indices, state.step, size=size))
             state.step += 1
             self._progress.stepped(state.step, self._steps)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            # Not behind an epoch's last step: that one is saved with its validation, or the validation would be lost.
+            if state.step % self._batches.steps and time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self._checkpoint.save(state, self._modules, self._optimizer)
                 saved = time.monotonic()
         self._finish_epoch(state, rate=rate, begin=begin)
@@ -111,14 +120,17 @@ class Trainer:
         if not np.isfinite(value):
             message = f"the loss is {value} at step {step + 1}; a lower learning rate may help"
             raise TrainingFailedError(message, field="optimizer.learning_rate", metadata={"step": str(step + 1)})
-        if loss.requires_grad:
-            loss.backward()
-            self._optimizer.step()
+        loss.backward()
+        self._optimizer.step()
         self._average.update(step)
         return value
 
     def _finish_epoch(self, state: TrainingState, *, rate: float, begin: float) -> None:
-        figure = mean_average_precision(self._embed(self._validation.images), self._validation.labels)
+        embeddings = self._embed(self._validation.images)
+        if not np.isfinite(embeddings).all():
+            message = f"the network makes embeddings that are not finite after step {state.step}"
+            raise TrainingFailedError(message, field="optimizer.learning_rate", metadata={"step": str(state.step)})
+        figure = mean_average_precision(embeddings, self._validation.labels, patients=self._validation.patients)
         is_best = not state.epochs or figure > state.best_epoch.validation_map
         epoch = Epoch(
             number=state.step // self._batches.steps,

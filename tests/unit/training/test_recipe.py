@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from xmirad.errors import InvalidRequestError
+from xmirad.training.losses import make_loss
 from xmirad.training.recipe import TrainingRecipe, read_recipe, recipe_names
 
 
@@ -15,7 +16,9 @@ def test_the_recipes_that_come_with_the_software_are_valid() -> None:
 
 def test_the_paper_s_recipe_is_triplet_batch_all_with_its_published_values() -> None:
     recipe = read_recipe("xmir")
-    assert (recipe.loss.kind, recipe.loss.triplets, recipe.loss.margin) == ("triplet", "all", 0.2)
+    assert (recipe.loss.kind, recipe.loss.triplets, recipe.loss.margin) == ("triplet", "all", None)
+    assert make_loss(recipe.loss, classes=3, embedding_size=8).loss.margin == 0.2
+    assert recipe.batch.classes == 3
     assert (recipe.batch.images_per_class, recipe.optimizer.learning_rate, recipe.epochs) == (16, 1e-4, 20)
     assert (recipe.optimizer.schedule, recipe.optimizer.weight_decay, recipe.head_size) == ("constant", 0.0, None)
 
@@ -29,7 +32,7 @@ def test_chest_radiographs_are_never_mirrored_by_the_recipe_for_them() -> None:
 def test_any_change_of_a_recipe_changes_its_digest() -> None:
     recipe = read_recipe("covidx")
     assert recipe.changed({"seed": 1}).digest != recipe.digest
-    assert recipe.changed({}).digest == recipe.digest
+    assert recipe.changed({}).digest == recipe.digest == recipe.changed({"name": "another"}).digest
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,9 @@ def test_any_change_of_a_recipe_changes_its_digest() -> None:
         ("name = 'a'\nfrozen_epochs = 1", "head_size"),
         ("name = 'a'\n[validation]\nshare = 1.0", "validation.share"),
         ("name =", "no TOML"),
+        ("name = 'a'\n[loss]\nkind = 'triplet'\ntemperature = 0.1", "temperature is no field of the loss triplet"),
+        ("name = 'a'\n[validation]\nsplit = 'train'", "validation.split"),
+        ("name = 'a'\ntraining_split = 'all'\n[validation]\nsplit = 'validation'", "validation.split"),
     ],
 )
 def test_a_recipe_that_is_not_valid_is_refused_with_its_field(tmp_path: Path, text: str, told: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from support.labeled_images import dataset_of, write_classes
 from xmirad.errors import InvalidRequestError
-from xmirad.training.data import hold_out, read_training_data
+from xmirad.training.data import hold_out, patients_of, read_training_data
 from xmirad.training.recipe import TrainingRecipe, read_recipe
 
 RECIPE = TrainingRecipe.model_validate(
@@ -40,7 +40,7 @@ def test_the_digest_names_content_and_labels_but_not_where_they_lie(tmp_path: Pa
     here = write_classes(tmp_path / "here", {"a": 12, "b": 12})
     there = shutil.copytree(here, tmp_path / "there")
     digests = [read_training_data(folder, RECIPE).digest for folder in (here, there)]
-    (there / "a" / "a-0.png").rename(there / "b" / "a-0.png")
+    (there / "a" / "a-0.png").rename(there / "b" / "a-00.png")
     assert digests[0] == digests[1] != read_training_data(there, RECIPE).digest
 
 
@@ -98,3 +98,27 @@ def test_training_reads_no_test_image(real_data: Path) -> None:
     data = read_training_data(real_data / "isic2017", read_recipe("isic2017"))
     assert {item.attributes.split for item in data.training} == {"train"}
     assert {item.attributes.split for item in data.validation} == {"validation"}
+
+
+def test_a_patient_to_train_on_and_to_test_with_is_refused_and_named(tmp_path: Path) -> None:
+    rows = [*split_rows(shared_patient=False), "a/a-10.png,a,test,a3"]
+    folder = manifest(write_classes(tmp_path, {"a": 11, "b": 10}), rows)
+    with pytest.raises(InvalidRequestError, match=r"1 patients have images to train on and to test with: a3"):
+        read_training_data(folder, BY_SPLIT)
+
+
+def test_test_images_are_never_trained_on(tmp_path: Path) -> None:
+    rows = [row.replace(",train,", ",test,") for row in split_rows(shared_patient=False)]
+    folder = manifest(write_classes(tmp_path, {"a": 10, "b": 10}), rows)
+    with pytest.raises(InvalidRequestError, match="of the split test"):
+        read_training_data(folder, BY_SPLIT.changed({"training_split": "test"}))
+
+
+def test_a_folder_per_class_has_a_part_held_out_whatever_the_recipe_says(tmp_path: Path) -> None:
+    data = read_training_data(write_classes(tmp_path, {"a": 16, "b": 16}), BY_SPLIT)
+    assert (len(data.training), len(data.validation)) == (28, 4)
+
+
+def test_known_patients_share_a_number_and_unknown_ones_have_their_own() -> None:
+    items = dataset_of([("1", "a", "p"), ("2", "a", ""), ("3", "a", "p"), ("4", "a", "")]).items
+    assert patients_of(items).tolist() == [0, 1, 0, 2]

@@ -11,6 +11,10 @@ from torch import nn
 
 from support.labeled_images import dataset_of
 from xmirad.errors import InvalidRequestError
+from xmirad.models.building.architectures import RECIPES
+from xmirad.models.building.request import BuildRequest
+from xmirad.models.building.weights import make_trunk
+from xmirad.models.definition import Architecture
 from xmirad.training.averaging import WeightAverage
 from xmirad.training.masks import Masks
 from xmirad.training.network import MetricNetwork
@@ -25,7 +29,7 @@ def tiny_network() -> MetricNetwork:
 
 
 def test_the_validation_figure_is_the_mean_over_classes_of_leave_one_out_average_precisions() -> None:
-    angles = np.radians([0, 10, 25, 20, 80, 90])
+    angles = np.radians([0, 10, 25, 21, 80, 90])
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     labels = np.array([0, 0, 0, 1, 1, 2])
     by_hand = []
@@ -34,9 +38,18 @@ def test_the_validation_figure_is_the_mean_over_classes_of_leave_one_out_average
         relevant = [labels[i] == labels[query] for i in order]
         found = [sum(relevant[: rank + 1]) / (rank + 1) for rank in range(5) if relevant[rank]]
         by_hand.append(np.mean(found))
-    assert by_hand[0] == pytest.approx((1 + 2 / 3) / 2)  # the others stand at 10, 20 (another class) and 25 degrees
+    assert by_hand[0] == pytest.approx((1 + 2 / 3) / 2)  # the others stand at 10, 21 (another class) and 25 degrees
     expected = (np.mean(by_hand[:3]) + np.mean(by_hand[3:5])) / 2  # the sixth is alone in its class
-    assert mean_average_precision(embeddings, labels) == pytest.approx(expected)
+    assert mean_average_precision(embeddings, labels, patients=np.arange(6)) == pytest.approx(expected)
+
+
+def test_images_of_the_query_s_patient_and_ties_gain_nothing() -> None:
+    alike = np.ones((6, 2), dtype=np.float32)
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    worst = (1 / 4 + 2 / 5) / 2  # the three irrelevant images come first
+    assert mean_average_precision(alike, labels, patients=np.arange(6)) == pytest.approx(worst)
+    of_two = mean_average_precision(alike, labels, patients=np.array([7, 7, 8, 9, 10, 11]))
+    assert of_two == pytest.approx(((1 / 4 + 1 / 4 + worst) / 3 + worst) / 2)
 
 
 def test_the_learning_rate_rises_linearly_and_falls_along_a_cosine() -> None:
@@ -100,3 +113,24 @@ def test_an_image_without_a_mask_is_refused_and_so_is_a_missing_folder(tmp_path:
         Masks(tmp_path).digest(item)
     with pytest.raises(InvalidRequestError, match="no folder"):
         Masks(tmp_path / "missing")
+
+
+def test_a_mask_that_shows_nothing_is_refused(tmp_path: Path) -> None:
+    item = dataset_of([("lungs.png", "a", "")]).items[0]
+    Image.fromarray(np.ones((4, 4), dtype=np.uint8)).save(tmp_path / "lungs_mask.png")
+    with pytest.raises(InvalidRequestError, match=r"lungs_mask\.png shows nothing"):
+        Masks(tmp_path).blank(item, np.zeros((4, 4, 3), dtype=np.uint8))
+
+
+def test_an_image_is_never_its_own_mask(tmp_path: Path) -> None:
+    Image.new("L", (4, 4), 255).save(tmp_path / "lungs.png")
+    item = dataset_of([(str(tmp_path / "lungs.png"), "a", "")]).items[0]
+    with pytest.raises(InvalidRequestError, match="no mask"):
+        Masks(tmp_path).digest(item)
+
+
+def test_calibration_leaves_the_momenta_that_training_needs() -> None:
+    recipe = RECIPES[Architecture.RESNET18]
+    trunk = make_trunk(BuildRequest(model="resnet18", random_weights=True), recipe)
+    momenta = {layer.momentum for layer in trunk.modules() if isinstance(layer, nn.BatchNorm2d)}
+    assert momenta == {0.1}

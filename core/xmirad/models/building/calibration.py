@@ -18,13 +18,15 @@ def calibrate_batch_norm(trunk: nn.Module, preprocessing: Preprocessing) -> None
     look the same to it.
     """
     layers = [module for module in trunk.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.train()
         layer.momentum = 1.0
     with torch.no_grad():
         trunk(normalized_images(preprocessing, range(FIRST_IMAGE, FIRST_IMAGE + IMAGES)))
-    for layer in layers:
+    for layer, momentum in zip(layers, momenta, strict=True):
         layer.eval()
+        layer.momentum = momentum
 
 
 def normalized_images(preprocessing: Preprocessing, numbers: range) -> torch.Tensor:
