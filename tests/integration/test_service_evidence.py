@@ -163,6 +163,7 @@ def test_searches_that_confidences_were_not_fitted_for_are_not_called_calibrated
     without_one = ItemFilter(excluded_items=(world.names[0],))
     assert is_calibrated(png(OUTSIDE), without_one)
     assert not is_calibrated(png(OUTSIDE), ItemFilter(splits=("train",)))
+    assert not is_calibrated(world.client.embed_image(png(OUTSIDE)).embedding, without_one)
     assert not is_calibrated(Feedback(png(OUTSIDE), (world.names[0],)), ItemFilter())
     fewer = ItemFilter(excluded_items=tuple(world.names[number] for number in range(SAMPLES - 9)))
     assert not is_calibrated(png(OUTSIDE), fewer)

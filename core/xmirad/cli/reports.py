@@ -59,9 +59,9 @@ def write_report(
     report: EvaluationReport, data: EvaluationData, folder: Path, output: Output, *, made: tuple[MadeFigure, ...] = ()
 ) -> None:
     """Write `report.json` and `report.html`."""
-    page = render_html(report, data.queries, archive_dataset=data.beside.archive, made=made)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT).write_text(to_json(report), "utf-8")
+    page = render_html(report, data.queries, archive_dataset=data.beside.archive, made=made)
     (folder / "report.html").write_text(page, "utf-8")
     output.note(f"report: {folder / 'report.html'} and {folder / REPORT}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from xmirad.datasets import Dataset
 from xmirad.datasets.splits import require_separate_patients
 from xmirad.errors import InvalidRequestError
+from xmirad.ids import image_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ def check_data(dataset: Dataset, beside: Beside) -> None:
     """Check that an evaluation of these data sets measures what it says.
 
     Raises:
-        InvalidRequestError: If queries or archive have fewer than two classes, or a patient is in two parts of the data
-            that must be apart.
+        InvalidRequestError: If queries or archive have fewer than two classes, a patient is in two parts of the data
+            that must be apart, or an image to fit on is searched with too.
     """
     parts = [part for part in (dataset, beside.archive, beside.validation) if part is not None]
     for part in parts:
@@ -35,6 +36,17 @@ def check_data(dataset: Dataset, beside: Beside) -> None:
     for place, part in enumerate(parts):
         for other in parts[place + 1 :]:
             require_separate_patients(part, other)
+    if beside.validation is not None:
+        _require_other_images(dataset, beside.validation)
+
+
+def _require_other_images(queries: Dataset, validation: Dataset) -> None:
+    """Refuse to fit anything on images that are then searched with."""
+    asked = {image_digest(item.path.read_bytes(), item.frame) for item in queries.items}
+    shared = [item for item in validation.items if image_digest(item.path.read_bytes(), item.frame) in asked]
+    if shared:
+        message = f"{len(shared)} images of {validation.name} are searched with too, such as {shared[0].path.name}"
+        raise InvalidRequestError(message, field="calibration_split", metadata={"images": str(len(shared))})
 
 
 def _require_classes(dataset: Dataset) -> None:

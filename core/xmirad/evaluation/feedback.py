@@ -7,6 +7,7 @@ relevance feedback", JASIS 1990). Otherwise the marked items alone would make fe
 known from the labels, so a real reader gains less than this one, who is never wrong.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -230,7 +231,7 @@ class _Simulation:
 
 
 def _names(response: SearchResponse) -> tuple[str, ...]:
-    return tuple(result.item for result in response.results)
+    return tuple(sys.intern(result.item) for result in response.results)
 
 
 def _summed(

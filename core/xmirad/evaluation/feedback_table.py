@@ -25,6 +25,7 @@ def feedback_table(report: FeedbackReport) -> ReportTable:
         notes=(
             f"In each round the first relevant and the first other of {report.shown} results are marked. All figures "
             "are over rankings without the items judged so far, with feedback and without; gains are paired by query.",
+            "The reader may mark images of the query's own patient, which are easy to find.",
             *_dropped(report),
         ),
     )

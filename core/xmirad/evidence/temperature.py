@@ -27,6 +27,9 @@ def fit_temperature(scores: npt.ArrayLike, has_label: npt.ArrayLike, truth: npt.
     neighbor carries has confidence 0 at every temperature and counts as 1e-6, so it does not decide. The search is
     bounded and deterministic: a grid over the logarithm, refined by golden section around its lowest point.
 
+    Where an item or a query carries several labels, confidences do not sum to 1, and what is minimized is the mean
+    binary cross-entropy over all labels instead: else a label that is not there could be as sure as one likes.
+
     Args:
         scores: `[Q, K]`, cosine similarities of every query's neighbors; -inf for one that is not there.
         has_label: `[Q, K, L]`, which labels each neighbor carries.
@@ -46,10 +49,11 @@ def fit_temperature(scores: npt.ArrayLike, has_label: npt.ArrayLike, truth: npt.
     if not labeled.any():
         raise ValueError("no query carries a label, so there is nothing to fit to")
 
+    several = bool((carries.sum(axis=-1) > 1).any() or (true.sum(axis=1) > 1).any())
+    measure = binary_cross_entropy if several else negative_log_likelihood
+
     def loss(log_temperature: float) -> float:
-        return negative_log_likelihood(
-            score[labeled], carries[labeled], true[labeled], temperature=float(np.exp(log_temperature))
-        )
+        return measure(score[labeled], carries[labeled], true[labeled], temperature=float(np.exp(log_temperature)))
 
     return _lowest(loss)
 
@@ -68,6 +72,20 @@ def negative_log_likelihood(
     confidences = label_confidences(scores, has_label, temperature=temperature)
     losses = -np.log(np.maximum(confidences, LEAST_CONFIDENCE))
     return float(np.mean(np.sum(losses * truth, axis=1) / truth.sum(axis=1)))
+
+
+def binary_cross_entropy(scores: Float64Array, has_label: BoolArray, truth: BoolArray, *, temperature: float) -> float:
+    """Return the mean over queries and labels of -ln of the confidence in what is so: that the label is there, or not.
+
+    Args:
+        scores: `[Q, K]`.
+        has_label: `[Q, K, L]`.
+        truth: `[Q, L]`.
+        temperature: Above 0.
+    """
+    confidences = label_confidences(scores, has_label, temperature=temperature)
+    right = np.where(truth, confidences, 1 - confidences)
+    return float(np.mean(-np.log(np.maximum(right, LEAST_CONFIDENCE))))
 
 
 def _lowest(loss: Callable[[float], float]) -> float:

@@ -39,6 +39,7 @@ STYLE: dict[str, Any] = {
     "path.simplify": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "xmirad",
+    "text.parse_math": False,  # a label may hold dollars
     "image.composite_image": False,
 }
 

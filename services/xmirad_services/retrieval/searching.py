@@ -138,8 +138,12 @@ class Searcher:
         return query, artifact.digest
 
     async def _calibration(self, opened: OpenArchive, task: SearchTask) -> EvidenceCalibration | None:
-        """Read what was fitted for this kind of search; always anew, because another replica may have set it."""
-        if not task.with_evidence or task.judged is not None or narrows(task.filter):
+        """Read what was fitted for this kind of search; always anew, because another replica may have set it.
+
+        For a bare vector nothing was: its own image, copies and patient cannot be told and would count as evidence.
+        """
+        is_vector = not isinstance(task.source, str | EncodedImage)
+        if not task.with_evidence or is_vector or task.judged is not None or narrows(task.filter):
             return None
         calibration = self._archives.catalog.calibration
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, calibration, opened.record)

@@ -214,6 +214,14 @@ def test_labels_of_the_evaluated_queries_do_not_change_a_temperature_of_validati
     assert right.accuracy.value > wrong.accuracy.value
 
 
+def test_validation_data_with_an_image_that_is_searched_with_is_refused(tmp_path: Path) -> None:
+    dataset, validation = (pixels_set(tmp_path, name, count=12, seed=seed) for name, seed in (("set", 5), ("val", 6)))
+    validation.items[4].path.write_bytes(dataset.items[7].path.read_bytes())
+    with pytest.raises(InvalidRequestError, match="1 images of val are searched with too") as caught:
+        found(dataset, Beside(validation=validation))
+    assert caught.value.field == "calibration_split"
+
+
 def test_validation_data_with_a_patient_of_the_queries_is_refused(tmp_path: Path) -> None:
     dataset, validation = (
         pixels_set(tmp_path, "set", count=12, seed=5, patients="p"),

@@ -1,5 +1,6 @@
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -111,6 +112,13 @@ def test_without_the_drawing_package_the_page_says_what_is_missing(
     parse(page)
     assert "Charts are missing: they need the extra `xmirad[lab]`" in page
     assert "image/svg" not in page
+
+
+def test_a_class_may_be_named_like_a_broken_formula(tmp_path: Path) -> None:
+    lab = sample(tmp_path)[0].lab
+    assert lab is not None
+    named = replace(lab, curves=tuple(replace(curve, name=r"a$\nope$ $x^{$") for curve in lab.curves))
+    assert len(charts.lab_charts(named)) == 4
 
 
 def test_equal_findings_give_equal_charts(tmp_path: Path) -> None:

@@ -83,3 +83,15 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_temperature(scores[0], has_label[0], truth[0])
     with pytest.raises(ValueError, match="number"):
         fit_temperature(np.full_like(scores, np.nan), has_label, truth)
+
+
+def test_labels_that_farther_items_carry_do_not_become_sure_where_items_carry_several() -> None:
+    near = np.eye(3, dtype=bool)[np.arange(30) % 3]
+    has_label = np.ones((30, 10, 3), dtype=bool)
+    has_label[:, 0] = near  # the nearest item carries the one true label, all others carry all
+    scores = np.tile(np.concatenate([[0.9], np.full(9, 0.6)]), (30, 1))
+    temperature = fit_temperature(scores, has_label, near)
+    confidences = label_confidences(scores[0], has_label[0], temperature=temperature)
+    assert temperature < 0.2
+    assert confidences[near[0]].min() > 0.99
+    assert confidences[~near[0]].max() < 0.3

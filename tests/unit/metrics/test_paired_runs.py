@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -12,16 +14,31 @@ def runs(shift: float, *, queries: int = 200, seed: int = 0) -> tuple[np.ndarray
 
 
 def slow_p_value(first: np.ndarray, second: np.ndarray, *, resamples: int) -> float:
-    """Shift the differences to mean 0, draw queries one by one, and count what lies as far out."""
+    """Turn the sign of each difference or not, one by one, and count what lies as far out."""
     generator = np.random.default_rng(99)
-    differences = (second - first)[:, 0]
-    found = abs(differences.mean())
-    shifted = differences - differences.mean()
+    differences = (second - first)[:, 0].tolist()
+    found = abs(sum(differences))
     extreme = 0
     for _ in range(resamples):
-        drawn = shifted[generator.integers(len(shifted), size=len(shifted))]
-        extreme += abs(drawn.mean()) >= found
+        drawn = sum(value if generator.random() < 0.5 else -value for value in differences)
+        extreme += abs(drawn) >= found
     return (extreme + 1) / (resamples + 1)
+
+
+@pytest.mark.parametrize("queries", [1, 2, 3, 5, 10])
+def test_few_queries_have_the_share_of_all_sign_patterns_that_lie_as_far_out(queries: int) -> None:
+    first, second = runs(0.02, queries=queries)
+    (paired,) = paired_differences(first, second, seed=1)
+    differences = (second - first)[:, 0]
+    patterns = [np.sum(differences * signs) for signs in itertools.product([1, -1], repeat=queries)]
+    assert paired.p_value == np.mean(np.abs(patterns) >= abs(differences.sum()) - 1e-12)
+    assert paired.p_value >= 2 / 2**queries
+
+
+@pytest.mark.parametrize("queries", [5, 10, 25])
+def test_few_queries_without_a_difference_are_not_significant_more_often_than_said(queries: int) -> None:
+    p_values = [paired_differences(*runs(0.0, queries=queries, seed=s), seed=s)[0].p_value for s in range(150)]
+    assert np.mean(np.array(p_values) < 0.05) < 0.11
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.005, 0.01])

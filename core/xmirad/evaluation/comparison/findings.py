@@ -38,7 +38,7 @@ class ComparedFigure:
         first: Its mean in the first run.
         second: Its mean in the second run.
         difference: Second minus first, with its 95 % percentile bootstrap interval over queries.
-        p_value: Two-sided, by the bootstrap shift test of `xmirad.metrics.pairing`; never 0.
+        p_value: Two-sided, by the randomization test of `xmirad.metrics.pairing`; never 0.
     """
 
     first: float

@@ -20,7 +20,7 @@ def comparison_tables(comparison: Comparison) -> list[ReportTable]:
             rows=tuple(_row(_word(name), figure) for name, figure in overall.figures.items()),
             notes=(
                 f"Paired over queries, {comparison.resamples:,} draws, seed {comparison.seed}. p: two-sided, "
-                "bootstrap shift test; not corrected for the number of figures.",
+                "randomization test; not corrected for the number of figures.",
             ),
         )
     ]

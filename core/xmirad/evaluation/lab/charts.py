@@ -22,6 +22,7 @@ PALETTE = ("#000000", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d
 SETTINGS = {
     "svg.fonttype": "path",
     "svg.hashsalt": "xmirad",
+    "text.parse_math": False,  # a label may hold dollars
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
