@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ from support.live_service import LiveService, live_service
 from support.pictures import png
 from support.raw_service import RawService, refusal
 from support.sample_items import COPY_OF, SAMPLES, SlowSearch, samples, store_samples
+from support.valkey import valkey_server
 from xmirad.api.v1 import resources_pb2
 from xmirad.api.v1 import retrieval_service_pb2 as pb
 from xmirad.client import Client, Feedback, StreamedSearch
 from xmirad.client.search_types import PlainSource
-from xmirad.errors import InvalidRequestError, ItemNotFoundError, XmiradError
+from xmirad.errors import ExplanationNotFoundError, InvalidRequestError, ItemNotFoundError, XmiradError
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import Float32Array, Patient, PatientPolicy
+from xmirad.types import ExplanationState, Float32Array, Patient, PatientPolicy
 
 ARCHIVE = "samples"
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -136,9 +138,26 @@ def test_what_feedback_found_is_explained_on_the_result_only(world: World) -> No
     found = world.client.search(ARCHIVE, source, top_k=1, explain_top=1)
     vector = feedback_vector(world, 4, [5], [7])
     assert found.results[0].item == world.slow.ranking(vector, keep=lambda each: each.number not in {5, 7})[0][0]
-    # Without a queue a map that is not kept yet cannot be computed; what is refused before that is refused.
-    assert found.explanation_error is not None or found.results[0].explanation
+    assert found.explanation_error is not None
+    assert found.explanation_error.reason == "BACKEND_UNAVAILABLE"  # without a queue nobody computes the map
     for image in (ExplainedImage.QUERY, ExplainedImage.BOTH):
         with pytest.raises(InvalidRequestError) as caught:
             world.client.create_explanation(source, found.results[0].item, explained_image=image)
         assert caught.value.field == "options.explained_image"
+
+
+def test_what_explains_feedback_goes_with_every_item_that_it_was_made_of(tmp_path: Path) -> None:
+    with (
+        valkey_server(tmp_path / "queue") as queue,
+        live_service(tmp_path / "home", XMIRAD_QUEUE__URL=queue.url) as service,
+        service.start() as client,
+    ):
+        client.create_archive(ARCHIVE)
+        items = store_samples(client, ARCHIVE)
+        for query, liked, disliked, deleted in ((4, 5, 7, 5), (4, 6, 7, 7), (4, 6, 8, 4)):
+            source = Feedback(items[query], (items[liked],), (items[disliked],))
+            made = client.create_explanation(source, items[1])
+            assert client.explanation(made.name).state is ExplanationState.QUEUED
+            client.delete_item(items[deleted])
+            with pytest.raises(ExplanationNotFoundError):
+                client.explanation(made.name)

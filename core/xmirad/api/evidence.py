@@ -3,12 +3,19 @@
 import math
 import re
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from xmirad.api import checks
 from xmirad.api.conversion import time_to_proto
 from xmirad.api.limits import MAX_CALIBRATION_LABELS, MAX_LABEL_CHARACTERS
 from xmirad.api.v1 import archive_service_pb2, retrieval_service_pb2
 from xmirad.errors import InvalidRequestError
-from xmirad.evidence.calibration import MIN_CALIBRATION_LABELS, MIN_CALIBRATION_QUERIES, EvidenceCalibration
+from xmirad.evidence.calibration import (
+    LATEST_CREATED,
+    MIN_CALIBRATION_LABELS,
+    MIN_CALIBRATION_QUERIES,
+    EvidenceCalibration,
+)
 from xmirad.evidence.distances import NEIGHBORS
 from xmirad.evidence.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE
 from xmirad.evidence.weighing import Evidence
@@ -83,7 +90,7 @@ def calibration_from_proto(
         error_after=_within(message.error_after, 0.0, 1.0, field=f"{field}.error_after"),
         model_digest=_digest(checks.model(message.model, field=f"{field}.model"), field=f"{field}.model"),
         data_digest=_digest(message.data_digest, field=f"{field}.data_digest"),
-        created=message.create_time.ToMicroseconds() / 1e6,
+        created=_time(message.create_time, field=f"{field}.create_time"),
     )
 
 
@@ -92,6 +99,15 @@ def _within(value: float, minimum: float, maximum: float, *, field: str) -> floa
         limit = {"minimum": f"{minimum:g}", "maximum": f"{maximum:g}"}
         raise InvalidRequestError(f"{field} must be {minimum:g} to {maximum:g}", field=field, metadata=limit)
     return value
+
+
+def _time(time: Timestamp, *, field: str) -> float:
+    """Return a time in seconds since the epoch, to the microsecond."""
+    seconds = (time.seconds * 1_000_000 + time.nanos // 1_000) / 1e6
+    if not 0 <= time.nanos < 1_000_000_000 or not 0.0 <= seconds <= LATEST_CREATED:
+        limit = {"minimum": "0", "maximum": f"{LATEST_CREATED:.0f}"}
+        raise InvalidRequestError(f"{field} must be a time of the years 1970 to 9999", field=field, metadata=limit)
+    return seconds
 
 
 def _at_least(count: int, minimum: int, *, field: str) -> None:

@@ -3,8 +3,12 @@
 import json
 from dataclasses import asdict
 
+from pydantic import TypeAdapter
+
 from xmirad.catalog.records import SCHEMA, ArchiveRecord, RecordCorruptError
-from xmirad.evidence.calibration import EvidenceCalibration
+from xmirad.evidence.calibration import LATEST_CREATED, EvidenceCalibration
+
+_ADAPTER = TypeAdapter(EvidenceCalibration)
 
 
 def encode_calibration(calibration: EvidenceCalibration, record: ArchiveRecord) -> bytes:
@@ -23,9 +27,11 @@ def decode_calibration(data: bytes, record: ArchiveRecord) -> EvidenceCalibratio
         values = json.loads(data)
         if values["schema"] != SCHEMA:
             raise ValueError("a schema that this version does not know")
-        stored = values["calibration"]
-        calibration = EvidenceCalibration(**{**stored, "labels": tuple(stored["labels"])})
+        calibration = _ADAPTER.validate_python(values["calibration"])
+        if not 0.0 <= calibration.created <= LATEST_CREATED:
+            raise ValueError("a time that no calendar has")
+        archive_create_time = values["archive_create_time"]
     except (KeyError, TypeError, ValueError) as error:
         raise RecordCorruptError("evidence calibration") from error
-    is_its_own = values["archive_create_time"] == record.create_time and calibration.model_digest == record.model
+    is_its_own = archive_create_time == record.create_time and calibration.model_digest == record.model
     return calibration if is_its_own else None

@@ -1,15 +1,25 @@
 """Reads and writes the records of archives and items."""
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
 from xmirad.catalog.calibrations import decode_calibration, encode_calibration
-from xmirad.catalog.records import ArchiveRecord, ItemRecord, decode_archive, decode_item, encode
+from xmirad.catalog.records import (
+    ArchiveRecord,
+    ItemRecord,
+    RecordCorruptError,
+    decode_archive,
+    decode_item,
+    encode,
+)
 from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError
 from xmirad.evidence.calibration import EvidenceCalibration
+
+_log = logging.getLogger(__name__)
 
 
 class Catalog:
@@ -60,9 +70,16 @@ class Catalog:
         self._blobs.delete(keys.archive(archive))
 
     def calibration(self, record: ArchiveRecord) -> EvidenceCalibration | None:
-        """Return what an archive's evidence is calibrated with, or None; never what an earlier one of its name had."""
+        """Return what an archive's evidence is calibrated with, or None; never what an earlier one of its name had.
+
+        One that cannot be read counts as none: the archive works without it, and can be calibrated again.
+        """
         data = self._found(keys.calibration(record.archive))
-        return None if data is None else decode_calibration(data, record)
+        try:
+            return None if data is None else decode_calibration(data, record)
+        except RecordCorruptError:
+            _log.warning("archive.calibration_corrupt", extra={"archive": record.archive})
+            return None
 
     def put_calibration(self, record: ArchiveRecord, calibration: EvidenceCalibration | None) -> None:
         """Store what an archive's evidence is calibrated with, or forget it.

@@ -10,6 +10,7 @@ import numpy as np
 from xmirad.client.search_types import SearchResponse, StreamedOutcome, StreamedSearch
 from xmirad.client.types import ArchiveInfo
 from xmirad.datasets import Dataset, DatasetItem
+from xmirad.errors import ArchiveNotFoundError
 from xmirad.evaluation.options import Progress, Silence, Stage
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.uploading import read_image
@@ -66,6 +67,7 @@ def calibrate_archive(
 
     Raises:
         InvalidRequestError: If too few images can be used, or they carry one label only.
+        ArchiveNotFoundError: If the archive was deleted meanwhile, be it that another was made of its name.
         XmiradError: If the service refuses or breaks off.
     """
     info = service.get_archive(archive)
@@ -81,8 +83,17 @@ def calibrate_archive(
         ),
         created=time.time(),
     )
+    _require_same(info, service.get_archive(archive))
     updated = service.set_evidence_calibration(archive, calibration)
     return Calibrated(updated, calibration, len(dataset.items) - len(labeled), tuple(failures))
+
+
+def _require_same(before: ArchiveInfo, now: ArchiveInfo) -> None:
+    if now.create_time != before.create_time:
+        message = (
+            f"{before.name} was deleted and made anew while it was calibrated; nothing was stored: calibrate again"
+        )
+        raise ArchiveNotFoundError(message, field="archive", metadata={"archive": before.archive})
 
 
 def _replayed(

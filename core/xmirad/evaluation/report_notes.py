@@ -21,6 +21,8 @@ def report_notes(report: EvaluationReport) -> list[str]:
         lines += _separate_archive(report)
     if report.cutoff is not None:
         lines.append(f"The archive is large: only the first {report.cutoff:,} results of every query were ranked.")
+        if report.lab is not None:
+            lines.append("Rankings restricted by source and left-out classes need whole rankings and were left out.")
     lines += _failures(report)
     if counts.dropped_queries:
         lines.append(f"{counts.dropped_queries} queries share no label with another image and have no figures.")

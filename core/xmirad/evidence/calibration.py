@@ -12,6 +12,8 @@ from xmirad.metrics.calibration import expected_calibration_error
 
 MIN_CALIBRATION_QUERIES = 20
 MIN_CALIBRATION_LABELS = 2
+LATEST_CREATED = 253_402_300_799.0
+"""The last second of the year 9999, beyond which no calendar goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class EvidenceCalibration:
         error_after: The same at the fitted temperature. Measured on what it was fitted on, hence on the kind side.
         model_digest: Digest of the model.
         data_digest: SHA-256 over the validation images' digests and labels, hexadecimal.
-        created: When it was fitted, in seconds since the epoch.
+        created: When it was fitted, in seconds since the epoch; 0 to `LATEST_CREATED`.
     """
 
     temperature: float
@@ -63,15 +65,18 @@ class Neighborhoods:
 def calibrate(found: Neighborhoods, *, model_digest: str, data_digest: str, created: float) -> EvidenceCalibration:
     """Fit temperature and threshold.
 
-    Queries without a label, or without a labeled item among their nearest, tell nothing and are passed over.
+    Queries without a label, or without a labeled item among their nearest, tell nothing and are passed over; so are
+    those with fewer than 10 nearest items, of which the threshold and the vote of 10 would be another.
 
     Raises:
         InvalidRequestError: If fewer than 20 queries are left, or they carry fewer than two labels.
     """
-    told = found.truth.any(axis=1) & (np.isfinite(found.scores) & found.has_label.any(axis=2)).any(axis=1)
+    present = np.isfinite(found.scores)
+    told = found.truth.any(axis=1) & (present & found.has_label.any(axis=2)).any(axis=1)
+    told &= present.sum(axis=1) >= NEIGHBORS
     scores, has_label, truth = found.scores[told], found.has_label[told], found.truth[told]
     carried = tuple(found.labels[at] for at in np.flatnonzero(truth.any(axis=0)))
-    _require(len(scores), MIN_CALIBRATION_QUERIES, "labeled validation images with labeled items nearest to them")
+    _require(len(scores), MIN_CALIBRATION_QUERIES, f"labeled validation images with {NEIGHBORS} items nearest to them")
     _require(len(carried), MIN_CALIBRATION_LABELS, "labels among the validation images")
     temperature = fit_temperature(scores, has_label, truth)
     return EvidenceCalibration(

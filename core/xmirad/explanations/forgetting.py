@@ -71,4 +71,4 @@ def _items(asked: Asked) -> set[str]:
     request = asked.request
     images = [request.query, request.result, *request.attention.positives, *request.attention.negatives]
     images += [request.contrast] if request.contrast else []
-    return {image.item for image in images if image.item}
+    return {image.item for image in images if image.item} | set(request.made_from)

@@ -101,6 +101,7 @@ class ExplanationRequest:
         attention: Parameters of ATTENTION.
         activation: Parameters of ACTIVATION.
         published_fidelity: Whether fidelity is computed by the published definition too.
+        made_from: Ids of the items that a query moved by feedback was computed from, sorted. Its vector names none.
     """
 
     site: str
@@ -117,6 +118,7 @@ class ExplanationRequest:
     attention: AttentionParameters = field(default_factory=AttentionParameters)
     activation: ActivationParameters = field(default_factory=ActivationParameters)
     published_fidelity: bool = False
+    made_from: tuple[str, ...] = ()
 
     @property
     def explanation(self) -> str:
@@ -125,8 +127,11 @@ class ExplanationRequest:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_document(self) -> dict[str, Any]:
-        """Return the request as JSON values."""
-        return asdict(self)
+        """Return the request as JSON values, with `made_from` only where there is any: older ids stay what they are."""
+        document = asdict(self)
+        if not self.made_from:
+            del document["made_from"]
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "ExplanationRequest":

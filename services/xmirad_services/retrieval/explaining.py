@@ -148,6 +148,7 @@ class Explainer:
             ),
             activation=task.activation,
             published_fidelity=task.published_fidelity,
+            made_from=task.made_from,
         )
 
     async def _query(self, opened: OpenArchive, task: ExplanationTask) -> tuple[ImageReference, Keep | None]:

@@ -52,3 +52,11 @@ class ExplanationTask:
     activation: ActivationParameters = ACTIVATION
     published_fidelity: bool = False
     priority: ExplanationPriority = ExplanationPriority.INTERACTIVE
+
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """The items that feedback makes the query of, sorted; none without feedback."""
+        if self.judged is None:
+            return ()
+        query = {self.source} if isinstance(self.source, str) else set()
+        return tuple(sorted(query | set(self.judged.items)))

@@ -1,4 +1,5 @@
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from support.calibrations import calibration
 from xmirad.api.evidence import calibration_from_proto, calibration_to_proto
@@ -37,3 +38,26 @@ def test_too_many_labels_are_refused() -> None:
     labels = tuple(f"label-{number}" for number in range(101))
     with pytest.raises(InvalidRequestError, match="at most 100"):
         calibration_from_proto(calibration_to_proto(calibration(labels=labels)))
+
+
+LAST_SECOND = 253_402_300_799
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"),
+    [(LAST_SECOND, 999_999_999), (LAST_SECOND + 1, 0), (2**63 - 1, 0), (-1, 0), (-(2**63), 0), (1, -1), (1, 10**9)],
+)
+def test_a_time_that_cannot_be_shown_again_is_refused_by_its_field(seconds: int, nanos: int) -> None:
+    message = calibration_to_proto(calibration())
+    message.create_time.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
+    with pytest.raises(InvalidRequestError) as caught:
+        calibration_from_proto(message)
+    assert caught.value.field == "calibration.create_time"
+    assert caught.value.metadata == {"minimum": "0", "maximum": str(LAST_SECOND)}
+
+
+@pytest.mark.parametrize("seconds", [0, LAST_SECOND])
+def test_a_time_at_the_limit_comes_back_as_it_was(seconds: int) -> None:
+    message = calibration_to_proto(calibration())
+    message.create_time.CopyFrom(Timestamp(seconds=seconds))
+    assert calibration_to_proto(calibration_from_proto(message)) == message

@@ -7,8 +7,8 @@ from support.calibrations import calibration
 from support.records import MODEL, archive_record
 from xmirad.blobs import keys
 from xmirad.blobs.fsspec_store import FolderBlobStore
+from xmirad.catalog.calibrations import encode_calibration
 from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.records import RecordCorruptError
 from xmirad.errors import ArchiveNotFoundError
 
 FITTED = calibration(model_digest=MODEL)
@@ -64,8 +64,28 @@ def test_an_archive_that_was_deleted_meanwhile_gets_none(catalog: Catalog, blobs
     assert not blobs.exists(keys.calibration("chest"))
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", json.dumps({"schema": 2, "calibration": {}}).encode()])
-def test_what_is_no_calibration_is_an_error(catalog: Catalog, blobs: FolderBlobStore, data: bytes) -> None:
+def stored(**changes: object) -> bytes:
+    written = json.loads(encode_calibration(FITTED, archive_record()))
+    return json.dumps(written | {"calibration": written["calibration"] | changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        json.dumps({"schema": 2, "calibration": {}}).encode(),
+        stored(temperature="warm"),
+        stored(created=253_402_300_800.0),
+        stored(labels=None),
+    ],
+)
+def test_what_is_no_calibration_counts_as_none_and_is_logged(
+    catalog: Catalog, blobs: FolderBlobStore, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
     blobs.put(keys.calibration("chest"), data)
-    with pytest.raises(RecordCorruptError):
-        catalog.calibration(archive_record())
+    assert catalog.calibration(archive_record()) is None
+    assert [record.message for record in caplog.records] == ["archive.calibration_corrupt"]
+    catalog.put_calibration(archive_record(), FITTED)
+    assert catalog.calibration(archive_record()) == FITTED

@@ -1,7 +1,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from xmirad.api.vocabulary import QueryItemExclusion
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome, StreamedSearch
 from xmirad.client.types import ArchiveInfo
 from xmirad.datasets import Dataset, DatasetItem
-from xmirad.errors import InvalidRequestError, OverloadedError
+from xmirad.errors import ArchiveNotFoundError, InvalidRequestError, OverloadedError
 from xmirad.evaluation.calibrating import calibrate_archive
 from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import EncodedImage, ItemAttributes, OriginalsPolicy, PatientPolicy
@@ -28,12 +28,12 @@ class CalibratedService:
     failing: set[str] = field(default_factory=set)
     searches: list[StreamedSearch] = field(default_factory=list)
     calibration: EvidenceCalibration | None = None
+    created: datetime = datetime(2024, 1, 1, tzinfo=UTC)
+    is_remade: bool = False
 
     def get_archive(self, archive: str) -> ArchiveInfo:
-        when = datetime(2024, 1, 1, tzinfo=UTC)
-        return ArchiveInfo(
-            f"archives/{archive}", MODEL.name, OriginalsPolicy.COPY, len(self.items), when, self.calibration
-        )
+        when, count = self.created, len(self.items)
+        return ArchiveInfo(f"archives/{archive}", MODEL.name, OriginalsPolicy.COPY, count, when, self.calibration)
 
     def set_evidence_calibration(self, archive: str, calibration: EvidenceCalibration | None) -> ArchiveInfo:
         self.calibration = calibration
@@ -44,6 +44,7 @@ class CalibratedService:
     ) -> Iterator[StreamedOutcome]:
         for search in searches:
             self.searches.append(search)
+            self.created += timedelta(days=self.is_remade)
             if search.correlation_id in self.failing:
                 yield StreamedOutcome(search.correlation_id, None, OverloadedError("try later"))
             else:
@@ -161,4 +162,13 @@ def test_too_few_images_and_a_single_label_are_refused_and_nothing_is_stored(
     for dataset, what in ((few, "at least 20"), (alike, "at least 2 labels")):
         with pytest.raises(InvalidRequestError, match=what):
             calibrate_archive(service, "skin", dataset)
+    assert service.calibration is None
+
+
+def test_what_was_fitted_on_an_archive_that_was_made_anew_is_not_stored(
+    service: CalibratedService, validation: Dataset
+) -> None:
+    service.is_remade = True
+    with pytest.raises(ArchiveNotFoundError, match="made anew while it was calibrated"):
+        calibrate_archive(service, "skin", validation)
     assert service.calibration is None

@@ -12,7 +12,10 @@ from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.beside import Beside
 from xmirad.evaluation.evaluate import evaluate
 from xmirad.evaluation.lab.findings import LabFindings
+from xmirad.evaluation.lab.tables import lab_tables
 from xmirad.evaluation.options import EvaluationOptions
+from xmirad.evaluation.report_notes import report_notes
+from xmirad.evidence import fit_temperature
 from xmirad.types import EncodedImage
 
 QUICK = EvaluationOptions(resamples=50)
@@ -40,6 +43,17 @@ def average_precision(relevant: list[bool]) -> float:
 def distance(scored: list[tuple[float, DatasetItem]]) -> float:
     nearest = [1 - score for score, _ in scored[:10]]
     return sum(nearest) / len(nearest)
+
+
+def temperature_of(queries: tuple[DatasetItem, ...], items: tuple[DatasetItem, ...]) -> float:
+    """Return the temperature that is fitted on queries and their ten nearest of some items."""
+    nearest = [ranked(asked, items)[:10] for asked in queries]
+    labels = [[item.attributes.labels for _, item in each] for each in nearest]
+    return fit_temperature(
+        [[score for score, _ in each] for each in nearest],
+        [[[label in of_item for label in "xyz"] for of_item in each] for each in labels],
+        [[label in asked.attributes.labels for label in "xyz"] for asked in queries],
+    )
 
 
 @pytest.mark.parametrize(("name", "same"), [("same source", True), ("other sources", False)])
@@ -183,9 +197,11 @@ def test_the_temperature_comes_from_validation_data_where_there_is_any(tmp_path:
     alone = found(dataset, Beside(validation=validation)).calibration
     assert alone is not None
     assert alone.fitted_on == "30 queries of val"
-    separate = found(dataset, Beside(validation=validation, archive=pixels_set(tmp_path, "t", count=33, seed=7)))
-    assert separate.calibration is not None
-    assert separate.calibration.temperatures != alone.temperatures
+    archive = pixels_set(tmp_path, "t", count=33, seed=7)
+    separate = found(dataset, Beside(validation=validation, archive=archive)).calibration
+    assert separate is not None
+    for calibration, items in ((alone, validation.items), (separate, archive.items)):
+        assert calibration.temperatures == pytest.approx((temperature_of(validation.items, items),), rel=1e-3)
 
 
 def test_validation_images_that_are_items_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -246,3 +262,30 @@ def test_queries_of_one_source_tell_nothing_of_sources(tmp_path: Path) -> None:
     assert study is not None
     assert study.recognitions == ()
     assert [ranking.dropped_queries for ranking in study.rankings] == [0, 0]
+
+
+def test_there_are_as_many_folds_as_patients_at_most(tmp_path: Path) -> None:
+    calibration = found(pixels_set(tmp_path, "set", count=12, seed=5, patients="p")).calibration
+    assert calibration is not None
+    assert calibration.fitted_on == "2 folds of the queries"
+    assert len(calibration.temperatures) == 2
+
+
+def test_queries_of_a_single_patient_are_not_divided(tmp_path: Path) -> None:
+    queries = pixels_set(tmp_path, "set", count=6, seed=5, patients="p")
+    archive = pixels_set(tmp_path, "t", count=24, seed=6)
+    assert found(queries, Beside(archive=archive)).calibration is None
+    validation = pixels_set(tmp_path, "val", count=12, seed=7)
+    assert found(queries, Beside(archive=archive, validation=validation)).calibration is not None
+
+
+def test_what_needs_whole_rankings_is_left_out_of_a_large_archive_and_the_report_says_so(tmp_path: Path) -> None:
+    dataset = pixels_set(tmp_path, "set", count=36, seed=5, patients="p", sources=("a", "b", "c"))
+    report = evaluate(FakeService(), dataset, options=replace(QUICK, max_whole_ranking=20, cutoff=12))
+    assert report.lab is not None
+    assert report.lab.sources is not None
+    assert report.lab.sources.rankings == ()
+    assert report.lab.sources.recognitions
+    assert report.lab.detections == ()
+    assert "Rankings restricted by source" not in {table.title for table in lab_tables(report.lab)}
+    assert any("left-out classes need whole rankings" in note for note in report_notes(report))

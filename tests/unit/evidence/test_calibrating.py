@@ -56,3 +56,14 @@ def test_a_single_label_is_refused_with_the_limit() -> None:
     one_label[:, 0] = True
     with pytest.raises(InvalidRequestError, match=r"at least 2 labels .* there are 1"):
         calibrated(replace(found, truth=one_label))
+
+
+def test_queries_with_fewer_than_ten_nearest_items_are_not_counted() -> None:
+    found = neighborhoods()
+    scores = found.scores.copy()
+    scores[:40, 3:] = -np.inf
+    whole = replace(found, scores=found.scores[40:], has_label=found.has_label[40:], truth=found.truth[40:])
+    assert calibrated(replace(found, scores=scores)) == calibrated(whole)
+    scores[19:, 9] = -np.inf
+    with pytest.raises(InvalidRequestError, match=r"at least 20 .* 10 items nearest to them; there are 0"):
+        calibrated(replace(found, scores=scores))

@@ -9,6 +9,7 @@ from support.explaining import CHUNKS, DAY, FakeEmbedder, World
 from xmirad.blobs import keys
 from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, ItemNotFoundError
 from xmirad.explanations.filling import ChunkFiller
+from xmirad.explanations.records import ExplanationRequest
 from xmirad.explanations.sealing import sealed
 from xmirad.explanations.store import REQUEST
 from xmirad.explanations.sweeping import Sweeper
@@ -140,3 +141,21 @@ def test_entries_of_deleted_images_are_found_by_listing() -> None:
     world.evictor.reconcile()
 
     assert list(world.blobs.list(keys.occlusion(entry.image))) == []
+
+
+def test_what_feedback_was_made_of_items_goes_with_each_of_them() -> None:
+    world = World()
+    query, made_from = world.vector(1), ("liked", "disliked")
+    explanation = world.create(query=query, made_from=made_from)
+    assert world.store.asked(explanation).request.made_from == made_from
+    assert world.forgetter.delete_of_items("chest", frozenset({"another"})) == 0
+    assert world.forgetter.delete_of_items("chest", frozenset({"disliked"})) == 1
+    assert list(world.blobs.list(keys.explanation(explanation))) == []
+    assert list(world.blobs.list(keys.query(query.digest))) == []
+
+
+def test_a_request_without_feedback_is_stored_and_named_as_ever() -> None:
+    request = World().request()
+    document = request.to_document()
+    assert "made_from" not in document
+    assert ExplanationRequest.from_document(document) == request

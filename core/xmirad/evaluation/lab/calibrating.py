@@ -45,6 +45,10 @@ class _Votes:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def group_count(self) -> int:
+        return len(np.unique(self.groups))
+
     def some(self, which: BoolArray) -> "_Votes":
         return _Votes(self.scores[which], self.labels[which], self.truth[which], self.groups[which])
 
@@ -68,11 +72,13 @@ def calibration(collector: Collector, validation: Answers | None, options: Evalu
         options: Seed and number of draws of the bootstrap.
 
     Returns:
-        None where there are too few queries with labels and labeled neighbors.
+        None where there are too few queries with labels and labeled neighbors, or all that could be divided are of one
+        patient.
     """
     votes = _votes(collector)
     fitting = None if validation is None else _votes(validation.collector)
-    if len(votes) < FOLDS or (fitting is not None and not len(fitting)):
+    is_fitted = votes.group_count > 1 if fitting is None else len(fitting) > 0
+    if len(votes) < FOLDS or not is_fitted:
         return None
     if fitting is None:
         temperatures, (confidences, correct) = _by_folds(votes, seed=options.seed)
@@ -80,7 +86,9 @@ def calibration(collector: Collector, validation: Answers | None, options: Evalu
         temperatures = (fitting.fitted(),)
         confidences, correct = votes.answers(temperatures[0])
     return Calibration(
-        fitted_on=f"{FOLDS} folds of the queries" if validation is None else _described(validation, fitting),
+        fitted_on=f"{len(temperatures)} folds of the queries"
+        if validation is None
+        else _described(validation, fitting),
         temperatures=temperatures,
         query_count=len(votes),
         accuracy=bootstrap_interval(correct, seed=options.seed, resamples=options.resamples),

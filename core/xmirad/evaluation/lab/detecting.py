@@ -18,14 +18,17 @@ OTHER_DATA, LEFT_OUT = "other data", "left-out class"
 def left_out_classes(collector: Collector, options: EvaluationOptions) -> tuple[Detection, ...]:
     """Rank every query against the archive without one class: those of that class should be told from the others.
 
-    Queries without a label take no part. Done with each class in turn, as far as queries of both kinds are left.
+    Queries without a label take no part. Done with each class in turn, as far as queries of both kinds are left. None
+    where only the first results were ranked: what is nearest without a class may not be among them.
     """
     has_label = collector.truth.queries.has_label
-    queries = [each for each in collector.in_order if has_label[each.query].any()]
+    asked = [each for each in collector.in_order if has_label[each.query].any()]
+    queries = [(each.query, each.study.distances_without) for each in asked]
     found = []
     for label, name in enumerate(collector.truth.labels):
-        distances = np.array([each.study.distances_without[label] for each in queries])
-        outside = np.array([has_label[each.query, label] for each in queries], dtype=np.bool_)
+        known = [(query, distances[label]) for query, distances in queries if distances is not None]
+        distances = np.array([distance for _, distance in known])
+        outside = np.array([has_label[query, label] for query, _ in known], dtype=np.bool_)
         found.append(_detection(LEFT_OUT, name, distances[~outside], distances[outside], options))
     return tuple(each for each in found if each is not None)
 

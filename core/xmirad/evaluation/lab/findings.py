@@ -58,7 +58,7 @@ class SourceStudy:
     """Whether retrieval follows where an image came from.
 
     Attributes:
-        rankings: Figures within the query's source and across sources.
+        rankings: Figures within the query's source and across sources; none if not all items were ranked.
         recognitions: How well the source can be told, overall and within each class of two sources or more.
         neighbors: How many nearest items vote for a source.
     """

@@ -24,10 +24,12 @@ def source_study(collector: Collector, options: EvaluationOptions) -> SourceStud
         return None
     grouping = Grouping(collector, options)
     known = [each for each in collector.in_order if truth.queries.source_of[each.query] != UNKNOWN]
-    rankings = (
-        _ranking("same source", known, grouping, collector, lambda each: each.study.same_source),
-        _ranking("other sources", known, grouping, collector, lambda each: each.study.other_sources),
-    )
+    rankings: tuple[RestrictedRanking, ...] = ()
+    if collector.figures.cutoff is None:
+        rankings = (
+            _ranking("same source", known, grouping, collector, lambda each: each.study.same_source),
+            _ranking("other sources", known, grouping, collector, lambda each: each.study.other_sources),
+        )
     found = [_recognition("overall", EVERYWHERE, known, truth, options)]
     for label, name in enumerate(truth.labels):
         members = [each for each in known if truth.queries.has_label[each.query, label]]

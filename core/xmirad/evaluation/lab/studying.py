@@ -36,14 +36,15 @@ class QueryStudy:
 
     Attributes:
         curve: `[101]`, its precision-recall curve; None if nothing is relevant.
-        same_source: Its figures among the items of its source; None if nothing is relevant there.
+        same_source: Its figures among the items of its source; None if nothing is relevant there, or not all items
+            were ranked.
         other_sources: Its figures among the items of other known sources; None likewise.
         source_votes: The source that its nearest items vote for: under -1 among all of them, under the number of each
             of its labels among those of that label. What cannot be right has no entry.
         scores: `[10]`, scores of its neighbors, -inf where there are fewer.
         labels: `[10, L]`, their labels.
         distance: Mean distance to them; NaN without any.
-        distances_without: `[L]`, the same without the items of each label.
+        distances_without: `[L]`, the same without the items of each label; None if not all items were ranked.
     """
 
     curve: Float64Array | None
@@ -53,7 +54,7 @@ class QueryStudy:
     scores: Float64Array
     labels: BoolArray
     distance: float
-    distances_without: Float64Array
+    distances_without: Float64Array | None
 
 
 def studied(truth: Truth, figures: FigureSet, ranked: RankedQuery) -> QueryStudy:
@@ -66,8 +67,6 @@ def studied(truth: Truth, figures: FigureSet, ranked: RankedQuery) -> QueryStudy
     other_sources = known & (truth.items.source_of != UNKNOWN) & ~truth.same_source(query)
     elsewhere = replace(figures, query_in_archive=False)  # the query's own item is not among those of other sources
     scores, labels = _neighbors(truth, ranking[others], ranked.scores[others].astype(np.float64))
-    without = ~truth.items.has_label[ranking[others]]
-    nearest = [_nearest(ranked.scores[others][each]) for each in without.T]
     return QueryStudy(
         curve=_curve(relevant, ranked),
         same_source=_restricted(figures, relevant, same_source, ranked=ranked),
@@ -76,7 +75,7 @@ def studied(truth: Truth, figures: FigureSet, ranked: RankedQuery) -> QueryStudy
         scores=scores,
         labels=labels,
         distance=float(distance_to_nearest(scores[None], neighbors=NEIGHBORS)[0]),
-        distances_without=distance_to_nearest(np.array(nearest).reshape(-1, NEIGHBORS), neighbors=NEIGHBORS),
+        distances_without=None if figures.cutoff else _distances_without(truth, ranking[others], ranked.scores[others]),
     )
 
 
@@ -85,6 +84,12 @@ def _others(truth: Truth, query: int) -> BoolArray:
     if truth.leave_one_out:
         others[query] = False
     return others
+
+
+def _distances_without(truth: Truth, ranking: IntArray, scores: npt.NDArray[np.floating]) -> Float64Array:
+    without = ~truth.items.has_label[ranking]
+    nearest = [_nearest(scores[each]) for each in without.T]
+    return distance_to_nearest(np.array(nearest).reshape(-1, NEIGHBORS), neighbors=NEIGHBORS)
 
 
 def _curve(relevant: BoolArray, ranked: RankedQuery) -> Float64Array | None:
@@ -97,7 +102,7 @@ def _restricted(
 ) -> RestrictedFigures | None:
     count, items = int(np.count_nonzero(relevant & allowed)), int(np.count_nonzero(allowed))
     found = relevant[ranked.ranking][allowed[ranked.ranking]]
-    if count == 0 or found.size == 0:
+    if figures.cutoff is not None or count == 0 or found.size == 0:
         return None
     return RestrictedFigures(figures.of(found, relevant_count=count), chance_average_precision(count, items))
 

@@ -9,7 +9,7 @@ def lab_tables(lab: LabFindings) -> list[ReportTable]:
     """Return the tables, as far as there is anything to say."""
     tables = [_confusion(lab.confusion)]
     if lab.sources is not None:
-        tables.append(_restricted(lab.sources))
+        tables += [_restricted(lab.sources)] if lab.sources.rankings else []
         tables += [_recognitions(lab.sources)] if lab.sources.recognitions else []
     if lab.calibration is not None:
         tables.append(_calibration(lab.calibration, lab.neighbors))
