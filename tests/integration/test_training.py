@@ -197,6 +197,14 @@ def test_the_command_trains_a_model_that_the_home_then_has(tmp_path: Path, phant
         run_json(tmp_path / "home", *words, settings=models)
 
 
+def test_the_same_training_under_another_name_gets_the_model_that_is_there(
+    phantoms: Path, decoder: DecoderPool, in_one_go: tuple[Trained, Witness, Path]
+) -> None:
+    trained, _, folder = in_one_go
+    again = train(request(folder, phantoms, RECIPE.changed({"name": "another"})), decoder, Witness())
+    assert (again.artifact.name, again.artifact.digest) == ("phantoms-lite0", trained.artifact.digest)
+
+
 @pytest.mark.timeout(600)
 def test_training_finds_more_of_a_class_than_before(in_one_go: tuple[Trained, Witness, Path]) -> None:
     trained, witness, _ = in_one_go

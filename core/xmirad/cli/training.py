@@ -118,8 +118,8 @@ def trained(
     return train(request, decoder, progress)
 
 
-def show_trained(result: "Trained", output: Output) -> None:
-    """Print what came of a training."""
+def show_trained(result: "Trained", output: Output, *, asked_name: str) -> None:
+    """Print what came of a training; `asked_name` is the name that the model was to have."""
     artifact, best = result.artifact, result.state.best_epoch
     output.json(
         {
@@ -133,5 +133,7 @@ def show_trained(result: "Trained", output: Output) -> None:
     )
     output.text(f"{artifact.name} is {artifact.digest} in {artifact.path}")
     output.text(f"validation mAP {best.validation_map:.4f} after epoch {best.number}")
+    if artifact.name != asked_name:
+        output.note(f"warning: {artifact.name} has the same weights to the bit, so no model {asked_name} was made")
     if best.number == 0:
         output.note("warning: no epoch was better than the start, so the model is the start")

@@ -66,4 +66,4 @@ def train(
             progress=progress,
             output=output,
         )
-    show_trained(result, output)
+    show_trained(result, output, asked_name=recipe.name)

@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 def build(request: BuildRequest, models_dir: Path) -> ModelArtifact:
     """Build a model, or return it if a sound one of its digest is there; the same request gives the same digest.
 
+    Training that came to the weights of a model that is there gets that model, whatever its name: hours are not lost
+    over a name.
+
     Raises:
         InvalidRequestError: If a file of weights cannot be used, or the name or the model is taken.
         ModelCorruptError: If the exported graph does not agree with torch.
@@ -62,7 +65,7 @@ def _existing(request: BuildRequest, folder: Path) -> ModelArtifact | None:
     except ModelCorruptError as error:
         logger.warning("model.rebuilt", extra={"model": folder.name, "problem": error.metadata["problem"]})
         return None
-    if artifact.name != request.name:
+    if artifact.name != request.name and request.training is None:
         message = f"this model is already there under the name {artifact.name!r}"
         raise InvalidRequestError(message, field="save_as", metadata={"name": artifact.name})
     return artifact
