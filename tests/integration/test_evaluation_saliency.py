@@ -62,14 +62,17 @@ def check(model: ModelSaliency, *, queries: int) -> None:
             assert figures["better_than_chance"] in (0.0, 1.0)
 
 
-def two_images(folder: Path) -> Dataset:
+def three_images(folder: Path) -> Dataset:
+    """Return two images of a class and one of another; each class has a query drawn."""
     write_phantoms(folder, images_per_class=2, seed=0)
     dataset = read_dataset(folder)
-    return replace(dataset, items=tuple(item for item in dataset.items if item.attributes.labels == ("stripes",)))
+    stripes = [item for item in dataset.items if item.attributes.labels == ("stripes",)]
+    other = next(item for item in dataset.items if item not in stripes)
+    return replace(dataset, items=(*stripes, other))
 
 
 def test_maps_of_a_model_and_of_random_weights_are_evaluated_side_by_side(client: Client, tmp_path: Path) -> None:
-    dataset = two_images(tmp_path / "phantoms")
+    dataset = three_images(tmp_path / "phantoms")
     control = random_artifact("efficientnet-lite0")
     saliency = SaliencyOptions(
         queries_per_class=1, control=control.digest, methods=(COARSE, AttentionMethod(), ActivationMethod())
@@ -80,8 +83,8 @@ def test_maps_of_a_model_and_of_random_weights_are_evaluated_side_by_side(client
 
     assert report.saliency is not None
     assert report.saliency.control is not None
-    check(report.saliency.evaluated, queries=1)
-    check(report.saliency.control, queries=1)
+    check(report.saliency.evaluated, queries=2)
+    check(report.saliency.control, queries=2)
     assert report.saliency.control.model.digest == control.digest
     assert from_json(to_json(report)) == report
     trained, untrained = report.saliency.evaluated.methods[0].overall, report.saliency.control.methods[0].overall
