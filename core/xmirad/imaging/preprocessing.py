@@ -134,6 +134,15 @@ def _three_numbers(data: Mapping[str, object], key: str) -> Channels:
     return red, green, blue
 
 
+def resize_shorter_side(image: Image.Image, recipe: Preprocessing) -> Image.Image:
+    """Resize an image to the recipe's shorter side; the longer one keeps the ratio, rounded down to whole pixels."""
+    side = recipe.resize_shorter_side
+    shorter, longer = sorted(image.size)
+    long_side = int(side * longer / shorter)
+    size = (side, long_side) if image.width <= image.height else (long_side, side)
+    return image.resize(size, recipe.interpolation.resampling)
+
+
 def prepare(image: Image.Image, recipe: Preprocessing) -> tuple[UInt8Array, ImageGeometry]:
     """Resize an image's shorter side and crop its center.
 
@@ -145,12 +154,10 @@ def prepare(image: Image.Image, recipe: Preprocessing) -> tuple[UInt8Array, Imag
         The model's input before normalization, `[S, S, 3]` uint8, and how it was made.
     """
     width, height = image.size
-    side, crop = recipe.resize_shorter_side, recipe.crop_size
-    shorter, longer = sorted(image.size)
-    long_side = int(side * longer / shorter)
-    size = (side, long_side) if width <= height else (long_side, side)
+    crop = recipe.crop_size
+    resized = resize_shorter_side(image, recipe)
+    size = resized.size
     left, top = (round((length - crop) / 2.0) for length in size)
-    resized = image.resize(size, recipe.interpolation.resampling)
     cropped = resized.crop((left, top, left + crop, top + crop))
     geometry = ImageGeometry(
         original_width=width,

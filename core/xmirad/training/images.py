@@ -12,7 +12,7 @@ from PIL import Image
 from xmirad.datasets import DatasetItem
 from xmirad.errors import InvalidImageError, TrainingFailedError, XmiradError
 from xmirad.ids import canonical_digest, image_digest
-from xmirad.imaging.preprocessing import DECODING_RULES, Preprocessing
+from xmirad.imaging.preprocessing import DECODING_RULES, Preprocessing, resize_shorter_side
 from xmirad.imaging.sandbox import DecoderPool
 from xmirad.training.masks import Masks
 from xmirad.types import EncodedImage, UInt8Array
@@ -99,16 +99,6 @@ def decode_images(
     return ImageCache(np.memmap(pixels, dtype=np.uint8, mode="r"), found)
 
 
-def shrink(picture: UInt8Array, recipe: Preprocessing) -> UInt8Array:
-    """Bring an image's shorter side to the length that the model's recipe begins with, `[height, width, 3]`."""
-    image = Image.fromarray(picture)
-    side = recipe.resize_shorter_side
-    shorter, longer = sorted(image.size)
-    long_side = int(side * longer / shorter)
-    size = (side, long_side) if image.width <= image.height else (long_side, side)
-    return np.array(image.resize(size, recipe.interpolation.resampling))
-
-
 def _mapped(pixels: Path, sizes: Path) -> ImageCache | None:
     """Return what an earlier run has kept, if it is whole."""
     if not (pixels.is_file() and sizes.is_file()):
@@ -137,9 +127,10 @@ def _decode_to(
             except XmiradError as error:
                 unreadable.append(f"{item.path.name} ({error.message})")
             else:
-                image = shrink(masks.blank(item, picture) if masks else picture, recipe)
+                seen = Image.fromarray(masks.blank(item, picture) if masks else picture)
+                image = resize_shorter_side(seen, recipe)
                 file.write(image.tobytes())
-                sizes.append((image.shape[0], image.shape[1]))
+                sizes.append((image.height, image.width))
             advance(done, len(items))
     if unreadable:
         message = f"{len(unreadable)} of {len(items)} images cannot be read: {'; '.join(unreadable[:SHOWN])}"
