@@ -10,8 +10,8 @@ LARGEST = 2**31 - 1
 def keep_freed_memory() -> None:
     """Tell glibc's allocator to keep what is freed, instead of giving it back and asking for it again every step.
 
-    Activations of tens of megabytes come and go in every step; each time the kernel would fill their pages with zeros,
-    which took a third of the CPU time. Without glibc nothing happens.
+    Activations of tens of megabytes come and go in every step; each time the kernel would fill their pages with zeros.
+    Without glibc nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
