@@ -1,7 +1,7 @@
 """Evidence and feedback over the wire from the real service, against what can be computed from its vectors."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,38 +10,25 @@ import numpy as np
 import pytest
 
 from support.command import run_json
-from support.live_service import LiveService, live_service
+from support.live_service import live_service
 from support.pictures import png
-from support.sample_items import COPY_OF, SAMPLES, SlowSearch, samples, store_samples
+from support.sample_items import COPY_OF, SAMPLES, samples, store_samples
+from support.sample_world import ARCHIVE, World, sample_world
 from xmirad.api.vocabulary import SearchView
-from xmirad.client import Client, Feedback
+from xmirad.client import Feedback
 from xmirad.client.search_types import SearchResponse, SearchSource
 from xmirad.errors import InvalidRequestError, ModelMismatchError
 from xmirad.evidence import label_confidences
 from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import Float32Array, ItemFilter, Patient, PatientPolicy
 
-ARCHIVE = "samples"
 OUTSIDE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    client: Client
-    slow: SlowSearch
-    service: LiveService
-
-    @property
-    def names(self) -> dict[int, str]:
-        return dict(self.slow.names)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with live_service(tmp_path_factory.mktemp("evidence") / "home") as service, service.start() as client:
-        names = store_samples(client, ARCHIVE)
-        embeddings = {sample.number: client.embed_image(sample.image).embedding for sample in samples()}
-        yield World(client, SlowSearch(names, embeddings), service)
+    with sample_world(tmp_path_factory.mktemp("evidence")) as made:
+        yield made
 
 
 @pytest.fixture

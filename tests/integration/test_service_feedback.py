@@ -1,47 +1,33 @@
 """Feedback over the wire from the real service, against what can be computed from its vectors."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from support.live_service import LiveService, live_service
+from support.live_service import live_service
 from support.pictures import png
 from support.raw_service import RawService, refusal
-from support.sample_items import COPY_OF, SAMPLES, SlowSearch, samples, store_samples
+from support.sample_items import COPY_OF, SAMPLES, samples, store_samples
+from support.sample_world import ARCHIVE, World, sample_world
 from support.valkey import valkey_server
 from xmirad.api.v1 import resources_pb2
 from xmirad.api.v1 import retrieval_service_pb2 as pb
-from xmirad.client import Client, Feedback, StreamedSearch
+from xmirad.client import Feedback, StreamedSearch
 from xmirad.client.search_types import PlainSource
 from xmirad.errors import ExplanationNotFoundError, InvalidRequestError, ItemNotFoundError, XmiradError
 from xmirad.saliency.method import ExplainedImage
 from xmirad.types import ExplanationState, Float32Array, Patient, PatientPolicy
 
-ARCHIVE = "samples"
 NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    client: Client
-    slow: SlowSearch
-    service: LiveService
-
-    @property
-    def names(self) -> dict[int, str]:
-        return dict(self.slow.names)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with live_service(tmp_path_factory.mktemp("feedback") / "home") as service, service.start() as client:
-        names = store_samples(client, ARCHIVE)
-        embeddings = {sample.number: client.embed_image(sample.image).embedding for sample in samples()}
-        yield World(client, SlowSearch(names, embeddings), service)
+    with sample_world(tmp_path_factory.mktemp("feedback")) as made:
+        yield made
 
 
 def feedback_vector(world: World, query: int, positives: list[int], negatives: list[int]) -> Float32Array:

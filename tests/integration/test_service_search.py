@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,39 +11,24 @@ import pytest
 from PIL import Image
 
 from support.dicom_files import dicom_file
-from support.live_service import live_service
 from support.models import random_artifact
 from support.pictures import png
 from support.sample_filters import FILTERS
-from support.sample_items import COPY_OF, SAMPLES, SlowSearch, samples, store_samples
+from support.sample_items import COPY_OF, SAMPLES, samples
+from support.sample_world import ARCHIVE, World, sample_world
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
-from xmirad.client.client import Client
 from xmirad.client.search_types import SearchResponse, SearchSource, StreamedSearch
 from xmirad.errors import ArchiveEmptyError, InvalidRequestError, ItemNotFoundError, ModelMismatchError
 from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy, SamePatient
 
-ARCHIVE = "samples"
 OUTSIDE = 1000
 """A picture that is in no archive."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    client: Client
-    slow: SlowSearch
-    home: Path
-
-    @property
-    def names(self) -> dict[int, str]:
-        return dict(self.slow.names)
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with live_service(tmp_path_factory.mktemp("search") / "home") as service, service.start() as client:
-        names = store_samples(client, ARCHIVE)
-        embeddings = {sample.number: client.embed_image(sample.image).embedding for sample in samples()}
-        yield World(client, SlowSearch(names, embeddings), service.home)
+    with sample_world(tmp_path_factory.mktemp("search")) as made:
+        yield made
 
 
 def rows(response: SearchResponse) -> list[tuple[str, float]]:
