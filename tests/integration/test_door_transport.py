@@ -15,6 +15,7 @@ from support.certificates import Authority, Signed
 from support.command import arguments, environment
 from support.live_service import LiveService, free_port, live_service
 from support.raw_service import refusal
+from support.web import wait_for
 from xmirad.access.caller import Scope
 from xmirad.access.keys_file import create_token, revoke_token
 from xmirad.api.v1 import server_service_pb2
@@ -62,6 +63,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     with live_service(folder / "home", **security) as service:
         service.credentials = credentials
         with service.start():
+            wait_for(lambda: find_service(Home(service.home)) is not None, seconds=20.0)
             yield Locked(service, credentials, other.sign("stranger"), other.file, keys, folder, security)
 
 

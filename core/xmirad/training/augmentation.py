@@ -40,6 +40,11 @@ class Augmentation:
         return batch.contiguous(memory_format=torch.channels_last)
 
 
+class _QuarterTurns(torch.nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.rot90(image, int(torch.randint(4, ())), (-2, -1))
+
+
 def _tensor(images: ImageCache, index: int) -> torch.Tensor:
     return torch.from_numpy(np.array(images[index])).permute(2, 0, 1)
 
@@ -56,6 +61,8 @@ def _transforms(recipe: AugmentationRecipe, preprocessing: Preprocessing, *, siz
         steps.append(v2.RandomHorizontalFlip())
     if recipe.vertical_flip:
         steps.append(v2.RandomVerticalFlip())
+    if recipe.quarter_turns:
+        steps.append(_QuarterTurns())
     color = (recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue)
     if any(color):
         steps.append(v2.ColorJitter(*color))

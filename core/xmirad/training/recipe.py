@@ -115,7 +115,8 @@ class AugmentationRecipe(_Strict):
             train-test resolution discrepancy", NeurIPS 2019, say why the last ones should be full).
         horizontal_flip: Mirror half of the images. In a chest radiograph this moves the heart to the wrong side.
         vertical_flip: Turn half of the images upside down.
-        rotation: Largest rotation either way, in degrees.
+        quarter_turns: Turn each image by none to three right angles, which leaves no empty corner.
+        rotation: Largest rotation either way, in degrees; the corners it leaves empty are black.
         brightness: Largest relative change.
         contrast: Largest relative change.
         saturation: Largest relative change.
@@ -128,6 +129,7 @@ class AugmentationRecipe(_Strict):
     sizes: list[Annotated[int, Field(ge=32)]] = []
     horizontal_flip: bool = False
     vertical_flip: bool = False
+    quarter_turns: bool = False
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
     brightness: Share = 0.0
     contrast: Share = 0.0
