@@ -35,6 +35,18 @@ def test_threads_are_not_pinned_and_precision_is_fp32() -> None:
     assert backbone.property("INFERENCE_NUM_THREADS") == threads
 
 
+def test_an_image_alone_gets_all_threads_and_the_same_bits() -> None:
+    embedder = load_embedder(lite0_artifact(), threads=2)
+    one_thread = load_embedder(lite0_artifact(), threads=1)
+    pixels = np.stack([generated_image(number, 224) for number in range(6)])
+
+    together = embedder.embed(pixels)
+
+    alone = np.concatenate([embedder.embed(image[None]) for image in pixels])
+    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(one_thread.embed(pixels), together)
+
+
 def test_serving_never_imports_torch() -> None:
     program = (
         "import sys, pathlib, numpy\n"

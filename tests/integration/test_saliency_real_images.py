@@ -42,7 +42,7 @@ def masked_embeddings(embedder: BackboneEmbedder, pixels: UInt8Array, lattice: W
     """Return the embeddings of all masked copies in the order of the walk."""
     image = embedder.artifact.preprocessing.normalize(pixels)
     masker = WindowMasker(lattice, image, fill=fill_for(image), batch_size=8)
-    return np.concatenate([unit(embedder.backbone.forward(batch).pooled) for batch in masker.batches(walk(lattice))])
+    return np.concatenate([unit(embedder.backbone.pooled(batch)) for batch in masker.batches(walk(lattice))])
 
 
 def slow_masked_embeddings(embedder: BackboneEmbedder, pixels: UInt8Array, lattice: WindowLattice) -> Float32Array:

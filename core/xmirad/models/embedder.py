@@ -109,10 +109,10 @@ class BackboneEmbedder(Embedder):
 
     def activations(self, normalized: Float32Array) -> Float32Array:
         """Return the output of the last convolution for normalized images, `[N, 3, S, S]` to `[N, C, h, w]`."""
-        return self.backbone.forward(normalized).activations
+        return self.backbone.activations(normalized)
 
     def _features(self, normalized: Float32Array) -> Float32Array:
-        return project(self.backbone.forward(normalized).pooled, self.head)
+        return project(self.backbone.pooled(normalized), self.head)
 
 
 def project(pooled: Float32Array, head: LinearHead | None) -> Float32Array:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from xmirad.errors import ModelCorruptError
-from xmirad.models.backbone import BackboneOutput
 from xmirad.types import Float32Array
 
 REQUESTS_PER_STREAM = 2
+ACTIVATIONS = "activations"
+POOLED = "pooled"
 
 
 def openvino() -> Any:  # noqa: ANN401 - OpenVINO carries no types
@@ -26,14 +27,16 @@ def openvino() -> Any:  # noqa: ANN401 - OpenVINO carries no types
 
 
 class OpenVINOBackbone:
-    """A graph compiled for one image at a time, on as many streams as threads.
+    """A graph compiled for one image at a time: on as many streams as threads, and on one stream with all threads.
 
-    Every calling thread has inference requests of its own; OpenVINO deals them out to the streams in order of arrival,
-    so a single query waits for at most a few images of a batch. The bits do not depend on batch, stream or thread.
+    An image that comes while no other is under way takes the latter: a reader who waits for one embedding gets the
+    whole machine. All others share the streams, which together are faster: every calling thread has inference requests
+    of its own, and OpenVINO deals them out to the streams in order of arrival. The bits do not depend on batch, stream
+    or thread.
     """
 
     def __init__(self, graph: Path, *, input_size: int, threads: int) -> None:
-        """Compile the graph.
+        """Compile the graph twice, or once for one thread.
 
         Args:
             graph: The `.xml` file, its `.bin` beside it.
@@ -44,42 +47,63 @@ class OpenVINOBackbone:
             ModelCorruptError: If the graph cannot be compiled.
         """
         core = openvino().Core()
-        settings = {
-            "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would choose bf16
-            "ENABLE_CPU_PINNING": False,  # pinned, two processes of one thread share one core
-            "NUM_STREAMS": threads,
-            "INFERENCE_NUM_THREADS": threads,
-        }
         try:
             model = core.read_model(graph)
             model.reshape([1, 3, input_size, input_size])
-            self._compiled = core.compile_model(model, "CPU", settings)
+            self._streams = _Compiled(core, model, streams=threads, threads=threads)
+            self._whole = self._streams if threads == 1 else _Compiled(core, model, streams=1, threads=threads)
         except RuntimeError as error:
             raise ModelCorruptError("the model's graph cannot be compiled") from error
-        self._outputs = [self._compiled.output(name) for name in ("activations", "pooled")]
-        self._requests_here = threading.local()
-        self._request_count = REQUESTS_PER_STREAM * threads
+        self._counting = threading.Lock()
+        self._under_way = 0
 
     def property(self, name: str) -> object:
-        """Return a property of the compiled graph, such as `ENABLE_CPU_PINNING`."""
-        value: object = self._compiled.get_property(name)
+        """Return a property of the graph on all streams, such as `ENABLE_CPU_PINNING`."""
+        value: object = self._streams.graph.get_property(name)
         return value
 
-    def forward(self, normalized: Float32Array) -> BackboneOutput:
-        """Run the network for each image, several at the same time.
+    def activations(self, normalized: Float32Array) -> Float32Array:
+        """Return the output of the last convolution; see `Backbone.activations`."""
+        return self._run(normalized, ACTIVATIONS)
 
-        Args:
-            normalized: Normalized images, `[N, 3, S, S]`.
-        """
-        count = len(normalized)
-        activations, pooled = (np.empty((count, *output.shape[1:]), np.float32) for output in self._outputs)
-        requests = self._requests()
+    def pooled(self, normalized: Float32Array) -> Float32Array:
+        """Return the pooled features; see `Backbone.pooled`."""
+        return self._run(normalized, POOLED)
+
+    def _run(self, normalized: Float32Array, output: str) -> Float32Array:
+        with self._counting:
+            is_alone = self._under_way == 0 and len(normalized) == 1
+            self._under_way += len(normalized)
+        try:
+            return (self._whole if is_alone else self._streams).run(normalized, output)
+        finally:
+            with self._counting:
+                self._under_way -= len(normalized)
+
+
+class _Compiled:
+    """A graph compiled for one image at a time."""
+
+    def __init__(self, core: Any, model: Any, *, streams: int, threads: int) -> None:  # noqa: ANN401
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would choose bf16
+            "ENABLE_CPU_PINNING": False,  # pinned, two processes of one thread share one core
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        self.graph = core.compile_model(model, "CPU", settings)
+        self._request_count = REQUESTS_PER_STREAM * streams
+        self._here = threading.local()
+
+    def run(self, normalized: Float32Array, output: str) -> Float32Array:
+        """Return an output for each image, as many at the same time as there are requests."""
+        count, requests = len(normalized), self._requests()
+        collected = np.empty((count, *self.graph.output(output).shape[1:]), np.float32)
 
         def collect(index: int) -> None:
             request = requests[index % len(requests)]
             request.wait()
-            activations[index] = request.get_tensor(self._outputs[0]).data[0]
-            pooled[index] = request.get_tensor(self._outputs[1]).data[0]
+            collected[index] = request.get_tensor(output).data[0]
 
         for index, image in enumerate(normalized):
             if index >= len(requests):
@@ -89,11 +113,11 @@ class OpenVINOBackbone:
             request.start_async()
         for index in range(max(0, count - len(requests)), count):
             collect(index)
-        return BackboneOutput(activations=activations, pooled=pooled)
+        return collected
 
     def _requests(self) -> list[Any]:
-        requests: list[Any] | None = getattr(self._requests_here, "requests", None)
+        requests: list[Any] | None = getattr(self._here, "requests", None)
         if requests is None:
-            requests = [self._compiled.create_infer_request() for _ in range(self._request_count)]
-            self._requests_here.requests = requests
+            requests = [self.graph.create_infer_request() for _ in range(self._request_count)]
+            self._here.requests = requests
         return requests

@@ -5,7 +5,6 @@ from safetensors.torch import load_file
 
 from xmirad.errors import InvalidRequestError
 from xmirad.models.artifact import WEIGHTS, ModelArtifact
-from xmirad.models.backbone import BackboneOutput
 from xmirad.models.building.architectures import RECIPES, PooledNetwork
 from xmirad.models.building.state_dicts import load_trunk
 from xmirad.types import Float32Array
@@ -41,15 +40,18 @@ class TorchBackbone:
         """Where the network runs, in torch's notation."""
         return str(self._device)
 
-    def forward(self, normalized: Float32Array) -> BackboneOutput:
-        """Run the network on a batch.
+    def activations(self, normalized: Float32Array) -> Float32Array:
+        """Return the output of the last convolution; see `Backbone.activations`."""
+        return self._forward(normalized)[0]
 
-        Args:
-            normalized: Normalized images, `[N, 3, S, S]`.
-        """
+    def pooled(self, normalized: Float32Array) -> Float32Array:
+        """Return the pooled features; see `Backbone.pooled`."""
+        return self._forward(normalized)[1]
+
+    def _forward(self, normalized: Float32Array) -> tuple[Float32Array, Float32Array]:
         with torch.inference_mode():
             activations, pooled = self._network(torch.from_numpy(normalized).to(self._device))
-        return BackboneOutput(activations=activations.cpu().numpy(), pooled=pooled.cpu().numpy())
+        return activations.cpu().numpy(), pooled.cpu().numpy()
 
 
 def usable_device(name: str, *, field: str = "explanations.device") -> torch.device:

@@ -8,7 +8,6 @@ from support.models import made_up_model
 from xmirad.errors import EmbeddingCorruptError, InvalidRequestError, ModelCorruptError
 from xmirad.imaging.preprocessing import Interpolation, Preprocessing
 from xmirad.models.artifact import WEIGHTS, ModelArtifact
-from xmirad.models.backbone import BackboneOutput
 from xmirad.models.embedder import BackboneEmbedder, check_canonical
 from xmirad.types import Float32Array, UInt8Array
 
@@ -23,11 +22,14 @@ class ChannelSums:
         self.fourth = fourth
         self.batches: list[int] = []
 
-    def forward(self, normalized: Float32Array) -> BackboneOutput:
+    def activations(self, normalized: Float32Array) -> Float32Array:
         self.batches.append(len(normalized))
         fourth = np.full((len(normalized), 1, SIDE, SIDE), self.fourth, np.float32)
-        activations = np.concatenate([normalized, fourth], axis=1)
-        return BackboneOutput(activations, activations.mean(axis=(2, 3)))
+        return np.concatenate([normalized, fourth], axis=1)
+
+    def pooled(self, normalized: Float32Array) -> Float32Array:
+        means: Float32Array = self.activations(normalized).mean(axis=(2, 3))
+        return means
 
 
 def images(count: int) -> UInt8Array:

@@ -43,5 +43,5 @@ def measure_parity(
     with torch.inference_mode():
         pooled = PooledNetwork(trunk)(inputs)[1].numpy()
     backbone = OpenVINOBackbone(folder / GRAPH, input_size=preprocessing.crop_size, threads=1)
-    exported = unit_rows(project(backbone.forward(inputs.numpy()).pooled, head))
+    exported = unit_rows(project(backbone.pooled(inputs.numpy()), head))
     return exported, float(np.abs(exported - unit_rows(project(pooled, head))).max())
