@@ -68,13 +68,29 @@ class OcclusionCache:
         Returns:
             None if one is missing or was found corrupt, in which case it is gone and can be computed again.
         """
-        coded = self._first(entry, windows)
-        if coded is None:
-            return None
+        coded = self.read(entry, windows)
+        if coded is not None:
+            self.tidy(entry, coded)
+        return coded
+
+    def read(self, entry: OcclusionEntry, windows: int) -> CodedDifferences | None:
+        """Return what `load` does and leave everything else to `tidy`, so that a reader need not wait for it."""
+        whole = self._part(entry, WHOLE, entry.lattice.windows)
+        if whole is None:
+            numbers = [number for number, chunk in enumerate(entry.chunks) if chunk.stop <= windows]
+            parts = [self._part(entry, _name(number), len(entry.chunks[number])) for number in numbers]
+            there = [part for part in parts if part is not None]
+            if len(there) == len(parts):
+                return joined(there)
+            # Another process may have put the chunks together meanwhile.
+            whole = self._part(entry, WHOLE, entry.lattice.windows)
+        return whole and CodedDifferences(whole.codec, whole.scales[:windows], whole.values[:windows])
+
+    def tidy(self, entry: OcclusionEntry, coded: CodedDifferences) -> None:
+        """Put a complete entry together into one blob, and note that the entry was used and how large it is."""
         if coded.windows == entry.lattice.windows:
             self._put_together(entry, coded)
         self._touch(entry, coded.embedding_size)
-        return coded
 
     def delete(self, location: str) -> None:
         """Delete an entry, and forget it."""
@@ -107,18 +123,6 @@ class OcclusionCache:
     def count_use(self, *, is_cached: bool) -> None:
         """Count that a map found its entry complete, or did not."""
         self._note("cache_hits" if is_cached else "cache_misses", 1)
-
-    def _first(self, entry: OcclusionEntry, windows: int) -> CodedDifferences | None:
-        whole = self._part(entry, WHOLE, entry.lattice.windows)
-        if whole is None:
-            numbers = [number for number, chunk in enumerate(entry.chunks) if chunk.stop <= windows]
-            parts = [self._part(entry, _name(number), len(entry.chunks[number])) for number in numbers]
-            there = [part for part in parts if part is not None]
-            if len(there) == len(parts):
-                return joined(there)
-            # Another process may have put the chunks together meanwhile.
-            whole = self._part(entry, WHOLE, entry.lattice.windows)
-        return whole and CodedDifferences(whole.codec, whole.scales[:windows], whole.values[:windows])
 
     def _names(self, entry: OcclusionEntry) -> set[str]:
         return {key.removeprefix(entry.location) for key in self._blobs.list(entry.location)}

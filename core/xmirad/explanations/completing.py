@@ -15,6 +15,7 @@ from xmirad.explanations.assessing import Assessor
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import Board, TaskQueue
+from xmirad.explanations.reading import MaskedReader, ReadOnce
 from xmirad.explanations.scoring import MapScorer, entries_of, image_on
 from xmirad.explanations.store import Asked, ExplanationStore
 from xmirad.types import ExplanationState
@@ -56,16 +57,22 @@ class Completion:
         waiting = self._board.subscribers(entry.location)
         complete = self._cache.complete_windows(entry)
         if complete >= level:
-            self._advance_all(waiting, entry)
-            if complete == entry.lattice.windows:
-                self._cache.load(entry, complete)  # puts it together, and notes how large it is
+            if waiting or complete == entry.lattice.windows:
+                coded = self._cache.read(entry, complete)
+                self._advance_all(waiting, entry, ReadOnce(self._cache, entry, complete, coded))
+                if coded is not None:
+                    self._cache.tidy(entry, coded)
             return
         tick = int(time.time() / PROGRESS_SECONDS)
         for explanation in waiting:
             self._board.announce(explanation, {"kind": "progress"}, once=f"progress-{tick}")
 
-    def advance(self, explanation: str) -> bool:
+    def advance(self, explanation: str, *, reader: MaskedReader | None = None) -> bool:
         """Finish an explanation, or keep a sharper preview of it. Return whether it is finished.
+
+        Args:
+            explanation: Its id.
+            reader: Where to read masked embeddings, by default from the cache.
 
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
@@ -76,7 +83,7 @@ class Completion:
             self.leave(asked)
             return True
         try:
-            return self._advance(asked)
+            return self._advance(asked, reader or self._cache)
         except BackendUnavailableError:
             raise
         except XmiradError as error:
@@ -162,12 +169,12 @@ class Completion:
         self._store.put_fidelity(asked, figures)
         self._tell(asked, {"kind": "fidelity"}, once="fidelity")
 
-    def _advance(self, asked: Asked) -> bool:
+    def _advance(self, asked: Asked, reader: MaskedReader) -> bool:
         entries = entries_of(asked.request)
-        windows = {side: self._cache.complete_windows(entry) for side, entry in entries.items()}
+        windows = {side: reader.complete_windows(entry) for side, entry in entries.items()}
         if not all(windows.values()):
             return False
-        maps = self._scorer.maps(asked.request, windows)
+        maps = self._scorer.maps(asked.request, windows, reader=reader)
         if maps is None:  # a chunk was corrupt and is gone now
             self._fill_again(asked, entries.values())
             return False
@@ -183,19 +190,21 @@ class Completion:
         self._have_assessed(asked)
         return True
 
-    def _advance_all(self, waiting: Sequence[str], entry: OcclusionEntry) -> None:
+    def _advance_all(self, waiting: Sequence[str], entry: OcclusionEntry, reader: MaskedReader) -> None:
         """Bring several explanations forward side by side: most of it is waiting for the disk."""
         if not waiting:
             return
         with ThreadPoolExecutor(min(len(waiting), ADVANCED_AT_ONCE)) as pool:
             # Each in a copy of this context, which knows the trace.
-            advanced = [pool.submit(copy_context().run, self._advance_if_known, each, entry) for each in waiting]
+            advanced = [
+                pool.submit(copy_context().run, self._advance_if_known, each, entry, reader) for each in waiting
+            ]
         for one in advanced:
             one.result()
 
-    def _advance_if_known(self, explanation: str, entry: OcclusionEntry) -> None:
+    def _advance_if_known(self, explanation: str, entry: OcclusionEntry, reader: MaskedReader) -> None:
         try:
-            self.advance(explanation)
+            self.advance(explanation, reader=reader)
         except ExplanationNotFoundError:
             self._board.unsubscribe(entry.location, explanation)
 

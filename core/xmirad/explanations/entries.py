@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 
 from xmirad.saliency.codec import Codec
@@ -47,7 +47,7 @@ class OcclusionEntry:
     @cached_property
     def key(self) -> str:
         """Digest of everything that the embeddings depend on, hexadecimal."""
-        document = {name: value for name, value in asdict(self).items() if name != "is_query"}
+        document = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "is_query"}
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
     @property

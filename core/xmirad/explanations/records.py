@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -82,7 +83,7 @@ class ActivationParameters:
     signed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ExplanationRequest:
     """What was asked. Equal requests have equal ids, so asking twice costs nothing.
 
@@ -120,7 +121,7 @@ class ExplanationRequest:
     published_fidelity: bool = False
     made_from: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def explanation(self) -> str:
         """The explanation's id: SHA-256 of the request as canonical JSON, hexadecimal."""
         canonical = json.dumps(self.to_document(), sort_keys=True, separators=(",", ":"))

@@ -6,6 +6,7 @@ from xmirad.errors import InvalidRequestError
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.images import ExplanationImages
+from xmirad.explanations.reading import MaskedReader
 from xmirad.explanations.records import ExplanationRequest, ImageKind, ImageReference, MethodName
 from xmirad.explanations.results import KeptMap
 from xmirad.models.embedder import BackboneEmbedder
@@ -73,12 +74,15 @@ class MapScorer:
         self._cache = cache
         self._embedder_of = embedder_of
 
-    def maps(self, request: ExplanationRequest, windows: Windows) -> tuple[KeptMap, ...] | None:
+    def maps(
+        self, request: ExplanationRequest, windows: Windows, *, reader: MaskedReader | None = None
+    ) -> tuple[KeptMap, ...] | None:
         """Return the maps of a request, that of the query first.
 
         Args:
             request: What was asked.
             windows: How many windows of each side to use, those of whole levels.
+            reader: Where to read masked embeddings, by default from the cache.
 
         Returns:
             None if masked embeddings are missing.
@@ -90,16 +94,16 @@ class MapScorer:
             EmbeddingCorruptError: If what is stored cannot be used.
         """
         with span(SpanName.SCORE, windows=sum(windows.values())):
-            return self._maps(request, windows)
+            return self._maps(request, windows, reader or self._cache)
 
-    def _maps(self, request: ExplanationRequest, windows: Windows) -> tuple[KeptMap, ...] | None:
+    def _maps(self, request: ExplanationRequest, windows: Windows, reader: MaskedReader) -> tuple[KeptMap, ...] | None:
         entries = entries_of(request)
         maps = []
         for side in request.explained_image.sides:
             method = self._method(request)
             evidence = {each: self._evidence(request, each, method, explained=side) for each in _SIDES}
             if side in entries:
-                masked = self._cache.load(entries[side], windows[side])
+                masked = reader.load(entries[side], windows[side])
                 if masked is None:
                     return None
                 evidence[side] = Evidence(evidence[side].embedding, masked=masked)

@@ -10,9 +10,11 @@ same map from two small matrix products. Windows clipped by a border count as mu
 come out dimmer.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
-from xmirad.saliency.lattice import Float64Array, WindowLattice
+from xmirad.saliency.lattice import LATTICES_KEPT, Float64Array, WindowLattice
 from xmirad.types import Float32Array
 
 
@@ -46,7 +48,10 @@ def aggregated_deviations(lattice: WindowLattice, deviations: Float64Array) -> F
     return spread
 
 
+@lru_cache(maxsize=LATTICES_KEPT)
 def coverage(lattice: WindowLattice) -> Float64Array:
-    """Return how many windows hide each pixel, `[size, size]`, at least 1."""
+    """Return how many windows hide each pixel, `[size, size]`, at least 1; not to be written to."""
     counts = lattice.memberships().sum(axis=0)
-    return np.outer(counts, counts)
+    covered = np.outer(counts, counts)
+    covered.setflags(write=False)
+    return covered

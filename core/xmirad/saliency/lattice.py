@@ -6,6 +6,7 @@ clipped at the borders. 24/5 on 224 pixels gives 49 x 49 = 2,401 windows.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from xmirad.errors import InvalidRequestError
 Float64Array = npt.NDArray[np.float64]
 WINDOW = 24
 STRIDE = 5
+LATTICES_KEPT = 8
+"""For how many lattices a process keeps what follows from them alone; nearly all maps are of one or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +63,24 @@ class WindowLattice:
         return self._span(row), self._span(column)
 
     def memberships(self) -> Float64Array:
-        """Return which pixels of an axis each window of that axis hides, `[n, size]`, 0 or 1.
+        """Return which pixels of an axis each window of that axis hides, `[n, size]`, 0 or 1; not to be written to.
 
         This is R for rows and, the lattice being square, also C for columns.
         """
-        tops = np.arange(self.per_axis)[:, None] * self.stride + self.stride - self.window
-        pixels = np.arange(self.size)
-        return ((pixels >= tops) & (pixels < tops + self.window)).astype(np.float64)
+        return _memberships(self)
 
     def _span(self, index: int) -> slice:
         top = (index + 1) * self.stride - self.window
         return slice(max(0, top), min(self.size, top + self.window))
+
+
+@lru_cache(maxsize=LATTICES_KEPT)
+def _memberships(lattice: WindowLattice) -> Float64Array:
+    tops = np.arange(lattice.per_axis)[:, None] * lattice.stride + lattice.stride - lattice.window
+    pixels = np.arange(lattice.size)
+    members: Float64Array = ((pixels >= tops) & (pixels < tops + lattice.window)).astype(np.float64)
+    members.setflags(write=False)
+    return members
 
 
 def _check(field: str, value: int, *, highest: int | None) -> None:

@@ -6,12 +6,13 @@ to guess beyond its edge; lattices whose number of windows does not allow that h
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from xmirad.errors import InvalidRequestError
-from xmirad.saliency.lattice import WindowLattice
+from xmirad.saliency.lattice import LATTICES_KEPT, WindowLattice
 
 IntArray = npt.NDArray[np.int64]
 
@@ -34,6 +35,7 @@ class Level:
 _SHAPES = ((4, False), (2, False), (1, True), (1, False))
 
 
+@lru_cache(maxsize=LATTICES_KEPT)
 def levels(lattice: WindowLattice) -> tuple[Level, ...]:
     """Return the levels, coarsest first; the last one is the whole lattice."""
     numbers = _level_numbers(lattice)
@@ -42,9 +44,15 @@ def levels(lattice: WindowLattice) -> tuple[Level, ...]:
     return tuple(Level(step, board, int(end)) for (step, board), end in zip(shapes, ends, strict=True))
 
 
+@lru_cache(maxsize=LATTICES_KEPT)
 def walk(lattice: WindowLattice) -> IntArray:
-    """Return the numbers of all windows in the order of evaluation, `[windows]`; within a level row by row."""
-    return np.argsort(_level_numbers(lattice), axis=None, kind="stable")
+    """Return the numbers of all windows in the order of evaluation, `[windows]`; within a level row by row.
+
+    The array is shared and not to be written to.
+    """
+    order = np.argsort(_level_numbers(lattice), axis=None, kind="stable")
+    order.setflags(write=False)
+    return order
 
 
 def chunks(lattice: WindowLattice, largest: int) -> tuple[range, ...]:

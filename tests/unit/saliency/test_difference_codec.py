@@ -1,4 +1,5 @@
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -28,6 +29,26 @@ def sparse_embeddings(seed: int, *, windows: int, size: int) -> tuple[np.ndarray
     return image, unit(np.maximum(0.0, image + change))
 
 
+def signs_of(size: int) -> np.ndarray:
+    """Return what each component is multiplied by before the transform: the first row of a Hadamard matrix is ones."""
+    rotated = rotate(np.eye(size, dtype=np.float32))
+    return np.concatenate([np.sign(rotated[block, block.start]) for block in blocks(size)])
+
+
+def one_rotated(row: np.ndarray) -> np.ndarray:
+    """Transform a row by the textbook's loop: pairs half a block apart, from neighbors on."""
+    row = row.copy()
+    for block in blocks(len(row)):
+        part, half = row[block], 1
+        while half < len(part):
+            for start in range(0, len(part), 2 * half):
+                for place in range(start, start + half):
+                    part[place], part[place + half] = part[place] + part[place + half], part[place] - part[place + half]
+            half *= 2
+        part *= np.float32(1 / math.sqrt(len(part)))
+    return row
+
+
 @pytest.mark.parametrize("size", [1, 7, 32, 100, 256, 300, 1024, 1280])
 def test_the_rotation_keeps_lengths_and_can_be_undone(size: int) -> None:
     vectors = np.random.default_rng(size).standard_normal((5, size)).astype(np.float32)
@@ -45,6 +66,13 @@ def test_the_rotation_is_the_hadamard_matrix_after_fixed_signs() -> None:
     np.testing.assert_allclose(rotated, signs[:, None] * hadamard / 16, atol=1e-6)
     assert 100 < (signs > 0).sum() < 156
     np.testing.assert_array_equal(rotate(np.eye(512, dtype=np.float32))[:256, :256], rotated)
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1, 256), (40, 512), (33, 300), (5, 7), (0, 256)])
+def test_the_rotation_adds_in_one_order_whatever_is_rotated_beside(rows: int, size: int) -> None:
+    vectors = np.random.default_rng(size).standard_normal((rows, size)).astype(np.float32)
+    expected = [one_rotated(row * signs_of(size)) for row in vectors]
+    assert rotate(vectors).tobytes() == np.array(expected, np.float32).tobytes()
 
 
 @given(st.integers(1, 3000))
