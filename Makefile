@@ -4,6 +4,11 @@ DATA ?=
 STACK_OPTIONS ?=
 MODELS_DIR ?= build/models
 STUBS_WORK ?= build/protos
+SUITES ?=
+QUICK ?= 0
+CHECK ?= 0
+SLOWED ?= 0
+JSON ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -15,7 +20,7 @@ MODEL_SOURCES := $(wildcard core/xmirad/models/*.py core/xmirad/models/*/*.py) c
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench format protos models docs-reference docs-pictures lock install release-protos secrets stack
+.PHONY: help demo test check bench format protos models docs-reference docs-pictures docs-performance lock install release-protos secrets stack
 .PHONY: check-code check-protos check-stubs check-unit
 
 help: ## List the targets
@@ -29,8 +34,9 @@ test: $(MODELS) ## Run all tests (XMIRAD_TEST_DATA names the folder of real imag
 
 check: check-code check-protos check-unit ## Format, lint, types, imports, protos, spelling, dependencies, unit tests
 
-bench: $(MODELS) ## Run the benchmarks
-	$(USE_MODELS) $(BIN)/python -m benchmarks
+bench: $(MODELS) ## Run the benchmarks, or SUITES of them (QUICK=1: just see that they work; CHECK=1: fail on losses)
+	$(USE_MODELS) $(BIN)/python -m benchmarks $(SUITES) $(call flag,quick,$(QUICK)) $(call flag,check,$(CHECK)) \
+	  --slowed $(SLOWED) --json $(or $(JSON),build/bench$(if $(call flag,quick,$(QUICK)),-quick).json)
 
 format: $(INSTALLED) ## Format code and protos, and mend what lint can mend
 	$(BIN)/ruff format
@@ -55,6 +61,9 @@ docs-reference: $(INSTALLED) ## Write the reference pages again from the code
 docs-pictures: $(MODELS) ## Write the page of examples and the pictures of figures again, by a running system
 	$(USE_MODELS) $(BIN)/python docs/pictures.py
 	$(USE_MODELS) $(BIN)/python docs/figure_pictures.py
+
+docs-performance: $(INSTALLED) ## Write docs/performance.md again from benchmarks/reference.json, or from JSON
+	$(BIN)/python -m benchmarks.page $(or $(JSON),benchmarks/reference.json)
 
 lock: $(INSTALLED) ## Write requirements/*.txt from what is installed
 	$(BIN)/python requirements/lock.py
@@ -96,6 +105,8 @@ $(MODELS): $(MODEL_SOURCES) requirements/serving.txt requirements/building.txt |
 	$(USE_MODELS) $(BIN)/xmirad models build efficientnet-lite0-imagenet
 	$(USE_MODELS) $(BIN)/xmirad models build efficientnet-lite0 --random-weights --seed 0
 	touch $@
+
+flag = $(if $(filter-out 0,$(2)),--$(1))
 
 define generate_stubs
 	rm -rf $(STUBS_WORK) && mkdir -p $(STUBS_WORK)

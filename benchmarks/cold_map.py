@@ -1,5 +1,6 @@
 """An occlusion map of an image that nothing is known of, by the product's own parts."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -32,7 +33,7 @@ class ColdMap:
     Entries are told apart by their number, as if each were of another image.
     """
 
-    def __init__(self, model: Path, pixels: UInt8Array, folder: Path, stride: int) -> None:
+    def __init__(self, model: Path, pixels: UInt8Array, folder: Path, stride: int, slowed_seconds: float) -> None:
         """Load the model on one thread.
 
         Args:
@@ -40,7 +41,9 @@ class ColdMap:
             pixels: The image as the model's input, `[S, S, 3]`.
             folder: Where the blob store lies; several processes may share it.
             stride: Distance of the windows in pixels.
+            slowed_seconds: Pause at every chunk and map.
         """
+        self._slowed_seconds = slowed_seconds
         self._artifact = read_artifact(model)
         self._embedder = load_embedder(self._artifact, threads=1)
         self._stride = stride
@@ -90,6 +93,7 @@ class ColdMap:
 
     def _fill(self, entry: OcclusionEntry, chunks: Sequence[int]) -> None:
         for chunk in chunks:
+            time.sleep(self._slowed_seconds)
             if not self._filler.fill(entry, chunk):
                 raise RuntimeError("a chunk was there already")
 
@@ -99,6 +103,7 @@ class ColdMap:
 
     def _score(self, entry: OcclusionEntry, queries: Sequence[Float32Array]) -> None:
         for query in queries:
+            time.sleep(self._slowed_seconds)
             masked = self._cache.load(entry, entry.lattice.windows)
             if masked is None:
                 raise RuntimeError("a chunk is missing")

@@ -1,4 +1,4 @@
-"""What a piece of work with windows costs, on the wall and on the processor."""
+"""What a piece of work with many windows or images costs, on the wall and on the processor."""
 
 import time
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What some windows cost.
+    """What some windows, or images, cost.
 
     Attributes:
-        windows: How many masked copies were embedded.
+        windows: How many masked copies, or images, were embedded.
         seconds: On the wall.
         cpu_seconds: Of all threads of the processes at work.
     """
@@ -21,7 +21,7 @@ class Effort:
 
     @property
     def rate(self) -> float:
-        """Windows per second."""
+        """Windows, or images, per second."""
         return self.windows / self.seconds
 
     @property

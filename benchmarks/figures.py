@@ -74,6 +74,15 @@ class Figure:
     target: Target
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse repeats that do not belong together.
+
+        Raises:
+            ValueError: If the baseline has neither one value nor one a repeat.
+        """
+        if len(self.baseline_values) not in {1, len(self.values)}:
+            raise ValueError(f"{self.name}: {len(self.values)} values, {len(self.baseline_values)} of the baseline")
+
     @property
     def value(self) -> float:
         """Median of the repeats."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ class Run:
         cores: How many cores this process may use.
         quick: Whether to do just enough to see that everything works.
         folder: Folder for files, emptied afterwards.
+        slowed_seconds: Pause of every chunk and map that workers make, to see that a comparison finds it.
     """
 
     settings: Settings
@@ -42,6 +43,12 @@ class Run:
     cores: int
     quick: bool
     folder: Path
+    slowed_seconds: float = 0.0
+
+    def calibrated(self) -> "Run":
+        """Return the run with a calibration of this moment."""
+        forward_ms = 1_000 * float(np.median(forward_seconds(self.embedder, CALIBRATION_REPEATS)))
+        return replace(self, forward_ms=forward_ms)
 
     def count(self, usual: int, quick: int) -> int:
         """Return how many of something to do."""
@@ -55,7 +62,7 @@ class Run:
 Suite = Callable[[Run], Iterator[Figure]]
 
 
-def prepare(settings: Settings, folder: Path, *, quick: bool) -> Run:
+def prepare(settings: Settings, folder: Path, *, quick: bool, slowed_seconds: float = 0.0) -> Run:
     """Load the model and calibrate.
 
     Raises:
@@ -64,8 +71,7 @@ def prepare(settings: Settings, folder: Path, *, quick: bool) -> Run:
     artifact = ModelRegistry(settings.models_dir).find(settings.default_model)
     cores = len(os.sched_getaffinity(0))
     embedder = load_embedder(artifact, threads=cores)
-    forward_ms = 1_000 * float(np.median(forward_seconds(embedder, CALIBRATION_REPEATS)))
-    return Run(settings, artifact, embedder, forward_ms, cores, quick, folder)
+    return Run(settings, artifact, embedder, 0.0, cores, quick, folder, slowed_seconds).calibrated()
 
 
 def forward_seconds(embedder: Embedder, repeats: int) -> Sequence[float]:

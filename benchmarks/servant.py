@@ -46,7 +46,7 @@ class Servant:
 def servant(make: Callable[..., object], *arguments: object) -> Iterator[Servant]:
     """Yield a servant whose object `make` makes of the arguments; its process ends with the block."""
     ours, theirs = _processes.Pipe()
-    process = _processes.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
+    process = _processes.Process(target=_serve, args=(theirs, make, arguments))  # a daemon could have no children
     process.start()
     theirs.close()
     try:
@@ -66,7 +66,10 @@ def _serve(connection: Connection, make: Callable[..., object], arguments: tuple
         return
     connection.send((None, ""))
     while True:
-        method, given = connection.recv()
+        try:
+            method, given = connection.recv()
+        except EOFError:
+            return
         try:
             connection.send((getattr(made, method)(*given), ""))
         except Exception as error:  # noqa: BLE001 - told to the process that asked

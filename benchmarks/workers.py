@@ -73,7 +73,7 @@ def workers_of(run: Run, model: ModelArtifact, folder: Path) -> Iterator[Workers
     """Yield workers with a model; quick runs have fewer windows."""
     stride = run.count(STRIDE, QUICK_STRIDE)
     with ExitStack() as stack:
-        given = (model.path, picture(model, seed=90), folder, stride)
+        given = (model.path, picture(model, seed=90), folder, stride, run.slowed_seconds)
         servants = [stack.enter_context(servant(ColdMap, *given)) for _ in range(run.cores)]
         yield Workers(servants, entry_of(model, 0, stride=stride))
 

@@ -1,4 +1,4 @@
-"""Occlusion by xaitk-saliency itself, with our windows instead of its own, which are fewer at the same stride.
+"""Occlusion by xaitk-saliency itself: with our windows, and as it comes, with its own, which are fewer at a stride.
 
 It masks the uint8 image and hands all masked copies to a black box at once; ours is the same eager network, in batches.
 """
@@ -13,13 +13,15 @@ import torch
 from smqtk_descriptors.interfaces.image_descriptor_generator import ImageDescriptorGenerator
 from xaitk_saliency.impls.gen_descriptor_sim_sal.similarity_scoring import SimilarityScoring
 from xaitk_saliency.impls.gen_image_similarity_blackbox_sal.occlusion_based import PerturbationOcclusion
+from xaitk_saliency.impls.gen_image_similarity_blackbox_sal.sbsm import SBSMStack
+from xaitk_saliency.interfaces.gen_image_similarity_blackbox_sal import GenerateImageSimilarityBlackboxSaliency
 from xaitk_saliency.interfaces.perturb_image import PerturbImage
 
 from benchmarks.eager_loops import Variant, keep_masks, network_of
 from benchmarks.effort import Effort, effort_of
 from xmirad.imaging.preprocessing import Preprocessing
 from xmirad.models.artifact import read_artifact
-from xmirad.saliency.lattice import WindowLattice
+from xmirad.saliency.lattice import WINDOW, WindowLattice
 from xmirad.types import Float32Array, UInt8Array
 
 
@@ -40,10 +42,27 @@ class XaitkLoop:
         loop = PerturbationOcclusion(
             perturber=_Given(masks),
             generator=SimilarityScoring(),
-            fill=[round(value) for value in self._recipe.mean],
+            fill=self._fill,
         )
+        return self._effort(loop, variant, windows=len(windows))
+
+    def explain_as_it_comes(self, variant: Variant, stride: int) -> Effort:
+        """Make a map by `SBSMStack` with its own windows, our width and some stride; it makes masks on the clock."""
+        loop = SBSMStack(window_size=(WINDOW, WINDOW), stride=(stride, stride), fill=self._fill)
+        return self._effort(loop, variant, windows=own_windows(len(self._image), stride))
+
+    def _effort(self, loop: GenerateImageSimilarityBlackboxSaliency, variant: Variant, *, windows: int) -> Effort:
         embedder = _Descriptors(self._network, self._recipe, variant)
-        return effort_of(lambda: loop.generate(self._image, [self._query], embedder), windows=len(windows))
+        return effort_of(lambda: loop.generate(self._image, [self._query], embedder), windows=windows)
+
+    @property
+    def _fill(self) -> list[int]:
+        return [round(value) for value in self._recipe.mean]
+
+
+def own_windows(size: int, stride: int) -> int:
+    """Return how many windows xaitk-saliency's `SlidingWindow` has on an image; their width does not matter."""
+    return (-(-size // stride)) ** 2
 
 
 class _Given(PerturbImage):

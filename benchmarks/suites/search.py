@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
-from benchmarks.clock import cpu_seconds, milliseconds_each, percentile, seconds_of
+from benchmarks.clock import milliseconds_each, percentile, seconds_of
 from benchmarks.figures import Better, Figure, Target, at_least, at_most
 from benchmarks.images import LARGE_PNG, SMALL_JPEG, ImageKind, Images
-from benchmarks.load import rate_of_clients
+from benchmarks.load import CLIENTS, answers_to_clients
 from benchmarks.run import Run
 from benchmarks.service import ARCHIVE, Service, filled, service
-from benchmarks.stages import Stages, random_embedding
+from benchmarks.stages import Stages
 from xmirad.client.client import Client
 from xmirad.client.search_types import SearchSource, StreamedSearch
 from xmirad.types import EncodedImage
@@ -20,12 +20,11 @@ QUERIES = (100, 20)
 REPLAYED = (320, 48)
 OVER_STORE_MS = 2.0
 OVER_STAGES = 1.15
-OF_BOUND = 0.85
 OF_SEARCH = 0.8
 
 
 def search(run: Run) -> Iterator[Figure]:
-    """Search an archive of 1,000 items for its items and for images, one at a time and many at a time."""
+    """Search an archive of 1,000 items for its items and for images, one at a time and replayed."""
     items = run.count(*ITEMS)
     with (
         service(run, "search") as running,
@@ -36,7 +35,6 @@ def search(run: Run) -> Iterator[Figure]:
         for kind in (SMALL_JPEG, LARGE_PNG):
             yield from _by_image(run, running, stages, kind)
         images = Images(SMALL_JPEG, seed=30, distinct=True).take(run.count(*REPLAYED))
-        yield _many_clients(run, running, stages, images)
         yield _replay(run, running, images, "by image", at_least(OF_SEARCH))
         picked = [names[number % len(names)] for number in range(len(images))]
         yield _replay(run, running, picked, "by item", Target(Better.HIGHER))
@@ -90,24 +88,6 @@ def _in_turn(searches: Sequence[Callable[[EncodedImage], object]], images: Seque
     return [percentile(each, 50) for each in zip(*milliseconds, strict=True)]
 
 
-def _many_clients(run: Run, running: Service, stages: Stages, images: Sequence[EncodedImage]) -> Figure:
-    rates, bounds = [], []
-    pixels = [stages.decode(image).pixels for image in images[:64]]
-    embeddings = [random_embedding(run.artifact.embedding_size, seed=number) for number in range(len(pixels))]
-    for _ in range(run.count(REPEATS, 1)):
-        each = cpu_seconds(stages.decode, images[:64]), cpu_seconds(stages.embed, pixels)
-        bounds.append(run.cores / (sum(each) + cpu_seconds(stages.query, embeddings)))
-        rates.append(rate_of_clients(running.address, _search, images))
-    return Figure(
-        name=f"searches per second by image, 16 clients, {SMALL_JPEG}",
-        unit="1/s",
-        values=tuple(rates),
-        baseline=f"throughput bound of {run.cores} cores",
-        baseline_values=tuple(bounds),
-        target=at_least(OF_BOUND),
-    )
-
-
 def _replay(run: Run, running: Service, sources: Sequence[SearchSource], how: str, target: Target) -> Figure:
     def replay() -> None:
         searches = (StreamedSearch(str(number), source) for number, source in enumerate(sources))
@@ -119,12 +99,12 @@ def _replay(run: Run, running: Service, sources: Sequence[SearchSource], how: st
     streamed, single = [], []
     for _ in range(run.count(REPEATS, 1)):
         streamed.append(len(sources) / seconds_of(replay))
-        single.append(rate_of_clients(running.address, _search, sources))
+        single.append(answers_to_clients(running.address, _search, sources).rate)
     return Figure(
         name=f"replayed searches per second, {how}",
         unit="1/s",
         values=tuple(streamed),
-        baseline="Search by 16 clients",
+        baseline=f"Search by {CLIENTS} clients",
         baseline_values=tuple(single),
         target=target,
     )

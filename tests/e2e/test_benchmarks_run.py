@@ -20,7 +20,9 @@ def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "suites", [("startup", "threads"), ("occlusion",), ("maps", "codecs"), ("explanations",), ("crowd",)], ids=" ".join
+    "suites",
+    [("startup", "threads", "search"), ("occlusion",), ("maps", "codecs"), ("explanations",), ("load", "indexing")],
+    ids=" ".join,
 )
 def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(suites: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
@@ -30,9 +32,10 @@ def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(suites: tuple[s
     assert result.returncode == 0, result.stderr
     document = json.loads(file.read_text("utf-8"))
     assert tuple(document["suites"]) == suites
-    assert document["forward_ms"] > 0
-    for figures in document["suites"].values():
-        for name, figure in figures.items():
+    for measured in document["suites"].values():
+        assert measured["quick"]
+        assert measured["forward_ms"] > 0
+        for name, figure in measured["figures"].items():
             assert name in result.stdout
             assert figure["ratio"] >= 0  # of a hundred searches none may be refused
 
@@ -43,6 +46,13 @@ def test_an_unknown_suite_is_refused_with_the_names_of_those_that_exist() -> Non
     assert result.returncode == 2
     assert "indexing" in result.stderr
     assert "sideways" in result.stderr
+
+
+def test_a_quick_run_is_not_compared_with_the_reference() -> None:
+    result = run_benchmarks("codecs", "--check", "--quick")
+
+    assert result.returncode == 2
+    assert "too few repeats" in result.stderr
 
 
 def test_a_missing_model_is_named_without_a_trace(tmp_path: Path) -> None:

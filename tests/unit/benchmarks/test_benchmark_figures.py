@@ -1,26 +1,14 @@
 """What a benchmark's figure says, and when it counts as a loss against the reference."""
 
 import importlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from support.models import REPOSITORY
-
 if TYPE_CHECKING:
     from benchmarks.figures import Better, Figure
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks_on_the_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Benchmarks are a program beside the packages, found from the repository's folder only."""
-    monkeypatch.syspath_prepend(REPOSITORY)
-    yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "benchmarks"]:
-        del sys.modules[name]
 
 
 def figure(
@@ -32,10 +20,10 @@ def figure(
     return made
 
 
-def losses(found: "Figure", *, before: float) -> list[str]:
+def losses(found: "Figure", *, before: float) -> Sequence[str]:
     reference = importlib.import_module("benchmarks.reference")
-    known = {"suites": {"suite": {found.name: {"ratio": before}}}}
-    told: list[str] = reference.losses({"suite": [found]}, known)
+    known = {"suites": {"suite": {"figures": {found.name: {"ratio": before}}}}}
+    told: Sequence[str] = reference.compare({"suite": [found]}, known).losses
     return told
 
 
@@ -96,4 +84,19 @@ def test_an_interval_that_reaches_into_what_is_allowed_is_no_loss(better: str, v
 def test_a_figure_that_the_reference_does_not_know_is_no_loss() -> None:
     reference = importlib.import_module("benchmarks.reference")
 
-    assert reference.losses({"new": [figure((1.0, 1.0, 1.0), (100.0,))]}, {"suites": {}}) == []
+    found = reference.compare({"new": [figure((1.0, 1.0, 1.0), (100.0,))]}, {"suites": {}})
+
+    assert found.losses == []
+    assert (found.compared, found.unknown) == (0, 1)
+
+
+def test_what_was_never_refused_may_be_refused_as_often_as_is_allowed() -> None:
+    few, many = (figure((percent,) * 3, (5.0,), better="lower", limit=1.0) for percent in (2.0, 7.0))
+
+    assert losses(few, before=0.0) == []
+    assert len(losses(many, before=0.0)) == 1
+
+
+def test_repeats_of_the_baseline_match_those_of_the_figure() -> None:
+    with pytest.raises(ValueError, match="3 values, 2 of the baseline"):
+        figure((1.0, 1.0, 1.0), (1.0, 1.0))
