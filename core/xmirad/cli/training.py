@@ -2,20 +2,16 @@
 
 from contextlib import ExitStack
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xmirad.cli.output import Output
 from xmirad.cli.progress import Meter, meter
-from xmirad.datasets import Layout
 from xmirad.errors import InvalidRequestError
 from xmirad.models.definition import Architecture
 from xmirad.training.progress import Epoch
-from xmirad.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from xmirad.imaging.sandbox import DecoderPool
-    from xmirad.training.train import Trained
+    from xmirad.training.train import Trained, TrainingRequest
 
 PACKAGES = ("torch", "pytorch_metric_learning")
 
@@ -67,55 +63,28 @@ class ShownProgress:
         self._meter.update(done, 0)
 
 
-def trained(
-    recipe: TrainingRecipe,
-    path: Path,
-    *,
-    layout: Layout | None,
-    models_dir: Path,
-    work_dir: Path,
-    state_dict: Path | None,
-    masks: Path | None,
-    device: str,
-    fresh: bool,
-    decoder: "DecoderPool",
-    progress: ShownProgress,
-    output: Output,
-) -> "Trained":
-    """Read the data, start the decoder and train.
+def require_packages() -> None:
+    """Check that what training needs is installed.
 
     Raises:
-        InvalidRequestError: If torch or another package is not installed, or data or recipe are at fault.
+        InvalidRequestError: If torch or another package is not.
     """
     for package in PACKAGES:
         if find_spec(package) is None:
             raise InvalidRequestError(f"training needs {package}: install xmirad[train]")
-    from xmirad.training.data import read_training_data
-    from xmirad.training.masks import Masks
-    from xmirad.training.train import TrainingRequest, check_room_for_model, train
 
-    check_room_for_model(recipe, models_dir)
-    data = read_training_data(path, recipe, layout=layout)
+
+def announce(request: "TrainingRequest", output: Output) -> None:
+    """Tell what will be trained on, and what about it deserves a second look."""
+    data, start = request.data, request.recipe.start
     for warning in data.warnings:
         output.note(f"warning: {warning}")
     output.note(
         f"{data.name}: {len(data.training)} images of {len(data.classes)} classes to train on, "
         f"{len(data.validation)} to validate with"
     )
-    if recipe.start in {each.value for each in Architecture} and state_dict is None:
-        output.note(f"warning: {recipe.start} starts from random weights; give it better ones with --state-dict")
-    decoder.start()
-    request = TrainingRequest(
-        recipe=recipe,
-        data=data,
-        models_dir=models_dir,
-        work_dir=work_dir,
-        state_dict=state_dict,
-        masks=Masks(masks) if masks else None,
-        device=device,
-        fresh=fresh,
-    )
-    return train(request, decoder, progress)
+    if start in {each.value for each in Architecture} and request.state_dict is None:
+        output.note(f"warning: {start} starts from random weights; give it better ones with --state-dict")
 
 
 def show_trained(result: "Trained", output: Output, *, asked_name: str) -> None:

@@ -41,7 +41,7 @@ def train(
     as_json: options.Json = False,
 ) -> None:
     """Train a model for retrieval by metric learning, and add it to the models of the home."""
-    from xmirad.cli.training import ShownProgress, show_trained, trained
+    from xmirad.cli.training import ShownProgress, announce, require_packages, show_trained
     from xmirad.composition import decoder_pool
     from xmirad.home import Home
     from xmirad.training.recipe import read_recipe
@@ -49,21 +49,27 @@ def train(
     output, settings = Output(as_json), settings_of(context)
     changes = {"name": save_as or None, "seed": seed, "epochs": epochs, "threads": threads}
     recipe = read_recipe(config).changed({name: value for name, value in changes.items() if value is not None})
+    require_packages()
+    from xmirad.training.data import read_training_data
+    from xmirad.training.masks import Masks
+    from xmirad.training.train import TrainingRequest, check_room_for_model
+    from xmirad.training.train import train as run_training
+
+    check_room_for_model(recipe, settings.models_dir)
     home = Home(settings.home)
     home.prepare()
+    request = TrainingRequest(
+        recipe=recipe,
+        data=read_training_data(data, recipe, layout=layout),
+        models_dir=settings.models_dir,
+        work_dir=home.training,
+        state_dict=state_dict,
+        masks=Masks(masks) if masks else None,
+        device=device,
+        fresh=fresh,
+    )
+    announce(request, output)
     with closing(decoder_pool(settings)) as decoder, ShownProgress(recipe.name, output) as progress:
-        result = trained(
-            recipe,
-            data,
-            layout=layout,
-            models_dir=settings.models_dir,
-            work_dir=home.training,
-            state_dict=state_dict,
-            masks=masks,
-            device=device,
-            fresh=fresh,
-            decoder=decoder,
-            progress=progress,
-            output=output,
-        )
+        decoder.start()
+        result = run_training(request, decoder, progress)
     show_trained(result, output, asked_name=recipe.name)
