@@ -45,7 +45,7 @@ class ColdMap:
         """
         self._slowed_seconds = slowed_seconds
         self._artifact = read_artifact(model)
-        self._embedder = load_embedder(self._artifact, threads=1)
+        self._embedder = load_embedder(self._artifact, threads=1, tuned=True)
         self._stride = stride
         self._pixels = pixels
         self._normalized = self._artifact.preprocessing.normalize(pixels)

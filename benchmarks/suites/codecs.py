@@ -1,4 +1,4 @@
-"""How far maps are off because masked embeddings are kept in 8 or 16 bits."""
+"""How far maps are off because masked embeddings are kept in 8 or 16 bits, and what keeping them costs."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.codec_speed import codec_speed
 from benchmarks.figures import Figure, at_most
 from benchmarks.run import Run
 from benchmarks.workers import QUICK_STRIDE, picture
@@ -47,6 +48,7 @@ def codecs(run: Run) -> Iterator[Figure]:
     for codec in Codec:
         what_else = f"{len(errors[codec])} maps of {what}, {lattice.windows} windows"
         yield from _figures(codec, errors[codec], stated[codec], note=what_else)
+    yield from codec_speed(run)
 
 
 def _figures(codec: Codec, errors: list[float], stated: list[float], *, note: str) -> Iterator[Figure]:

@@ -94,7 +94,7 @@ def _loader(settings: Settings) -> Callable[[str], BackboneEmbedder]:
             loaded[digest] = (
                 load_torch_embedder(artifact, device=wanted.device)
                 if wanted.backbone is BackboneKind.TORCH
-                else load_embedder(artifact, threads=THREADS)
+                else load_embedder(artifact, threads=THREADS, tuned=True)
             )
         return loaded[digest]
 

@@ -15,8 +15,10 @@ from xmirad.errors import ModelCorruptError
 from xmirad.models.artifact import DOCUMENT, GRAPH, ModelArtifact, read_artifact, write_document
 from xmirad.models.canonical import generated_image
 from xmirad.models.embedder import load_embedder
-from xmirad.models.openvino_backbone import OpenVINOBackbone
+from xmirad.models.openvino_backbone import OpenVINOBackbone, machine_kind
 from xmirad.models.registry import ModelRegistry
+from xmirad.models.tuner import tune
+from xmirad.models.tuning import read_tuning, usual, write_tuning
 
 
 @pytest.fixture
@@ -122,3 +124,17 @@ def test_a_graph_of_other_weights_is_refused_even_with_matching_checksums(copied
 
 def test_a_sound_model_is_verified(copied_model: ModelArtifact) -> None:
     ModelRegistry(copied_model.path.parent).verify(copied_model)
+
+
+def test_a_tuned_network_makes_the_bits_of_the_usual_one(copied_model: ModelArtifact) -> None:
+    tuned = tune(copied_model, threads=1, seconds=4)
+    assert usual(1) in tuned.milliseconds
+    assert read_tuning(copied_model, machine_kind(), threads=1) == tuned.tuning
+
+    pixels = np.stack([generated_image(number, 224) for number in range(11)])
+    expected = load_embedder(copied_model, threads=1).embed(pixels)
+    for tuning in tuned.milliseconds:
+        write_tuning(copied_model, machine_kind(), tuning, threads=1, milliseconds={})
+        embedder = load_embedder(copied_model, threads=1, tuned=True)
+        assert embedder.at_once == tuning.at_once
+        np.testing.assert_array_equal(embedder.embed(pixels), expected)

@@ -46,6 +46,7 @@ class FakeEmbedder:
     """A network whose activations are noise that the pixels choose."""
 
     head = None
+    at_once = 4
 
     def normalized(self, pixels: UInt8Array) -> Float32Array:
         return np.moveaxis(pixels, -1, 1).astype(np.float32)

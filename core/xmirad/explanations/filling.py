@@ -8,7 +8,7 @@ import numpy as np
 
 from xmirad.errors import InvalidRequestError, ItemNotFoundError
 from xmirad.explanations.cache import OcclusionCache
-from xmirad.explanations.entries import OcclusionEntry
+from xmirad.explanations.entries import WINDOWS_PER_CHUNK, OcclusionEntry
 from xmirad.explanations.images import ExplanationImages
 from xmirad.models.embedder import BackboneEmbedder
 from xmirad.saliency.codec import encode
@@ -17,7 +17,6 @@ from xmirad.saliency.masking import Fill, WindowMasker, fill_for
 from xmirad.types import Float32Array
 
 PREPARED_IMAGES = 2
-BATCH_SIZE = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +26,13 @@ class _Prepared:
     masker: WindowMasker
     unmasked: Float32Array
     windows: IntArray
+
+    def embedded(self, windows: IntArray, embedder: BackboneEmbedder) -> Float32Array:
+        """Return the embedding of each window's copy, `[N, D]`, with one forward pass for equal copies."""
+        copies, places = self.masker.distinct(windows)
+        batches = [embedder.embed_normalized(batch) for batch in self.masker.batches(copies)]
+        rows: Float32Array = np.concatenate([self.unmasked[None], *batches])[places + 1]
+        return rows
 
 
 class ChunkFiller:
@@ -44,7 +50,7 @@ class ChunkFiller:
     def fill(self, entry: OcclusionEntry, number: int) -> bool:
         """Compute a chunk unless it is there.
 
-        Costs a forward pass for each of its windows, at most `WINDOWS_PER_CHUNK`.
+        Costs a forward pass for each of its windows, at most `WINDOWS_PER_CHUNK`; none for windows that change nothing.
 
         Returns:
             False if nothing was to be computed.
@@ -65,8 +71,7 @@ class ChunkFiller:
         embedder = self._embedder_of(entry.model)
         prepared = self._prepare(entry, embedder)
         chunk = entry.chunks[number]
-        batches = prepared.masker.batches(prepared.windows[chunk.start : chunk.stop])
-        masked = np.concatenate([embedder.embed_normalized(batch) for batch in batches])
+        masked = prepared.embedded(prepared.windows[chunk.start : chunk.stop], embedder)
         is_stored = self._cache.put(entry, number, encode(masked, prepared.unmasked, entry.codec))
         self._require_image(entry)
         return is_stored
@@ -100,7 +105,7 @@ class ChunkFiller:
             black = black_of(embedder)
         fill = fill_for(image, entry.fill, black=black)
         return _Prepared(
-            masker=WindowMasker(entry.lattice, image, fill=fill, batch_size=BATCH_SIZE),
+            masker=WindowMasker(entry.lattice, image, fill=fill, batch_size=min(embedder.at_once, WINDOWS_PER_CHUNK)),
             unmasked=self._images.embedding(entry.image, entry.model, is_query=entry.is_query),
             windows=walk(entry.lattice),
         )

@@ -8,6 +8,11 @@ from xmirad.types import Float32Array
 class Backbone(Protocol):
     """A network up to its last convolution, running in fp32; may be called from several threads at once."""
 
+    @property
+    def at_once(self) -> int:
+        """How many images it pays to bring in one call."""
+        ...
+
     def activations(self, normalized: Float32Array) -> Float32Array:
         """Return the output of the last convolution, `[N, C, h, w]`.
 

@@ -9,7 +9,8 @@ from xmirad.errors import EmbeddingCorruptError, InvalidRequestError
 from xmirad.models.artifact import GRAPH, WEIGHTS, ModelArtifact, corrupt
 from xmirad.models.backbone import Backbone
 from xmirad.models.canonical import generated_image
-from xmirad.models.openvino_backbone import OpenVINOBackbone
+from xmirad.models.openvino_backbone import OpenVINOBackbone, machine_kind
+from xmirad.models.tuning import read_tuning
 from xmirad.types import Float32Array, UInt8Array
 
 BATCH_SIZE = 16
@@ -107,6 +108,11 @@ class BackboneEmbedder(Embedder):
         self.backbone = backbone
         self.head = read_head(artifact)
 
+    @property
+    def at_once(self) -> int:
+        """How many images it pays to bring in one call."""
+        return self.backbone.at_once
+
     def activations(self, normalized: Float32Array) -> Float32Array:
         """Return the output of the last convolution for normalized images, `[N, 3, S, S]` to `[N, C, h, w]`."""
         return self.backbone.activations(normalized)
@@ -173,19 +179,22 @@ def check_canonical(embedder: Embedder) -> None:
         raise corrupt(artifact.digest, f"the canonical embedding differs by {difference:.1e}")
 
 
-def load_embedder(artifact: ModelArtifact, *, threads: int) -> BackboneEmbedder:
+def load_embedder(artifact: ModelArtifact, *, threads: int, tuned: bool = False) -> BackboneEmbedder:
     """Load a model for the CPU, checking its files and its canonical embedding; never imports torch.
 
     Args:
         artifact: The model.
         threads: Number of images that run at the same time, each on one thread.
+        tuned: Whether to run many images as was measured to be fastest, where that was measured; the bits are the same.
 
     Raises:
         ModelCorruptError: If a file was altered, or the model does not make its canonical embedding.
     """
     artifact.verify_files()
     side = artifact.preprocessing.crop_size
-    return checked_embedder(artifact, OpenVINOBackbone(artifact.path / GRAPH, input_size=side, threads=threads))
+    tuning = read_tuning(artifact, machine_kind(), threads=threads) if tuned else None
+    backbone = OpenVINOBackbone(artifact.path / GRAPH, input_size=side, threads=threads, tuning=tuning)
+    return checked_embedder(artifact, backbone)
 
 
 def checked_embedder(artifact: ModelArtifact, backbone: Backbone) -> BackboneEmbedder:

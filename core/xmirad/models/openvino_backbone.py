@@ -5,6 +5,7 @@ declared absent before the first import, which OpenVINO takes as consent not giv
 """
 
 import importlib
+import os
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from xmirad.errors import ModelCorruptError
+from xmirad.models.tuning import Tuning, usual
 from xmirad.types import Float32Array
 
 REQUESTS_PER_STREAM = 2
@@ -26,36 +28,60 @@ def openvino() -> Any:  # noqa: ANN401 - OpenVINO carries no types
     return importlib.import_module("openvino")
 
 
+def machine_kind() -> dict[str, str]:
+    """Return what the speed of a network depends on, for this process: processor, cores and OpenVINO's version."""
+    package = openvino()
+    core = package.Core()
+    return {
+        "processor": str(core.get_property("CPU", "FULL_DEVICE_NAME")),
+        "capabilities": " ".join(sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "openvino": str(package.__version__),
+    }
+
+
 class OpenVINOBackbone:
     """A graph compiled for one image at a time: on as many streams as threads, and on one stream with all threads.
 
     An image that comes while no other is under way takes the latter: a reader who waits for one embedding gets the
     whole machine. All others share the streams, which together are faster: every calling thread has inference requests
-    of its own, and OpenVINO deals them out to the streams in order of arrival. The bits do not depend on batch, stream
-    or thread.
+    of its own, and OpenVINO deals them out to the streams in order of arrival. The bits do not depend on stream or
+    thread, nor on the batch of a tuning that `tuner.tune` has made.
     """
 
-    def __init__(self, graph: Path, *, input_size: int, threads: int) -> None:
-        """Compile the graph twice, or once for one thread.
+    def __init__(self, graph: Path, *, input_size: int, threads: int, tuning: Tuning | None = None) -> None:
+        """Compile the graph twice, or once for one thread; once more for batches if the tuning has them.
 
         Args:
             graph: The `.xml` file, its `.bin` beside it.
             input_size: Width and height of the input in pixels.
-            threads: Number of images that run at the same time, each on one thread.
+            threads: Number of threads.
+            tuning: How many images run, by default single ones, each on one thread.
 
         Raises:
             ModelCorruptError: If the graph cannot be compiled.
         """
+        self._tuning = tuning or usual(threads)
+        streams = self._tuning.streams
         core = openvino().Core()
         try:
             model = core.read_model(graph)
             model.reshape([1, 3, input_size, input_size])
-            self._streams = _Compiled(core, model, streams=threads, threads=threads)
-            self._whole = self._streams if threads == 1 else _Compiled(core, model, streams=1, threads=threads)
+            self._streams = _Compiled(core, model, streams=streams, threads=threads)
+            self._whole = self._streams if streams == 1 else _Compiled(core, model, streams=1, threads=threads)
+            self._batches = self._streams
+            if self._tuning.batch > 1:
+                model.reshape([self._tuning.batch, 3, input_size, input_size])
+                self._batches = _Compiled(core, model, streams=streams, threads=threads)
         except RuntimeError as error:
             raise ModelCorruptError("the model's graph cannot be compiled") from error
         self._counting = threading.Lock()
         self._under_way = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many images it pays to bring in one call."""
+        return self._tuning.at_once
 
     def property(self, name: str) -> object:
         """Return a property of the graph on all streams, such as `ENABLE_CPU_PINNING`."""
@@ -75,14 +101,18 @@ class OpenVINOBackbone:
             is_alone = self._under_way == 0 and len(normalized) == 1
             self._under_way += len(normalized)
         try:
-            return (self._whole if is_alone else self._streams).run(normalized, output)
+            if is_alone or self._tuning.batch == 1:
+                return (self._whole if is_alone else self._streams).run(normalized, output)
+            whole = len(normalized) - len(normalized) % self._tuning.batch
+            parts = [self._batches.run(normalized[:whole], output), self._streams.run(normalized[whole:], output)]
+            return np.concatenate(parts)
         finally:
             with self._counting:
                 self._under_way -= len(normalized)
 
 
 class _Compiled:
-    """A graph compiled for one image at a time."""
+    """A graph compiled for batches of one size."""
 
     def __init__(self, core: Any, model: Any, *, streams: int, threads: int) -> None:  # noqa: ANN401
         settings = {
@@ -96,24 +126,25 @@ class _Compiled:
         self._here = threading.local()
 
     def run(self, normalized: Float32Array, output: str) -> Float32Array:
-        """Return an output for each image, as many at the same time as there are requests."""
-        count, requests = len(normalized), self._requests()
-        collected = np.empty((count, *self.graph.output(output).shape[1:]), np.float32)
+        """Return an output for each image of whole batches, as many batches at the same time as there are requests."""
+        step, *shape = self.graph.output(output).shape
+        count, requests = len(normalized) // step, self._requests()
+        collected = np.empty((count, step, *shape), np.float32)
 
         def collect(index: int) -> None:
             request = requests[index % len(requests)]
             request.wait()
-            collected[index] = request.get_tensor(output).data[0]
+            collected[index] = request.get_tensor(output).data
 
-        for index, image in enumerate(normalized):
+        for index in range(count):
             if index >= len(requests):
                 collect(index - len(requests))
             request = requests[index % len(requests)]
-            request.get_input_tensor().data[0] = image
+            request.get_input_tensor().data[:] = normalized[index * step : (index + 1) * step]
             request.start_async()
         for index in range(max(0, count - len(requests)), count):
             collect(index)
-        return collected
+        return collected.reshape(count * step, *shape)
 
     def _requests(self) -> list[Any]:
         requests: list[Any] | None = getattr(self._here, "requests", None)

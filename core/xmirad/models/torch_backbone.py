@@ -9,6 +9,8 @@ from xmirad.models.building.architectures import RECIPES, PooledNetwork
 from xmirad.models.building.state_dicts import load_trunk
 from xmirad.types import Float32Array
 
+IMAGES_AT_ONCE = 4
+
 
 class TorchBackbone:
     """A model's weights in torch's own network."""
@@ -39,6 +41,11 @@ class TorchBackbone:
     def device(self) -> str:
         """Where the network runs, in torch's notation."""
         return str(self._device)
+
+    @property
+    def at_once(self) -> int:
+        """How many images it pays to bring in one call; what fits any GPU."""
+        return IMAGES_AT_ONCE
 
     def activations(self, normalized: Float32Array) -> Float32Array:
         """Return the output of the last convolution; see `Backbone.activations`."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from xmirad.errors import InvalidRequestError
 from xmirad.saliency.gaussian import blurred_evenly, gaussian_kernel
@@ -90,6 +91,33 @@ class WindowMasker:
         self._image = image
         self._fill = fill
         self._buffers = np.repeat(image[None], batch_size, axis=0)
+        # As bits, for which -0 is not 0 and a pixel that is no number equals itself.
+        self._changes = (_bits(image) != _bits(fill)).any(axis=0)
+
+    def distinct(self, windows: IntArray) -> tuple[IntArray, IntArray]:
+        """Find the windows that are worth a forward pass: pixels that equal the fill already make no difference.
+
+        Two windows make the same copy exactly if the smallest boxes around the pixels they change are the same.
+
+        Args:
+            windows: Numbers of windows, `[N]`.
+
+        Returns:
+            Windows whose copies differ from the image and from each other, `[M]`, and for each of the N windows the
+            place of its copy among these, -1 if its copy is the image itself.
+        """
+        places: dict[tuple[int, ...], int] = {}
+        chosen: list[int] = []
+        found = np.full(len(windows), -1, dtype=np.int64)
+        for number, window in enumerate(windows.tolist()):
+            box = self._changed_box(window)
+            if box is None:
+                continue
+            if box not in places:
+                places[box] = len(chosen)
+                chosen.append(window)
+            found[number] = places[box]
+        return np.array(chosen, dtype=np.int64), found
 
     def batches(self, windows: IntArray) -> Iterator[Float32Array]:
         """Yield batches of masked copies, each valid until the next is asked for.
@@ -109,3 +137,19 @@ class WindowMasker:
             finally:
                 for buffer, (rows, columns) in zip(self._buffers, boxes, strict=False):
                     buffer[:, rows, columns] = self._image[:, rows, columns]
+
+    def _changed_box(self, window: int) -> tuple[int, int, int, int] | None:
+        """Return first and last row and column of what a window changes, or None if it changes nothing."""
+        rows, columns = self._lattice.box(window)
+        changes = self._changes[rows, columns]
+        changed_rows = np.flatnonzero(changes.any(axis=1))
+        if not len(changed_rows):
+            return None
+        changed_columns = np.flatnonzero(changes.any(axis=0))
+        top, bottom = (rows.start + int(changed_rows[end]) for end in (0, -1))
+        left, right = (columns.start + int(changed_columns[end]) for end in (0, -1))
+        return top, bottom, left, right
+
+
+def _bits(values: Float32Array) -> npt.NDArray[np.int32]:
+    return np.ascontiguousarray(values).view(np.int32)

@@ -27,6 +27,8 @@ class ChannelSums:
         fourth = np.full((len(normalized), 1, SIDE, SIDE), self.fourth, np.float32)
         return np.concatenate([normalized, fourth], axis=1)
 
+    at_once = 4
+
     def pooled(self, normalized: Float32Array) -> Float32Array:
         means: Float32Array = self.activations(normalized).mean(axis=(2, 3))
         return means

@@ -74,3 +74,40 @@ def test_a_fill_without_what_it_needs_is_refused(fill: Fill) -> None:
 def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(InvalidRequestError):
         WindowMasker(LATTICE, random_image(0, 12), fill=fill_for(IMAGE), batch_size=1)
+
+
+def partly_filled(seed: int, *, fill: float) -> np.ndarray:
+    """Return an image with some rectangles that show the fill already."""
+    generator = np.random.default_rng(seed)
+    image = random_image(seed, 16)
+    for _ in range(generator.integers(0, 5)):
+        top, left = generator.integers(0, 14, 2)
+        height, width = generator.integers(2, 12, 2)
+        image[:, top : top + height, left : left + width] = fill
+    return image
+
+
+@pytest.mark.parametrize("fill", [0.0, 0.5])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_distinct_copies_are_those_that_a_comparison_of_all_bytes_finds(seed: int, fill: float) -> None:
+    image = partly_filled(seed, fill=fill)
+    masker = WindowMasker(LATTICE, image, fill=np.full_like(image, fill), batch_size=3)
+    windows = np.random.default_rng(seed).permutation(LATTICE.windows)
+    copies, places = masker.distinct(windows)
+    made = np.concatenate([image[None], *[batch.copy() for batch in masker.batches(copies)]])
+    np.testing.assert_array_equal(made[places + 1], slow_masked(image, LATTICE, fill=fill)[windows])
+    assert len({copy.tobytes() for copy in made}) == len(made)
+
+
+def test_an_image_of_one_color_needs_no_forward_pass_under_its_mean() -> None:
+    image = np.full((3, 16, 16), 0.25, np.float32)
+    masker = WindowMasker(LATTICE, image, fill=fill_for(image, Fill.MEAN), batch_size=1)
+    copies, places = masker.distinct(np.arange(LATTICE.windows))
+    assert not len(copies)
+    assert (places == -1).all()
+
+
+def test_a_zero_of_the_other_sign_is_a_change() -> None:
+    image = np.full((3, 16, 16), -0.0, np.float32)
+    copies, _ = WindowMasker(LATTICE, image, fill=fill_for(image), batch_size=1).distinct(np.arange(4))
+    assert len(copies) == 4

@@ -106,6 +106,27 @@ def build(
     output.text(f"{artifact.name} is {artifact.digest} in {artifact.path}")
 
 
+@app.command("tune")
+def tune_model(
+    context: typer.Context,
+    name: Name,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the network; a worker of the explainer has 1.")] = 1,
+    seconds: Annotated[float, typer.Option(min=0, help="How long to measure.")] = 10.0,
+    as_json: options.Json = False,
+) -> None:
+    """Measure how a model runs fastest on this machine, and keep that beside it. Results keep their bits."""
+    from xmirad.models.tuner import tune
+
+    output = Output(as_json)
+    found = tune(_registry(context).find(name), threads=threads, seconds=seconds)
+    rows = [(way.batch, way.streams, f"{ms:.2f}", way == found.tuning) for way, ms in found.milliseconds.items()]
+    fields = ("batch", "streams", "milliseconds", "chosen")
+    output.json([dict(zip(fields, row, strict=True)) for row in rows])
+    output.table(tuple(f">{field}" for field in fields), [(*row[:3], "yes" if row[3] else "") for row in rows])
+    for way in found.refused:
+        output.note(f"batch {way.batch}, streams {way.streams}: other bits, not considered")
+
+
 def describe(artifact: "ModelArtifact") -> dict[str, object]:
     """Return what is to be known of a model."""
     return {
