@@ -138,3 +138,29 @@ def test_a_tuned_network_makes_the_bits_of_the_usual_one(copied_model: ModelArti
         embedder = load_embedder(copied_model, threads=1, tuned=True)
         assert embedder.at_once == tuning.at_once
         np.testing.assert_array_equal(embedder.embed(pixels), expected)
+
+
+class Interrupted:
+    """Images of which the third cannot be had: what a time limit that strikes in the middle looks like."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, images: slice) -> np.ndarray:
+        if images.start >= 2:
+            raise TimeoutError
+        return self._images[images]
+
+
+def test_a_call_that_is_broken_off_leaves_no_request_busy() -> None:
+    backbone = OpenVINOBackbone(lite0_artifact().path / GRAPH, input_size=224, threads=1)
+    images = np.random.default_rng(0).standard_normal((4, 3, 224, 224), np.float32)
+    expected = backbone.pooled(images)
+
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            backbone.pooled(Interrupted(images))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(backbone.pooled(images), expected)

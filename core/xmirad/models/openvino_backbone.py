@@ -127,8 +127,16 @@ class _Compiled:
 
     def run(self, normalized: Float32Array, output: str) -> Float32Array:
         """Return an output for each image of whole batches, as many batches at the same time as there are requests."""
+        requests = self._requests()
+        try:
+            return self._run(normalized, output, requests)
+        except BaseException:  # also a time limit, which can strike anywhere
+            del self._here.requests  # some are still at work
+            raise
+
+    def _run(self, normalized: Float32Array, output: str, requests: list[Any]) -> Float32Array:
         step, *shape = self.graph.output(output).shape
-        count, requests = len(normalized) // step, self._requests()
+        count = len(normalized) // step
         collected = np.empty((count, step, *shape), np.float32)
 
         def collect(index: int) -> None:
