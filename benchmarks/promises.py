@@ -37,7 +37,7 @@ class Promise:
             return ""
         if any(figure is None for figure in found):
             return "not measured"
-        return "PASS" if all(figure and figure["met"] for figure in found) else "MISS"
+        return "MISS" if any(figure and figure["met"] is False for figure in found) else "PASS"
 
 
 def read_promises(file: Path = PROMISES) -> list[Promise]:

@@ -138,12 +138,18 @@ class Stages:
 def random_archive(store: EdgeStore, model: str, size: int, items: int) -> EdgeArchive:
     """Return an archive of random unit vectors."""
     archive = store.create(ArchiveBinding("benchmark", model, size, "benchmark"))
+    fill_randomly(archive, items)
+    return archive
+
+
+def fill_randomly(archive: EdgeArchive, items: int) -> None:
+    """Store random unit vectors in an archive."""
+    size = archive.binding.embedding_size
     generator = np.random.default_rng(0)
     for first in range(0, items, 500):
         vectors = generator.normal(size=(min(500, items - first), size)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         archive.upsert([_random_item(first + number, vector) for number, vector in enumerate(vectors)])
-    return archive
 
 
 def random_embedding(size: int, *, seed: int) -> Float32Array:

@@ -24,12 +24,12 @@ from xmirad.types import EncodedImage, Float32Array, UInt8Array
 
 DATA_VARIABLE = "XMIRAD_TEST_DATA"
 """Names the folder that holds `covidx/`, as it does for the tests; without it images are generated."""
-IMAGES = (10, 2)
+IMAGES = (5, 2)
 BATCH_SIZE = 16
 
 
 def codecs(run: Run) -> Iterator[Figure]:
-    """Explain each of ten images for each of ten queries, with float32 and with coded embeddings."""
+    """Explain each of five images for each of them as a query, with float32 and with coded embeddings."""
     pixels, what = _images(run)
     embeddings = run.embedder.embed(pixels)
     lattice = WindowLattice(size=run.artifact.preprocessing.crop_size, stride=run.count(STRIDE, QUICK_STRIDE))

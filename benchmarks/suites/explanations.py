@@ -21,7 +21,7 @@ from xmirad.saliency.lattice import STRIDE, WindowLattice
 REPEATS = (3, 1)
 ITEMS = (200, 24)
 RESULTS = 10
-QUERIES = (200, 20)
+QUERIES = (100, 20)
 WARM_MAPS = (20, 3)
 PAUSE_SECONDS = 0.005
 PREVIEW_SECONDS, EXACT_SECONDS, OF_ONE_MAP = 3.0, 25.0, 1.1

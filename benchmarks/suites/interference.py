@@ -13,7 +13,7 @@ from xmirad.client.search_types import SearchSource
 
 REPEATS = 3
 ITEMS = (1_000, 50)
-QUERIES = (200, 20)
+QUERIES = (100, 20)
 PAUSE_SECONDS = 0.005
 SLOWER = 1.5
 P95 = 95

@@ -14,7 +14,7 @@ from xmirad.client.client import Client
 from xmirad.client.search_types import SearchSource, StreamedSearch
 from xmirad.types import EncodedImage
 
-REPEATS = 5
+REPEATS = 4
 ITEMS = (1_000, 50)
 QUERIES = (100, 20)
 REPLAYED = (320, 48)

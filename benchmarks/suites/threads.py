@@ -18,7 +18,7 @@ from xmirad.imaging.sandbox import DecoderPool
 from xmirad.models.embedder import load_embedder
 from xmirad.types import EncodedImage
 
-REPEATS = 5
+REPEATS = 3
 IMAGES = (128, 16)
 MICRO_BATCHES = (4, 8)
 ITEMS = (10_000, 500)

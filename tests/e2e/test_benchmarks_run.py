@@ -21,7 +21,13 @@ def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "suites",
-    [("startup", "threads", "search"), ("occlusion",), ("maps", "codecs"), ("explanations",), ("load", "indexing")],
+    [
+        ("startup", "parts", "threads", "search"),
+        ("occlusion",),
+        ("maps", "codecs"),
+        ("explanations",),
+        ("load", "indexing"),
+    ],
     ids=" ".join,
 )
 def test_a_quick_run_shows_its_figures_and_writes_them_to_a_file(suites: tuple[str, ...], tmp_path: Path) -> None:

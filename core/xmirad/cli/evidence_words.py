@@ -1,9 +1,12 @@
 """Says in plain words what the nearest items tell of a query."""
 
-from xmirad.evidence.weighing import Evidence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xmirad.evidence.weighing import Evidence
 
 
-def evidence_lines(evidence: Evidence) -> list[str]:
+def evidence_lines(evidence: "Evidence") -> list[str]:
     """Return what the nearest items say, one sentence a line."""
     lines: list[str] = []
     if evidence.out_of_distribution and evidence.mean_distance is not None and evidence.distance_threshold is not None:
@@ -19,7 +22,7 @@ def evidence_lines(evidence: Evidence) -> list[str]:
     return lines
 
 
-def _verdict(evidence: Evidence) -> str:
+def _verdict(evidence: "Evidence") -> str:
     top = evidence.top
     if top is None:
         return f"the {evidence.counted_items} nearest carry no label" if evidence.counted_items else "nothing to count"
