@@ -57,7 +57,7 @@ def draw_targets(document: Mapping[str, Any], file: Path) -> None:
         axes.axvline(1, color=NEUTRAL, linewidth=0.8)
         axes.set_xscale("log")
         _label(axes, [row.name for row in rows])
-        axes.set_xlabel("how often the target is reached: 1 is the target, right is better; lines are 95 % intervals")
+        axes.set_xlabel("ratio over its target: right of 1 is better")
         _save(canvas, file)
 
 
@@ -94,6 +94,7 @@ def draw_load(document: Mapping[str, Any], file: Path) -> None:
                 _curve(wait, found, f"by {how}, {{}}, p{percent}", label=label, color=color, line=line)
         for axes, unit in ((rate, "searches answered per second"), (wait, "milliseconds")):
             axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")
             axes.set_xlabel("clients at the same time")
             axes.set_ylabel(unit)
             axes.legend(frameon=False)
