@@ -20,7 +20,7 @@ MODEL_SOURCES := $(wildcard core/xmirad/models/*.py core/xmirad/models/*/*.py) c
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench format protos models docs-reference docs-pictures docs-performance lock install release-protos secrets stack
+.PHONY: help demo test check bench format protos models docs-reference docs-pictures docs-performance lock install release-protos secrets stack bench-scale
 .PHONY: check-code check-protos check-stubs check-unit
 
 help: ## List the targets
@@ -37,6 +37,9 @@ check: check-code check-protos check-unit ## Format, lint, types, imports, proto
 bench: $(MODELS) ## Run the benchmarks, or SUITES of them (QUICK=1: just see that they work; CHECK=1: fail on losses)
 	$(USE_MODELS) $(BIN)/python -m benchmarks $(SUITES) $(call flag,quick,$(QUICK)) $(call flag,check,$(CHECK)) \
 	  --slowed $(SLOWED) --json $(or $(JSON),build/bench$(if $(call flag,quick,$(QUICK)),-quick).json)
+
+bench-scale: $(MODELS) ## Measure how cost grows with the archive, of DATA=folder or phantoms (QUICK=1: a minute)
+	$(USE_MODELS) $(BIN)/python -m benchmarks.scale --output build/scale $(if $(DATA),--data "$(DATA)") $(call flag,quick,$(QUICK))
 
 format: $(INSTALLED) ## Format code and protos, and mend what lint can mend
 	$(BIN)/ruff format

@@ -36,7 +36,7 @@ def archive_store(settings: Settings) -> ArchiveStore:
     if store.kind is StoreKind.EDGE:
         from xmirad.archive.edge import EdgeStore
 
-        return EdgeStore(Home(settings.home).store)
+        return EdgeStore(Home(settings.home).store, index=store.edge_index)
     return qdrant_store(store)
 
 

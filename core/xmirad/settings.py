@@ -31,7 +31,7 @@ from xmirad.settings_base import (
     absolute,
 )
 from xmirad.settings_security import ClientSettings, SecuritySettings
-from xmirad.types import BackboneKind
+from xmirad.types import BackboneKind, EdgeIndex
 
 MIB = 1024 * 1024
 CONFIG_VARIABLE = "XMIRAD_CONFIG"
@@ -98,6 +98,10 @@ class StoreSettings(SettingsGroup):
     """The vector store."""
 
     kind: StoreKind = Field(StoreKind.EDGE, description="`edge`: embedded in the service; `qdrant`: a Qdrant server.")
+    edge_index: EdgeIndex = Field(
+        EdgeIndex.FLAT,
+        description="What `xmirad archive rebuild` makes of embedded archives: `flat`, `hnsw` or `int8`.",
+    )
     url: PlainUrl = Field("http://127.0.0.1:6334", description="gRPC URL of the Qdrant server, without credentials.")
     api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
     api_key_file: FilePath | None = Field(None, description="File of the API key, instead of `store.api_key`.")

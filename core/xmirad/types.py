@@ -73,6 +73,19 @@ class ExplanationState(StrEnum):
         return self in (ExplanationState.SUCCEEDED, ExplanationState.FAILED, ExplanationState.CANCELLED)
 
 
+class EdgeIndex(StrEnum):
+    """How an embedded archive finds the nearest items."""
+
+    FLAT = "flat"
+    HNSW = "hnsw"
+    INT8 = "int8"
+
+    @property
+    def is_exact(self) -> bool:
+        """True if every query is compared with every embedding itself."""
+        return self is EdgeIndex.FLAT
+
+
 class BackboneKind(StrEnum):
     """What runs a network."""
 

@@ -16,7 +16,7 @@ from support.pictures import png
 from support.project import ROOT
 from xmirad.client.types import Upload
 
-BASE_ROOMS = ("client", "metrics", "evidence", "evaluation", "figures", "datasets", "cli", "api")
+BASE_ROOMS = ("client", "metrics", "evidence", "evaluation", "figures", "planning", "datasets", "cli", "api")
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys

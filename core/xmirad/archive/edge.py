@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xmirad.archive.binding import check_binding
-from xmirad.archive.edge_archive import EdgeArchive, create_shard, load_shard
+from xmirad.archive.edge_archive import EdgeArchive, create_shard, load_archive
 from xmirad.archive.edge_folder import POINTER, SHARD, ArchiveFolder, FolderLock
 from xmirad.archive.port import ArchiveBinding, StoredItem
 from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError
+from xmirad.types import EdgeIndex
 
 
 class EdgeStore:
@@ -20,10 +21,16 @@ class EdgeStore:
 
     kind = "edge"
 
-    def __init__(self, folder: Path) -> None:
-        """Remember the folder, making it if it is not there; nothing is opened or locked yet."""
+    def __init__(self, folder: Path, *, index: EdgeIndex = EdgeIndex.FLAT) -> None:
+        """Remember the folder, making it if it is not there; nothing is opened or locked yet.
+
+        Args:
+            folder: Where the archives are.
+            index: What `rebuilt` makes. Every archive keeps what it was made with; a new one is flat until then.
+        """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
+        self._index = index
         self._lock = FolderLock(folder)
         self._open: dict[str, EdgeArchive] = {}
 
@@ -50,7 +57,7 @@ class EdgeStore:
         opened = self._open.get(binding.archive)
         if opened is None or opened.closed:
             folder.sweep()
-            opened = EdgeArchive(binding, load_shard(version / SHARD, binding.archive))
+            opened = load_archive(version / SHARD, binding)
             self._open[binding.archive] = opened
         return opened
 
@@ -71,10 +78,11 @@ class EdgeStore:
         self._lock.acquire()
         folder.sweep()
         version = folder.new_version(binding)
-        fresh = EdgeArchive(binding, create_shard(version / SHARD, binding))
+        fresh = EdgeArchive(binding, create_shard(version / SHARD, binding, self._index), self._index)
         try:
             for batch in batches:
                 fresh.upsert(batch)
+            fresh.optimize()
             fresh.flush()
             folder.switch(version)
         except BaseException:

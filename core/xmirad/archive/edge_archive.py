@@ -2,8 +2,8 @@
 
 Facts about qdrant-edge-py 0.9.0 that shape this module: a shard holds the interpreter lock while it works, so more
 threads answer no faster; ids come back as `uuid.UUID`; NaN is stored without a word; `MatchValue(True)` never matches;
-without `optimize()`, which is never called because it would freeze the process for seconds, every query compares with
-every item.
+`optimize()` freezes the process until the index is made, so only rebuilding calls it, and items stored since are
+compared one by one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,10 +26,12 @@ from xmirad.archive.conditions import (
     PayloadField,
 )
 from xmirad.archive.counting import RememberedCounts
+from xmirad.archive.edge_index import index_of, search_params, shard_config
 from xmirad.archive.embeddings import cosine, query_embedding, stored_embeddings
 from xmirad.archive.payload import facet_text, from_flat, to_flat
 from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, XmiradError
+from xmirad.types import EdgeIndex
 
 EVERY_VALUE = 1_000_000
 """More than a field has values: `FacetRequest` cannot be told to return them all."""
@@ -50,41 +52,41 @@ def shard_errors(archive: str) -> Iterator[None]:
         raise BackendUnavailableError(message, metadata={"backend": "edge", "archive": archive}) from error
 
 
-def create_shard(folder: Path, binding: ArchiveBinding) -> edge.EdgeShard:
-    """Create an empty shard with an index on every payload field.
-
-    Stored embeddings are unit vectors, so the dot product is the cosine, and embeddings are read back bit by bit.
-    """
-    vectors = edge.EdgeVectorParams(size=binding.embedding_size, distance=edge.Distance.Dot)
+def create_shard(folder: Path, binding: ArchiveBinding, index: EdgeIndex = EdgeIndex.FLAT) -> edge.EdgeShard:
+    """Create an empty shard with an index on every payload field."""
     with shard_errors(binding.archive):
-        shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=vectors, max_search_threads=1))
+        shard = edge.EdgeShard.create(str(folder), shard_config(index, binding.embedding_size))
         for field in PayloadField:
             shard.update(edge.UpdateOperation.create_field_index(field.value, _schema(field)))
         shard.flush()
     return shard
 
 
-def load_shard(folder: Path, archive: str) -> edge.EdgeShard:
-    """Open a shard; what its write-ahead log holds is applied.
+def load_archive(folder: Path, binding: ArchiveBinding) -> "EdgeArchive":
+    """Open the shard in a folder; what its write-ahead log holds is applied.
 
     Raises:
         ArchiveNotReadyError: If another process has it open.
         BackendUnavailableError: If it cannot be opened.
     """
-    with shard_errors(archive):
-        return edge.EdgeShard.load(str(folder))
+    with shard_errors(binding.archive):
+        return EdgeArchive(binding, edge.EdgeShard.load(str(folder)), index_of(folder))
 
 
 class EdgeArchive:
     """An archive in a shard of this process. Use it from one thread only, the one that the store is used from."""
 
-    always_exact = True
-
-    def __init__(self, binding: ArchiveBinding, shard: edge.EdgeShard) -> None:
-        """Take over an open shard."""
+    def __init__(self, binding: ArchiveBinding, shard: edge.EdgeShard, index: EdgeIndex = EdgeIndex.FLAT) -> None:
+        """Take over an open shard that was made with an index."""
         self.binding = binding
+        self.index = index
         self._open_shard: edge.EdgeShard | None = shard
         self._counts = RememberedCounts(self._count)
+
+    @property
+    def always_exact(self) -> bool:
+        """True if every query is compared with every item, asked for or not."""
+        return self.index.is_exact
 
     @property
     def closed(self) -> bool:
@@ -119,7 +121,7 @@ class EdgeArchive:
             query=edge.Query.Nearest(unit.tolist()),
             filter=_filter(where),
             with_payload=with_payload,
-            params=edge.SearchParams(exact=exact),
+            params=search_params(self.index, exact=exact),
         )
         with shard_errors(self.binding.archive):
             found = self._shard.query(request)
@@ -163,6 +165,12 @@ class EdgeArchive:
         with shard_errors(self.binding.archive):
             hits = self._shard.facet(request).hits
         return {facet_text(hit.value): hit.count for hit in hits}
+
+    def optimize(self) -> None:
+        """Make the graph or the codes, if the index has any. Freezes the whole process: never while it serves."""
+        if not self.index.is_exact:
+            with shard_errors(self.binding.archive):
+                self._shard.optimize()
 
     def flush(self) -> None:
         """Write everything to disk."""

@@ -19,6 +19,7 @@ from xmirad.cli.commands import (
     index,
     models,
     phantoms,
+    plan,
     queue,
     report,
     search,
@@ -53,6 +54,7 @@ app.command("report", epilog=report.EXAMPLES)(report.report)
 app.command("figures", epilog=figures.EXAMPLES)(figures.figures)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("phantoms")(phantoms.phantoms)
 app.add_typer(archive.app, name="archive")
 app.add_typer(models.app, name="models")
