@@ -22,7 +22,16 @@ def coefficients(document: Json) -> Json:
         index.value: {quantity.value: fitted(document["cells"], index, quantity) for quantity in Quantity}
         for index in EdgeIndex
     }
-    return {"command": COMMAND, "machine": document["machine"], "images": document["images"], "growth": growth}
+    return {
+        "command": COMMAND,
+        "machine": document["machine"],
+        "images": document["images"],
+        "largest_items": {
+            index.value: max(cell["items"] for cell in measured_cells(document["cells"], index, Quantity.SEARCH_MS))
+            for index in EdgeIndex
+        },
+        "growth": growth,
+    }
 
 
 def value_of(figures: Json, quantity: Quantity) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xmirad.planning import costs
-from xmirad.planning.growth import Quantity, cost, effective
+from xmirad.planning.growth import Quantity, cost, effective, measured
 from xmirad.planning.request import PlanRequest
 
 MEMORY_USED = 0.8
@@ -146,6 +146,9 @@ def _notes(request: PlanRequest, nodes: int) -> tuple[str, ...]:
         notes.append("more than one node: a Qdrant server (store.kind = qdrant) instead of the embedded store")
     if effective(Quantity.SEARCH_MS, request.index, request.images, request.embedding_size) is not request.index:
         notes.append(f"so few embeddings are left flat: {request.index} would gain nothing")
+    largest = measured()["largest_items"][request.index.value]
+    if request.images > largest:
+        notes.append(f"{request.index} was measured up to {largest:,} items; beyond that it is extrapolated")
     if request.original_bytes == 0:
         notes.append("originals are referred to, not kept")
     return tuple(notes)

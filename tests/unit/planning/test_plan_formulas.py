@@ -90,6 +90,11 @@ def test_nodes_are_enough_for_memory_disk_and_cores_each() -> None:
     assert any("Qdrant server" in note for note in plan.notes)
 
 
+def test_a_plan_says_where_it_goes_beyond_what_was_measured() -> None:
+    assert any("extrapolated" in note for note in make_plan(request(images=10**9)).notes)
+    assert not any("extrapolated" in note for note in make_plan(request(images=5_000)).notes)
+
+
 def test_every_copy_of_the_store_has_a_node_of_its_own() -> None:
     assert make_plan(request(images=1_000, replicas=3)).nodes == 3
 
