@@ -11,6 +11,7 @@ from xmirad.blobs.port import BlobNotFoundError, BlobStore
 from xmirad.errors import BackendUnavailableError, EmbeddingCorruptError
 from xmirad.explanations.chunk_format import pack, unpack
 from xmirad.explanations.entries import OcclusionEntry
+from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.ports import Board
 from xmirad.saliency.codec import CodedDifferences, joined
 
@@ -25,6 +26,7 @@ class OcclusionCache:
         """Keep chunks in a blob store, and note on a board when they are used."""
         self._blobs = blobs
         self._board = board
+        self._images = ExplanationImages(blobs)
 
     def missing(self, entry: OcclusionEntry) -> tuple[int, ...]:
         """Return the numbers of the chunks that are not there, in order."""
@@ -87,10 +89,13 @@ class OcclusionCache:
         return whole and CodedDifferences(whole.codec, whole.scales[:windows], whole.values[:windows])
 
     def tidy(self, entry: OcclusionEntry, coded: CodedDifferences) -> None:
-        """Put a complete entry together into one blob, and note that the entry was used and how large it is."""
-        if coded.windows == entry.lattice.windows:
-            self._put_together(entry, coded)
-        self._touch(entry, coded.embedding_size)
+        """Put a complete entry together into one blob, and note that the entry was used and how large it is.
+
+        What was deleted since it was read stays deleted.
+        """
+        is_complete = coded.windows == entry.lattice.windows
+        if self._put_together(entry, coded) if is_complete else self._has_image(entry):
+            self._touch(entry, coded.embedding_size)
 
     def delete(self, location: str) -> None:
         """Delete an entry, and forget it."""
@@ -140,12 +145,22 @@ class OcclusionCache:
             self._note("cache_corrupt_chunks", 1)
             return None
 
-    def _put_together(self, entry: OcclusionEntry, coded: CodedDifferences) -> None:
+    def _put_together(self, entry: OcclusionEntry, coded: CodedDifferences) -> bool:
+        """Make one blob of all chunks. Return whether the entry is there, False if it was deleted meanwhile."""
         if self._blobs.exists(entry.location + WHOLE):
-            return
+            return True
+        if self.missing(entry):
+            return False
         self._blobs.put(entry.location + WHOLE, pack(entry, WHOLE, coded), if_absent=True)
+        if not self._has_image(entry):  # its input is deleted before its entries, so nobody else would find the blob
+            self.delete(entry.location)
+            return False
         for number in range(len(entry.chunks)):
             self._blobs.delete(entry.location + _name(number))
+        return True
+
+    def _has_image(self, entry: OcclusionEntry) -> bool:
+        return self._images.has_input(entry.image, entry.preprocessing, is_query=entry.is_query)
 
     def _touch(self, entry: OcclusionEntry, embedding_size: int) -> None:
         if entry.is_query:
