@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from xmirad.models.embedder import load_embedder
 from xmirad.models.openvino_backbone import OpenVINOBackbone, machine_kind
 from xmirad.models.registry import ModelRegistry
 from xmirad.models.tuner import tune
-from xmirad.models.tuning import read_tuning, usual, write_tuning
+from xmirad.models.tuning import Tuning, read_tuning, usual, write_tuning
 
 
 @pytest.fixture
@@ -127,17 +129,41 @@ def test_a_sound_model_is_verified(copied_model: ModelArtifact) -> None:
 
 
 def test_a_tuned_network_makes_the_bits_of_the_usual_one(copied_model: ModelArtifact) -> None:
-    tuned = tune(copied_model, threads=1, seconds=4)
-    assert usual(1) in tuned.milliseconds
-    assert read_tuning(copied_model, machine_kind(), threads=1) == tuned.tuning
-
     pixels = np.stack([generated_image(number, 224) for number in range(11)])
     expected = load_embedder(copied_model, threads=1).embed(pixels)
-    for tuning in tuned.milliseconds:
+    for tuning in (Tuning(batch=2, streams=1), Tuning(batch=4, streams=1)):
         write_tuning(copied_model, machine_kind(), tuning, threads=1, milliseconds={})
         embedder = load_embedder(copied_model, threads=1, tuned=True)
         assert embedder.at_once == tuning.at_once
         np.testing.assert_array_equal(embedder.embed(pixels), expected)
+
+
+def test_without_time_the_usual_way_is_kept_and_none_is_considered(copied_model: ModelArtifact) -> None:
+    tuned = tune(copied_model, threads=1, seconds=0)
+    assert (tuned.tuning, tuned.hasty) == (usual(1), (usual(1),))
+    assert read_tuning(copied_model, machine_kind(), threads=1) == usual(1)
+
+
+class DependentOnBatch(OpenVINOBackbone):
+    """A network whose last bit depends on how many images there are."""
+
+    def pooled(self, normalized: np.ndarray) -> np.ndarray:
+        found = super().pooled(normalized)
+        return np.nextafter(found, np.float32(1)) if len(normalized) > 1 else found
+
+
+def test_a_tuning_that_makes_other_bits_is_refused_at_load_and_said(
+    copied_model: ModelArtifact, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_tuning(copied_model, machine_kind(), Tuning(batch=2, streams=1), threads=1, milliseconds={})
+    assert load_embedder(copied_model, threads=1, tuned=True).at_once == Tuning(batch=2, streams=1).at_once
+    assert not caplog.messages
+
+    monkeypatch.setattr("xmirad.models.embedder.OpenVINOBackbone", DependentOnBatch)
+    embedder = load_embedder(copied_model, threads=1, tuned=True)
+
+    assert embedder.at_once == usual(1).at_once
+    assert caplog.messages == ["model.tuning_refused"]
 
 
 class Interrupted:
@@ -164,3 +190,27 @@ def test_a_call_that_is_broken_off_leaves_no_request_busy() -> None:
         with pytest.raises(TimeoutError):
             backbone.pooled(Interrupted(images))  # type: ignore[arg-type]
         np.testing.assert_array_equal(backbone.pooled(images), expected)
+
+
+def test_a_time_limit_at_any_line_leaves_no_call_under_way() -> None:
+    backbone = OpenVINOBackbone(lite0_artifact().path / GRAPH, input_size=224, threads=1)
+    image = np.zeros((1, 3, 224, 224), np.float32)
+    first = OpenVINOBackbone._run.__code__.co_firstlineno
+
+    for offset in range(1, 6):
+
+        def strike(frame: FrameType, event: str, _: object, line: int = first + offset) -> object:
+            if frame.f_code is not OpenVINOBackbone._run.__code__:
+                return strike if event == "call" else None
+            if event == "line" and frame.f_lineno == line:
+                raise TimeoutError
+            return strike
+
+        before = sys.gettrace()
+        sys.settrace(strike)  # type: ignore[arg-type]
+        try:
+            with suppress(TimeoutError):
+                backbone.pooled(image)
+        finally:
+            sys.settrace(before)
+        assert not backbone._under_way

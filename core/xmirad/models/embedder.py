@@ -1,5 +1,6 @@
 """From prepared images to unit embeddings."""
 
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -10,11 +11,12 @@ from xmirad.models.artifact import GRAPH, WEIGHTS, ModelArtifact, corrupt
 from xmirad.models.backbone import Backbone
 from xmirad.models.canonical import generated_image
 from xmirad.models.openvino_backbone import OpenVINOBackbone, machine_kind
-from xmirad.models.tuning import read_tuning
+from xmirad.models.tuning import read_tuning, usual
 from xmirad.types import Float32Array, UInt8Array
 
 BATCH_SIZE = 16
 CANONICAL_TOLERANCE = 1e-5
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +186,32 @@ def load_embedder(artifact: ModelArtifact, *, threads: int, tuned: bool = False)
 
     Args:
         artifact: The model.
-        threads: Number of images that run at the same time, each on one thread.
-        tuned: Whether to run many images as was measured to be fastest, where that was measured; the bits are the same.
+        threads: How many threads the network has.
+        tuned: Whether to run many images as was measured to be fastest, where that was measured and a batch makes the
+            bits of single images.
 
     Raises:
         ModelCorruptError: If a file was altered, or the model does not make its canonical embedding.
     """
     artifact.verify_files()
     side = artifact.preprocessing.crop_size
-    tuning = read_tuning(artifact, machine_kind(), threads=threads) if tuned else None
+    tuning = read_tuning(artifact, machine_kind(), threads=threads) if tuned else usual(threads)
     backbone = OpenVINOBackbone(artifact.path / GRAPH, input_size=side, threads=threads, tuning=tuning)
+    if not makes_same_bits(artifact, backbone, batch=tuning.batch):
+        _log.warning("model.tuning_refused", extra={"model_digest": artifact.digest, "batch": tuning.batch})
+        backbone = OpenVINOBackbone(artifact.path / GRAPH, input_size=side, threads=threads)
     return checked_embedder(artifact, backbone)
+
+
+def makes_same_bits(artifact: ModelArtifact, backbone: Backbone, *, batch: int) -> bool:
+    """Return whether copies of the canonical image in a batch have, bit by bit, the features of one alone."""
+    if batch == 1:
+        return True
+    recipe = artifact.preprocessing
+    image = recipe.normalize(generated_image(artifact.canonical.image, recipe.crop_size))[None]
+    alone = backbone.pooled(image)
+    together = backbone.pooled(np.repeat(image, batch, axis=0))
+    return together.tobytes() == batch * alone.tobytes()
 
 
 def checked_embedder(artifact: ModelArtifact, backbone: Backbone) -> BackboneEmbedder:

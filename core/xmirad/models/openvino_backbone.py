@@ -75,8 +75,7 @@ class OpenVINOBackbone:
                 self._batches = _Compiled(core, model, streams=streams, threads=threads)
         except RuntimeError as error:
             raise ModelCorruptError("the model's graph cannot be compiled") from error
-        self._counting = threading.Lock()
-        self._under_way = 0
+        self._under_way: set[object] = set()
 
     @property
     def at_once(self) -> int:
@@ -97,18 +96,17 @@ class OpenVINOBackbone:
         return self._run(normalized, POOLED)
 
     def _run(self, normalized: Float32Array, output: str) -> Float32Array:
-        with self._counting:
-            is_alone = self._under_way == 0 and len(normalized) == 1
-            self._under_way += len(normalized)
+        call = object()
         try:
+            self._under_way.add(call)  # before looking, so that of two that come at once at most one is alone
+            is_alone = len(self._under_way) == 1 and len(normalized) == 1
             if is_alone or self._tuning.batch == 1:
                 return (self._whole if is_alone else self._streams).run(normalized, output)
             whole = len(normalized) - len(normalized) % self._tuning.batch
             parts = [self._batches.run(normalized[:whole], output), self._streams.run(normalized[whole:], output)]
             return np.concatenate(parts)
         finally:
-            with self._counting:
-                self._under_way -= len(normalized)
+            self._under_way.discard(call)
 
 
 class _Compiled:

@@ -13,11 +13,10 @@ import numpy as np
 
 from xmirad.models.artifact import GRAPH, ModelArtifact
 from xmirad.models.openvino_backbone import OpenVINOBackbone, machine_kind
-from xmirad.models.tuning import Tuning, usual, write_tuning
+from xmirad.models.tuning import BATCHES, Tuning, usual, write_tuning
 from xmirad.types import Float32Array
 
 LONGEST_SECONDS = 10.0
-BATCHES = (1, 2, 4, 8)
 IMAGES = 8
 LEAST_ROUNDS, MOST_ROUNDS = 3, 10
 WORTH = 0.95
@@ -31,11 +30,13 @@ class Tuned:
     Attributes:
         tuning: What was chosen.
         milliseconds: Least processor time of an image, by way to run the network.
+        hasty: Those of them that were measured too few times to be considered.
         refused: Ways that made other bits than the usual one.
     """
 
     tuning: Tuning
     milliseconds: dict[Tuning, float]
+    hasty: tuple[Tuning, ...]
     refused: tuple[Tuning, ...]
 
 
@@ -80,7 +81,8 @@ def tune(artifact: ModelArtifact, *, threads: int, seconds: float = LONGEST_SECO
     milliseconds = {tuning: min(some) for tuning, some in runs.items()}
     named = {f"batch {each.batch}, streams {each.streams}": round(ms, 3) for each, ms in milliseconds.items()}
     write_tuning(artifact, machine_kind(), chosen, threads=threads, milliseconds=named)
-    return Tuned(chosen, milliseconds, refused)
+    hasty = tuple(tuning for tuning, some in runs.items() if len(some) < LEAST_ROUNDS)
+    return Tuned(chosen, milliseconds, hasty, refused)
 
 
 def ways(threads: int) -> Iterator[Tuning]:

@@ -17,6 +17,8 @@ from xmirad.errors import BackendUnavailableError
 from xmirad.models.artifact import ModelArtifact
 
 FORMAT = 1
+BATCHES = (1, 2, 4, 8)
+"""Batches that are tried; a file that names another was not written by a measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Tuning:
     """How a network runs.
 
     Attributes:
-        batch: Images that go through the network together, at least 1.
+        batch: Images that go through the network together, one of `BATCHES`.
         streams: Batches that run at the same time; they share the threads evenly.
     """
 
@@ -63,7 +65,7 @@ def read_tuning(artifact: ModelArtifact, machine: Mapping[str, str], *, threads:
         batch, streams = document["batch"], document["streams"]
     except (OSError, ValueError, KeyError, TypeError):
         return usual(threads)
-    is_valid = all(type(value) is int and value >= 1 for value in (batch, streams))
+    is_valid = all(type(value) is int and value >= 1 for value in (batch, streams)) and batch in BATCHES
     return Tuning(batch, streams) if is_valid and threads % streams == 0 else usual(threads)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from xmirad.cli.commands.models import tried
 from xmirad.errors import BackendUnavailableError
 from xmirad.models.artifact import ModelArtifact
-from xmirad.models.tuner import LEAST_ROUNDS, best, ways
+from xmirad.models.tuner import LEAST_ROUNDS, Tuned, best, ways
 from xmirad.models.tuning import Tuning, read_tuning, tuning_file, usual, write_tuning
 
 MACHINE = {"processor": "any", "cores": "2"}
@@ -35,6 +36,8 @@ def test_a_tuning_is_found_again_for_its_machine_and_number_of_threads_only(tmp_
         {"machine": {"processor": "other"}},
         {"threads": 1},
         {"batch": 0},
+        {"batch": 3},
+        {"batch": 16},
         {"batch": "4"},
         {"batch": True},
         {"streams": 3},
@@ -77,3 +80,13 @@ def test_what_was_measured_too_seldom_is_not_considered() -> None:
 def test_the_least_time_counts_because_others_only_ever_take_time() -> None:
     first, second = Tuning(1, 1), Tuning(2, 1)
     assert best({first: [10.0, 30.0, 30.0], second: [11.0, 11.0, 11.0]}, first) == first
+
+
+def test_ways_that_were_not_considered_are_listed_with_the_reason() -> None:
+    first, second, third = Tuning(1, 1), Tuning(2, 1), Tuning(8, 1)
+    found = Tuned(first, milliseconds={first: 10.0, second: 5.0}, hasty=(second,), refused=(third,))
+    assert tried(found) == [
+        (1, 1, 10.0, True, None),
+        (2, 1, 5.0, False, "measured too few times"),
+        (8, 1, None, False, "other bits"),
+    ]

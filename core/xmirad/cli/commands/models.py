@@ -13,6 +13,7 @@ from xmirad.cli.session import settings_of
 if TYPE_CHECKING:
     from xmirad.models.artifact import ModelArtifact
     from xmirad.models.registry import ModelRegistry
+    from xmirad.models.tuner import Tuned
 
 BUILD_EXAMPLES = """\b
 Examples:
@@ -119,12 +120,25 @@ def tune_model(
 
     output = Output(as_json)
     found = tune(_registry(context).find(name), threads=threads, seconds=seconds)
-    rows = [(way.batch, way.streams, f"{ms:.2f}", way == found.tuning) for way, ms in found.milliseconds.items()]
-    fields = ("batch", "streams", "milliseconds", "chosen")
+    rows = tried(found)
+    fields = ("batch", "streams", "milliseconds", "chosen", "not_considered")
     output.json([dict(zip(fields, row, strict=True)) for row in rows])
-    output.table(tuple(f">{field}" for field in fields), [(*row[:3], "yes" if row[3] else "") for row in rows])
-    for way in found.refused:
-        output.note(f"batch {way.batch}, streams {way.streams}: other bits, not considered")
+    output.table(
+        (*(f">{field}" for field in fields[:4]), "not considered"),
+        [
+            (batch, streams, "" if ms is None else f"{ms:.2f}", "yes" if chosen else "", why or "")
+            for batch, streams, ms, chosen, why in rows
+        ],
+    )
+
+
+def tried(found: "Tuned") -> list[tuple[int, int, float | None, bool, str | None]]:
+    """Return of each way that was tried: batch, streams, milliseconds, whether it was chosen, why not considered."""
+    measured: list[tuple[int, int, float | None, bool, str | None]] = [
+        (way.batch, way.streams, ms, way == found.tuning, "measured too few times" if way in found.hasty else None)
+        for way, ms in found.milliseconds.items()
+    ]
+    return measured + [(way.batch, way.streams, None, False, "other bits") for way in found.refused]
 
 
 def describe(artifact: "ModelArtifact") -> dict[str, object]:
