@@ -10,7 +10,7 @@ from benchmarks.document import Measured, record
 from benchmarks.figures import Figure
 from benchmarks.machine import this_machine
 from benchmarks.reference import compare, read_reference
-from benchmarks.run import REFERENCE_FORWARD_MS, Suite, prepare
+from benchmarks.run import REFERENCE_FORWARD_MS, Suite, prepare, usable_cores
 from benchmarks.running import run_suites
 from benchmarks.suites.codecs import codecs
 from benchmarks.suites.explanations import explanations
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run what the arguments ask for and return the exit code."""
     options = _options(arguments)
     try:
-        reference = read_reference() if options.check else None
+        reference = read_reference(this_machine(usable_cores())) if options.check else None
         with tempfile.TemporaryDirectory(prefix="xmirad-benchmarks-") as folder:
             figures = _run(options, Path(folder))
     except XmiradError as error:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     comparison = compare(figures, reference)
     _say("\n" + comparison.text)
-    return 1 if comparison.losses else 0
+    return 1 if comparison.problems else 0
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

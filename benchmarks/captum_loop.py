@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from captum.attr import Occlusion
 
-from benchmarks.eager_loops import Variant, network_of
+from benchmarks.eager_loops import EagerNetwork, Variant
 from benchmarks.effort import Effort, effort_of
 from xmirad.models.artifact import read_artifact
 from xmirad.saliency.lattice import WindowLattice
@@ -24,7 +24,7 @@ class CaptumLoop:
     def __init__(self, model: Path, image: Float32Array, query: Float32Array, threads: int) -> None:
         """Load the model; `image` is normalized, `[3, S, S]`, `query` is a unit embedding, `[D]`."""
         torch.set_num_threads(threads)
-        self._network = network_of(read_artifact(model))
+        self._network = EagerNetwork(read_artifact(model))
         self._image = torch.from_numpy(image)[None]
         self._query = torch.from_numpy(query)[None]
 
@@ -32,7 +32,8 @@ class CaptumLoop:
         """Make a map of every so many windows on both axes.
 
         Returns:
-            What it cost, and each window's increase of distance, `[N]`, in the order of `windows_of_every`.
+            What it cost, with these windows' share of the unmasked forward that a whole map needs once, and each
+            window's increase of distance, `[N]`, in the order of `windows_of_every`.
         """
         lattice = WindowLattice(size=self._image.shape[-1])
         before = lattice.window - lattice.stride
@@ -41,11 +42,15 @@ class CaptumLoop:
         padded = torch.nn.functional.pad(self._image, (before, after, before, after))
         kept = slice(before, before + lattice.size)
         distances: list[torch.Tensor] = []
+        forwards: list[Effort] = []
 
         def similarity(images: torch.Tensor) -> torch.Tensor:
-            found = torch.cdist(self._embed(images[:, :, kept, kept]), self._query)[:, 0]
-            distances.append(found)
-            return -found
+            def forward() -> None:
+                embedded = self._network.embed(variant, images[:, :, kept, kept])
+                distances.append(torch.cdist(embedded, self._query)[:, 0])
+
+            forwards.append(effort_of(forward, windows=lattice.windows))
+            return -distances[-1]
 
         stride = lattice.stride * every
         with torch.no_grad():
@@ -60,10 +65,8 @@ class CaptumLoop:
                 windows=len(windows_of_every(lattice, every)),
             )
         unmasked, *masked = distances
-        return effort, (torch.cat(masked) - unmasked).numpy()
-
-    def _embed(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.normalize(self._network(images)[1])
+        once = forwards[0]
+        return effort.without(once).plus_share(once), (torch.cat(masked) - unmasked).numpy()
 
 
 def windows_of_every(lattice: WindowLattice, every: int) -> Sequence[int]:

@@ -52,7 +52,7 @@ class Company:
     def share(self) -> float:
         """Return the share of all cores' time that others used, 0 to 1; exact once our own children have ended."""
         everything, busy, own = (now - then for now, then in zip(_machine_and_own_seconds(), self._began, strict=True))
-        return max(0.0, busy - own) / everything
+        return max(0.0, busy - own) / everything if everything else 0.0  # all shorter than a tick of the clock
 
 
 def _machine_and_own_seconds() -> tuple[float, float, float]:

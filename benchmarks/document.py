@@ -43,12 +43,23 @@ def record(file: Path, machine: Machine, suites: Mapping[str, Measured]) -> None
     document: dict[str, Any] = {"format": FORMAT, "machine": described, "suites": {}}
     if file.exists():
         document = read_document(file)
-        if any(document["machine"][key] != described[key] for key in ("cpu", "cores")):
-            raise InvalidRequestError(f"{file.name} holds figures of another machine", field="json")
+        require_machine(document, machine, file=file.name, field="json")
         document["machine"] = described
     document["suites"].update({name: _suite(measured) for name, measured in suites.items()})
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+
+def require_machine(document: Mapping[str, Any], machine: Machine, *, file: str, field: str) -> None:
+    """Refuse figures of another model of processor or number of cores.
+
+    Raises:
+        InvalidRequestError: If the document was measured on such a machine.
+    """
+    theirs, ours = ((one["cpu"], one["cores"]) for one in (document["machine"], asdict(machine)))
+    if theirs != ours:
+        found, here = (f"{cpu} with {cores} cores" for cpu, cores in (theirs, ours))
+        raise InvalidRequestError(f"{file} holds figures of another machine: {found}; this is {here}", field=field)
 
 
 def read_document(file: Path) -> dict[str, Any]:

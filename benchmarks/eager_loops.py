@@ -43,38 +43,55 @@ class Variant:
 PUBLISHED = Variant(PUBLISHED_BATCH)
 
 
+class EagerNetwork:
+    """A model's network in eager torch, in both layouts."""
+
+    def __init__(self, artifact: ModelArtifact) -> None:
+        """Load the weights once a layout."""
+        self._networks = {False: network_of(artifact), True: network_of(artifact)}
+        self._networks[True].to(memory_format=torch.channels_last)
+
+    def embed(self, variant: Variant, images: torch.Tensor) -> torch.Tensor:
+        """Return unit embeddings, `[N, D]`, of normalized images, `[N, 3, S, S]`."""
+        if variant.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return torch.nn.functional.normalize(self._networks[variant.channels_last](images)[1])
+
+
 class EagerLoops:
     """Explains one image by any variant of the loop; made to live in a process of its own."""
 
     def __init__(self, model: Path, image: Float32Array, query: Float32Array, threads: int) -> None:
         """Load the model; `image` is normalized, `[3, S, S]`, `query` is a unit embedding, `[D]`."""
         torch.set_num_threads(threads)
-        self._networks = {False: network_of(read_artifact(model)), True: network_of(read_artifact(model))}
-        self._networks[True].to(memory_format=torch.channels_last)
+        self._network = EagerNetwork(read_artifact(model))
         self._image = torch.from_numpy(image)
         self._query = torch.from_numpy(query)[None]
 
     def explain(self, variant: Variant, windows: Sequence[int]) -> tuple[Effort, Float32Array]:
-        """Make a map of some windows and return what it cost, and each window's increase of distance, `[N]`."""
-        masks = keep_masks(WindowLattice(size=self._image.shape[-1]), windows)
-        increases: list[torch.Tensor] = []
-        with torch.no_grad():
-            effort = effort_of(lambda: increases.append(self._explain(variant, masks)), windows=len(windows))
-        return effort, increases[0].numpy()
+        """Make a map of some windows.
 
-    def _explain(self, variant: Variant, masks: torch.Tensor) -> torch.Tensor:
-        unmasked = self._embed(variant, self._image[None])
-        masked = torch.cat([self._embed(variant, self._image * some) for some in torch.split(masks, variant.batch)])
+        Returns:
+            What it cost, with these windows' share of the unmasked forward that a whole map needs once, and each
+            window's increase of distance, `[N]`.
+        """
+        lattice = WindowLattice(size=self._image.shape[-1])
+        masks = keep_masks(lattice, windows)
+        found: list[torch.Tensor] = []
+        with torch.no_grad():
+            once = effort_of(
+                lambda: found.append(self._network.embed(variant, self._image[None])), windows=lattice.windows
+            )
+            effort = effort_of(lambda: found.append(self._explain(variant, masks, found[0])), windows=len(windows))
+        return effort.plus_share(once), found[1].numpy()
+
+    def _explain(self, variant: Variant, masks: torch.Tensor, unmasked: torch.Tensor) -> torch.Tensor:
+        batches = torch.split(masks, variant.batch)
+        masked = torch.cat([self._network.embed(variant, self._image * some) for some in batches])
         increases = torch.cdist(masked, self._query)[:, 0] - torch.cdist(unmasked, self._query)[0, 0]
         hidden = 1 - masks[:, 0]
         _map = (hidden * increases.clamp(min=0)[:, None, None]).sum(dim=0) / hidden.sum(dim=0)
         return increases
-
-    def _embed(self, variant: Variant, images: torch.Tensor) -> torch.Tensor:
-        if variant.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        pooled = self._networks[variant.channels_last](images)[1]
-        return torch.nn.functional.normalize(pooled)
 
 
 def network_of(artifact: ModelArtifact) -> PooledNetwork:

@@ -29,6 +29,10 @@ class Effort:
         """Processor time of one window, which suffers less from other processes than time on the wall does."""
         return 1_000 * self.cpu_seconds / self.windows
 
+    def without(self, part: "Effort") -> "Effort":
+        """Return this effort without a part of it, for the same windows."""
+        return Effort(self.windows, self.seconds - part.seconds, self.cpu_seconds - part.cpu_seconds)
+
     def plus_share(self, other: "Effort") -> "Effort":
         """Return this effort with its share, by windows, of what is done once for all windows of another."""
         share = self.windows / other.windows

@@ -75,9 +75,9 @@ def answers_to_clients(
 ) -> Answers:
     """Let so many clients search at the same time, each without a pause.
 
-    They are threads of this process, each with a connection of its own: a search costs a client less than a
-    millisecond of processor time, so the lock that they share is not what limits them, and as many processes would need
-    more time to start than to search.
+    They are threads of this process, each with a connection of its own: a search costs a client about a
+    millisecond of processor time, far less than it costs the service, so the lock that they share is not what limits
+    them, and as many processes would need more time to start than to search.
 
     Args:
         address: Where the service is.

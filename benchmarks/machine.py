@@ -67,7 +67,7 @@ def _threads(cores: int) -> dict[str, str]:
     return {
         "each worker that fills maps": "1 of the model",
         "torch, captum, xaitk-saliency": f"{cores} of the model",
-        "the plain indexer": f"{cores} of the model, {cores} readers",
+        "the plain indexer": "threads and readers as they are fastest; its figures say how many",
         "bare stages": f"1; their rates are multiplied by {cores} cores for throughput bounds",
         "services": "as their settings give them out by default",
         "OMP_NUM_THREADS": limit if limit else "not set",

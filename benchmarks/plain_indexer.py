@@ -6,45 +6,78 @@ CLIP's weights; this is ours, with the product's model and recipe.
 """
 
 import io
+import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.clock import cpu_seconds_of_processes
 from benchmarks.eager_loops import network_of
 from benchmarks.effort import Effort
 from xmirad.imaging.preprocessing import Preprocessing, prepare
 from xmirad.models.artifact import read_artifact
 
-BATCH = 32
+BATCHES = (8, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How the work is divided.
+
+    Attributes:
+        threads: Threads that run the network.
+        readers: Processes that decode; with none, the process of the network does.
+        batch: Images that go through the network together.
+    """
+
+    threads: int
+    readers: int
+    batch: int
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"threads {self.threads}, readers {self.readers}, batch {self.batch}"
 
 
 class PlainIndexer:
     """Embeds encoded images; made to live in a process of its own."""
 
-    def __init__(self, model: Path, folder: Path, threads: int) -> None:
-        """Load the model; as many threads run the network as there are readers."""
-        torch.set_num_threads(threads)
+    def __init__(self, model: Path, folder: Path) -> None:
+        """Load the model; `folder` takes the embeddings."""
         folder.mkdir(parents=True)
         artifact = read_artifact(model)
         self._network = network_of(artifact).to(memory_format=torch.channels_last)
         self._recipe = artifact.preprocessing
-        self._readers = threads
         self._folder = folder
 
-    def index(self, images: Sequence[bytes]) -> Effort:
-        """Decode, embed and save images, the start of the readers counted, since theirs is no service."""
-        began, cpu_began = time.perf_counter(), _cpu_seconds()
-        loader = DataLoader(_Files(images, self._recipe), batch_size=BATCH, num_workers=self._readers)
+    def fastest(self, images: Sequence[bytes], cores: int, rounds: int) -> Division:
+        """Return the division of the cores that indexes these images soonest in the last round; others warm up."""
+        rates = {division: self.index(images, division).rate for _ in range(rounds) for division in divisions(cores)}
+        return max(rates, key=rates.__getitem__)
+
+    def index(self, images: Sequence[bytes], division: Division) -> Effort:
+        """Decode, embed and save images by readers that have started and decoded an image each."""
+        torch.set_num_threads(division.threads)
+        files, batches = _Files(images, self._recipe), [[0] for _ in range(max(1, division.readers))]
+        loader = DataLoader(
+            files, batch_sampler=batches, num_workers=division.readers, persistent_workers=division.readers > 0
+        )
+        for _ in loader:
+            pass
+        numbers = range(len(images))
+        batches[:] = [list(numbers[first : first + division.batch]) for first in numbers[:: division.batch]]
+        began, cpu_began = time.perf_counter(), cpu_seconds_of_processes(os.getpid())
         with torch.no_grad():
-            batches = [self._embed(batch) for batch in loader]
-        np.save(self._folder / "embeddings.npy", np.concatenate(batches))
-        return Effort(len(images), time.perf_counter() - began, _cpu_seconds() - cpu_began)
+            embedded = np.concatenate([self._embed(batch) for batch in loader])
+        np.save(self._folder / "embeddings.npy", embedded)
+        return Effort(len(embedded), time.perf_counter() - began, cpu_seconds_of_processes(os.getpid()) - cpu_began)
 
     def _embed(self, batch: torch.Tensor) -> np.typing.NDArray[np.float32]:
         pooled = self._network(batch.contiguous(memory_format=torch.channels_last))[1]
@@ -68,7 +101,7 @@ class _Files(Dataset[torch.Tensor]):
         return torch.from_numpy(self._recipe.normalize(pixels))
 
 
-def _cpu_seconds() -> float:
-    """Return the processor seconds of this process and of its children, those that have ended too."""
-    times = psutil.Process().cpu_times()
-    return float(times.user + times.system + times.children_user + times.children_system)
+def divisions(cores: int) -> list[Division]:
+    """Return what is tried: the network on all cores or one fewer, with no, one or a reader a core."""
+    threads, readers = sorted({max(1, cores - 1), cores}), sorted({0, 1, cores})
+    return [Division(*some) for some in product(threads, readers, BATCHES)]

@@ -62,6 +62,11 @@ class Run:
 Suite = Callable[[Run], Iterator[Figure]]
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def prepare(settings: Settings, folder: Path, *, quick: bool, slowed_seconds: float = 0.0) -> Run:
     """Load the model and calibrate.
 
@@ -69,7 +74,7 @@ def prepare(settings: Settings, folder: Path, *, quick: bool, slowed_seconds: fl
         ModelNotFoundError: If the default model is not built.
     """
     artifact = ModelRegistry(settings.models_dir).find(settings.default_model)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     embedder = load_embedder(artifact, threads=cores)
     return Run(settings, artifact, embedder, 0.0, cores, quick, folder, slowed_seconds).calibrated()
 

@@ -42,7 +42,8 @@ def explanations(run: Run) -> Iterator[Figure]:
         yield from _cold(run, running, images, names, method)
         yield from _warm(run, running, images, names[0], method)
         yield from _while_explaining(run, running, images, names)
-    yield _processes(run)
+    if run.cores > 1:
+        yield _processes(run)
     yield _memory(run if run.quick else replace(run, artifact=densenet(run)))
 
 
@@ -138,12 +139,13 @@ def _processes(run: Run) -> Figure:
                 explain(running, names[0], names[1], OcclusionMethod(stride=QUICK_STRIDE))
                 found.append(1 / explain(running, images.take(1)[0], names[2], method).exact)
     return Figure(
-        name=f"exact maps per second, explainer of {run.cores} processes",
+        name="exact maps per second, explainer of a process a core",
         unit="1/s",
         values=tuple(rates[run.cores]),
         baseline="explainer of one process",
         baseline_values=tuple(rates[1]),
         target=at_least(OF_ONE_PROCESS),
+        note=f"{run.cores} processes",
     )
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from benchmarks.clock import MILLISECONDS, cpu_seconds, cpu_seconds_of_processes, percentile, resident_bytes
 from benchmarks.figures import Better, Figure, Target, at_least, at_most
 from benchmarks.images import SMALL_JPEG, Images
@@ -117,10 +115,9 @@ def _figures(run: Run, how: str, clients: int, repeats: _Repeats, at_rest: float
     cpu_bounds = tuple(MILLISECONDS * run.cores / one for one in bounds)
     cpu = tuple(repeats.cpu_ms)
     yield Figure(f"{name}, CPU of the service per search", "ms", cpu, f"{parts} alone", cpu_bounds, LOWER)
-    mean = tuple(float(np.mean(one.waits_ms)) for one in answers)
     for percent in PERCENTS:
         waits = tuple(percentile(one.waits_ms, percent) for one in answers)
-        yield Figure(f"{name}, p{percent}", "ms", waits, "the mean wait", mean, LOWER)
+        yield Figure(f"{name}, p{percent}", "ms", waits, f"{parts} alone", cpu_bounds, LOWER)
     refused = tuple(one.refused_percent for one in answers)
     yield Figure(f"{name}, refused", "%", refused, "what is allowed", (REFUSED_PERCENT,), at_most(1))
     megabytes = tuple(repeats.megabytes)

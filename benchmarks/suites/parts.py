@@ -58,7 +58,9 @@ def _forwards(run: Run) -> Iterator[Figure]:
         )
         for _ in range(run.count(*REPEATS))
     ]
-    yield from _figures("embed images", f"bare batched forward on {run.cores} threads", pairs)
+    yield from _figures(
+        "embed images", f"`embed_normalized` of images that are prepared, on {run.cores} threads", pairs
+    )
 
 
 def _queries(run: Run) -> Iterator[Figure]:

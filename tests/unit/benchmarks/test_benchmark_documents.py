@@ -1,7 +1,6 @@
 """Runs of suites, kept in a file, compared with the reference, and shown on a page."""
 
 import importlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,7 +11,7 @@ import pytest
 from support.project import ROOT
 from xmirad.errors import InvalidRequestError
 
-STAGE_SECONDS = 0.01
+STAGE_SECONDS = (0.010, 0.011, 0.009, 0.010, 0.012)
 
 
 def module(name: str) -> ModuleType:
@@ -31,14 +30,13 @@ def run(folder: Path) -> object:
     return module("run").Run(None, model, embedder, 0.0, 2, False, folder)
 
 
-def suite(stage: Callable[[], object]) -> Callable[[object], Iterator[object]]:
-    """A tiny suite: one stage beside a sleep that it should take as long as."""
-    figures, seconds_of = module("figures"), module("clock").seconds_of
+def suite(times_as_long: float = 1.0) -> Callable[[object], Iterator[object]]:
+    """A tiny suite: made-up seconds of one stage beside those of a sleep that it should take as long as."""
+    figures = module("figures")
 
     def measured(_: object) -> Iterator[object]:
-        pairs = [(seconds_of(stage), seconds_of(time.sleep, STAGE_SECONDS)) for _ in range(5)]
-        ours, theirs = zip(*pairs, strict=True)
-        yield figures.Figure("stage", "s", ours, "a sleep", theirs, figures.at_most(1.2))
+        ours = tuple(times_as_long * seconds for seconds in STAGE_SECONDS)
+        yield figures.Figure("stage", "s", ours, "a sleep", STAGE_SECONDS, figures.at_most(1.2))
 
     return measured
 
@@ -53,9 +51,9 @@ def figures_of(folder: Path, file: Path, **suites: Callable[[object], Iterator[o
 
 def test_a_stage_that_was_slowed_down_on_purpose_is_a_loss(tmp_path: Path) -> None:
     reference = tmp_path / "reference.json"
-    usual, slowed = suite(lambda: time.sleep(STAGE_SECONDS)), suite(lambda: time.sleep(3 * STAGE_SECONDS))
+    usual, slowed = suite(), suite(times_as_long=3)
     figures_of(tmp_path, reference, tiny=usual)
-    known = module("reference").read_reference(reference)
+    known = module("reference").read_reference(machine(), reference)
 
     again = module("reference").compare(figures_of(tmp_path, tmp_path / "again.json", tiny=usual), known)
     later = module("reference").compare(figures_of(tmp_path, tmp_path / "later.json", tiny=slowed), known)
@@ -66,7 +64,7 @@ def test_a_stage_that_was_slowed_down_on_purpose_is_a_loss(tmp_path: Path) -> No
 
 def test_suites_of_several_runs_share_a_file(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    usual = suite(lambda: time.sleep(STAGE_SECONDS))
+    usual = suite()
     figures_of(tmp_path, file, first=usual)
     before = module("document").read_document(file)
 
@@ -85,14 +83,23 @@ def test_figures_of_two_machines_do_not_share_a_file(tmp_path: Path) -> None:
         module("document").record(file, machine(cores=64), {})
 
 
+@pytest.mark.parametrize("other", [{"cores": 64}, {"cpu": "Abacus 10000"}])
+def test_a_run_is_not_compared_with_the_reference_of_another_machine(tmp_path: Path, other: dict[str, object]) -> None:
+    file = tmp_path / "reference.json"
+    module("document").record(file, machine(), {})
+
+    with pytest.raises(InvalidRequestError, match=r"Abacus 9000 with 2 cores; this is Abacus"):
+        module("reference").read_reference(machine(**other), file)
+
+
 def test_a_missing_reference_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="no benchmarks/reference"):
-        module("reference").read_reference(tmp_path / "reference.json")
+        module("reference").read_reference(machine(), tmp_path / "reference.json")
 
 
 def test_the_page_tells_every_promise_and_every_figure(tmp_path: Path) -> None:
     file, promises = tmp_path / "bench.json", module("promises").Promise
-    figures_of(tmp_path, file, tiny=suite(lambda: time.sleep(3 * STAGE_SECONDS)))
+    figures_of(tmp_path, file, tiny=suite(times_as_long=3))
     document = module("document").read_document(file)
     rows = [
         promises("A stage", "at most 1.2", ["tiny: stage"], "It sleeps."),
@@ -126,3 +133,30 @@ def test_every_promise_names_figures_of_suites_that_exist() -> None:
 
     assert len(rows) > 10
     assert {figure.split(": ")[0] for row in rows for figure in row.figures} <= suites
+
+
+def test_every_figure_that_a_promise_names_is_in_the_reference() -> None:
+    file = module("reference").REFERENCE
+    if not file.exists():
+        pytest.skip("there is no benchmarks/reference.json yet: a full run on a quiet machine, checked in, makes one")
+    document = module("document").read_document(file)
+
+    absent = [
+        name
+        for row in module("promises").read_promises()
+        for name, figure in zip(row.figures, row.found(document), strict=True)
+        if figure is None
+    ]
+
+    assert absent == []
+
+
+@pytest.mark.parametrize("cores", [1, 2, 8])
+def test_the_plain_indexer_is_tried_with_every_core_at_the_network_and_none_at_reading(cores: int) -> None:
+    indexer = module("plain_indexer")
+
+    tried = indexer.divisions(cores)
+
+    assert indexer.Division(cores, 0, 32) in tried
+    assert len(tried) == len(set(tried))
+    assert all(1 <= one.threads <= cores and one.readers <= cores for one in tried)

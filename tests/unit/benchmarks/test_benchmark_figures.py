@@ -1,7 +1,7 @@
 """What a benchmark's figure says, and when it counts as a loss against the reference."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from benchmarks.figures import Better, Figure
+    from benchmarks.reference import Comparison
 
 
 def figure(
@@ -20,11 +21,15 @@ def figure(
     return made
 
 
-def losses(found: "Figure", *, before: float) -> Sequence[str]:
+def compared(found: "Figure", *, known: Mapping[str, float]) -> "Comparison":
     reference = importlib.import_module("benchmarks.reference")
-    known = {"suites": {"suite": {"figures": {found.name: {"ratio": before}}}}}
-    told: Sequence[str] = reference.compare({"suite": [found]}, known).losses
-    return told
+    figures = {name: {"ratio": ratio} for name, ratio in known.items()}
+    made: Comparison = reference.compare({"suite": [found]}, {"suites": {"suite": {"figures": figures}}})
+    return made
+
+
+def losses(found: "Figure", *, before: float) -> Sequence[str]:
+    return compared(found, known={found.name: before}).losses
 
 
 def test_a_ratio_is_the_median_of_the_repeats_ratios() -> None:
@@ -87,7 +92,39 @@ def test_a_figure_that_the_reference_does_not_know_is_no_loss() -> None:
     found = reference.compare({"new": [figure((1.0, 1.0, 1.0), (100.0,))]}, {"suites": {}})
 
     assert found.losses == []
-    assert (found.compared, found.unknown) == (0, 1)
+    assert (found.compared, list(found.unknown)) == (0, ["new: speed"])
+
+
+def test_a_check_that_compares_nothing_fails() -> None:
+    found = compared(figure((1.0, 1.0), (1.0,)), known={"speed": 1.0})
+
+    assert [problem.partition(":")[0] for problem in found.problems] == ["nothing was compared"]
+
+
+def test_a_figure_that_is_gone_fails_the_check_by_name() -> None:
+    found = compared(figure((1.0, 1.0, 1.0), (1.0,)), known={"speed": 1.0, "haste": 1.0})
+
+    assert found.losses == []
+    assert list(found.missing) == ["suite: haste"]
+    assert [problem.partition(": the reference has")[0] for problem in found.problems] == ["suite: haste"]
+    assert "suite: haste: the reference has this figure, the run has not" in found.text
+
+
+def test_figures_of_suites_that_did_not_run_are_not_missed() -> None:
+    reference = importlib.import_module("benchmarks.reference")
+    suites = {name: {"figures": {"speed": {"ratio": 1.0}}} for name in ("suite", "other")}
+
+    found = reference.compare({"suite": [figure((1.0, 1.0, 1.0), (1.0,))]}, {"suites": suites})
+
+    assert list(found.problems) == []
+
+
+def test_a_figure_without_an_interval_is_told_as_not_judged() -> None:
+    found = compared(figure((0.1, 0.1), (1.0,)), known={"speed": 1.0})
+
+    assert list(found.not_judged) == ["suite: speed"]
+    assert "not judged, too few repeats: suite: speed" in found.text
+    assert "0 figures compared, 1 not judged" in found.text
 
 
 def test_what_was_never_refused_may_be_refused_as_often_as_is_allowed() -> None:
