@@ -87,24 +87,32 @@ class Stages:
         """Do the same with the model on all cores."""
         return self.query(self._all_cores.embed(self.decode(image).pixels[None])[0])
 
-    def write(self, image: EncodedImage, decoded: DecodedImage, embedding: Float32Array) -> StoredItem:
+    def write(
+        self, image: EncodedImage, decoded: DecodedImage, embedding: Float32Array, *, keep_original: bool = True
+    ) -> StoredItem:
         """Write an image's blobs and record."""
         digest = image_digest(image.data)
         self._images.put_input(digest, self._recipe.digest, decoded.pixels)
         self._images.put_embedding(digest, self._artifact.digest, embedding)
-        self._images.put_original(digest, digest, image.data)
+        if keep_original:
+            self._images.put_original(digest, digest, image.data)
         record = self._record(digest, decoded)
         self._catalog.put_item(record)
         return stored_item(record, "local", embedding)
 
-    def cost(self, kind: ImageKind, count: int, *, seed: int) -> ImageCost:
+    def cost(self, kind: ImageKind, count: int, *, seed: int, keep_original: bool = True) -> ImageCost:
         """Measure each stage alone, on images that were not seen before."""
         images = Images(kind, seed=seed).take(count)
         decoded = [self.decode(image) for image in images]
         embedding = self.embed(decoded[0].pixels)
 
         def write(numbers: Sequence[int]) -> None:
-            self._archive.upsert([self.write(images[number], decoded[number], embedding) for number in numbers])
+            self._archive.upsert(
+                [
+                    self.write(images[number], decoded[number], embedding, keep_original=keep_original)
+                    for number in numbers
+                ]
+            )
 
         batches = [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
         began = time.process_time()

@@ -1,6 +1,6 @@
 """The cells of a run, and where their figures and files lie."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,3 +77,9 @@ def cells(*, quick: bool, archives: tuple[tuple[int, int], ...] | None = None) -
     for items, embedding_size in archives or (QUICK if quick else FULL):
         for index in INDEXES:
             yield Cell(items, embedding_size, index)
+
+
+def missing(measured: Iterable[Json]) -> list[Cell]:
+    """Return the cells of a full run that have no figures."""
+    known = {(one["items"], one["embedding_size"], one["index"]) for one in measured if "asked" in one}
+    return [cell for cell in cells(quick=False) if (cell.items, cell.embedding_size, cell.index.value) not in known]

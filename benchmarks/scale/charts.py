@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.scale.cells import INDEXES, Json
-from benchmarks.scale.coefficients import value_of
+from benchmarks.scale.coefficients import COMPARED, total, value_of
 from xmirad.planning.growth import Quantity
 
 Value = Callable[[Json], float]
@@ -19,7 +19,7 @@ MEGABYTE = 1e6
 
 
 def _memory(cell: Json) -> float:
-    return (value_of(cell, Quantity.OWN_BYTES) + value_of(cell, Quantity.MAPPED_BYTES)) / MEGABYTE
+    return total(cell, COMPARED["memory"]) / MEGABYTE
 
 
 def _answer(kind: str, figure: Callable[[Json], float]) -> Value:
@@ -41,7 +41,7 @@ PICTURES: dict[str, tuple[tuple[str, Value], ...]] = {
     ),
     "scale-size": (
         ("memory, own and mapped, MB", _memory),
-        ("disk, MB", lambda cell: value_of(cell, Quantity.DISK_BYTES) / MEGABYTE),
+        ("disk, MB", lambda cell: total(cell, COMPARED["disk"]) / MEGABYTE),
     ),
     "scale-building": (
         ("building, CPU s", lambda cell: value_of(cell, Quantity.BUILD_SECONDS)),

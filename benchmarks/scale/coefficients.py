@@ -6,11 +6,12 @@ of the relative error, so that small archives count as much as large ones.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from benchmarks.scale.cells import Json
-from xmirad.planning.growth import Growth, Quantity, cost, effective, steps
+from xmirad.planning.growth import FLOAT_BYTES, Growth, Quantity, cost, effective, steps
 from xmirad.types import EdgeIndex
 
 COMMAND = "make bench-scale; python -m benchmarks.scale.publish build/scale"
@@ -26,10 +27,8 @@ def coefficients(document: Json) -> Json:
         "command": COMMAND,
         "machine": document["machine"],
         "images": document["images"],
-        "largest_items": {
-            index.value: max(cell["items"] for cell in measured_cells(document["cells"], index, Quantity.SEARCH_MS))
-            for index in EdgeIndex
-        },
+        "calls": document["calls"],
+        "largest_items": {index.value: largest_items(document["cells"], index) for index in EdgeIndex},
         "growth": growth,
     }
 
@@ -43,7 +42,9 @@ def value_of(figures: Json, quantity: Quantity) -> float:
         case Quantity.MAPPED_BYTES:
             return float(asked["after"]["files"])
         case Quantity.DISK_BYTES:
-            return float(built["disk_bytes"])
+            return float(built["disk_bytes"] - built["log_bytes"])
+        case Quantity.LOG_BYTES:
+            return float(built["log_bytes"])
         case Quantity.SEARCH_MS:
             return float(asked["answers"]["plain"]["latency"]["cpu_p50"])
         case Quantity.BUILD_SECONDS:
@@ -52,18 +53,23 @@ def value_of(figures: Json, quantity: Quantity) -> float:
 
 COMPARED: Mapping[str, tuple[Quantity, ...]] = {
     "memory": (Quantity.OWN_BYTES, Quantity.MAPPED_BYTES),
-    "disk": (Quantity.DISK_BYTES,),
+    "disk": (Quantity.DISK_BYTES, Quantity.LOG_BYTES),
     "search": (Quantity.SEARCH_MS,),
     "build": (Quantity.BUILD_SECONDS,),
 }
 """What formulas are compared with: memory as a whole, since a small archive's own part drowns in the process's."""
 
 
+def total(figures: Json, quantities: Sequence[Quantity]) -> float:
+    """Return what a cell measured of some quantities together."""
+    return sum(value_of(figures, quantity) for quantity in quantities)
+
+
 def told_to_measured(figures: Json, quantities: Sequence[Quantity]) -> float:
     """Return what the formulas tell of a cell, as a share of what was measured."""
     index, items, size = EdgeIndex(figures["index"]), figures["items"], figures["embedding_size"]
     told = sum(cost(quantity, index, items, size) for quantity in quantities)
-    return told / sum(value_of(figures, quantity) for quantity in quantities)
+    return told / total(figures, quantities)
 
 
 def measured_cells(cells: Sequence[Json], index: EdgeIndex, quantity: Quantity) -> list[Json]:
@@ -77,9 +83,32 @@ def measured_cells(cells: Sequence[Json], index: EdgeIndex, quantity: Quantity) 
     ]
 
 
-def fitted(cells: Sequence[Json], index: EdgeIndex, quantity: Quantity) -> dict[str, float]:
+def largest_items(cells: Sequence[Json], index: EdgeIndex) -> dict[str, int]:
+    """Return the items of the largest archive that was searched with an index, by embedding size."""
+    found: dict[str, int] = {}
+    for cell in sorted(measured_cells(cells, index, Quantity.SEARCH_MS), key=lambda one: one["embedding_size"]):
+        size = str(cell["embedding_size"])
+        found[size] = max(found.get(size, 0), cell["items"])
+    return found
+
+
+def fitted(cells: Sequence[Json], index: EdgeIndex, quantity: Quantity) -> Json:
     """Return the coefficients that fit best, by name."""
     kept = measured_cells(cells, index, quantity)
+    if quantity is Quantity.LOG_BYTES:
+        most = max(value_of(cell, quantity) for cell in kept)
+        growth = replace(_fitted([cell for cell in kept if _has_whole_log(cell)], index, quantity), most=most)
+    else:
+        growth = _fitted(kept, index, quantity)
+    return {name: value for name, value in asdict(growth).items() if value is not None}
+
+
+def _has_whole_log(cell: Json) -> bool:
+    """Return whether the log still holds every embedding, so that the engine has not cut it yet."""
+    return value_of(cell, Quantity.LOG_BYTES) >= float(cell["items"] * cell["embedding_size"] * FLOAT_BYTES)
+
+
+def _fitted(kept: Sequence[Json], index: EdgeIndex, quantity: Quantity) -> Growth:
     counts = np.array([steps(quantity, index, cell["items"]) for cell in kept])
     sizes = np.array([cell["embedding_size"] for cell in kept], np.float64)
     values = np.array([value_of(cell, quantity) for cell in kept])
@@ -91,5 +120,5 @@ def fitted(cells: Sequence[Json], index: EdgeIndex, quantity: Quantity) -> dict[
         error = float(np.square(columns @ solution - 1).sum())
         if (solution >= 0).all() and error < least:
             best, least = solution, error
-    growth = Growth(*(float(value) for value in best))
-    return {"fixed": growth.fixed, "each": growth.each, "component": growth.component}
+    fixed, each, component = (float(value) for value in best)
+    return Growth(fixed, each, component, cells=len(kept))

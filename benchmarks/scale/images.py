@@ -2,19 +2,23 @@
 
 import os
 import tempfile
+import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clock import resident_bytes
+from benchmarks.clock import MILLISECONDS, resident_bytes
 from benchmarks.images import LARGE_DICOM, LARGE_PNG, SMALL_JPEG, ImageKind, Images
 from benchmarks.run import prepare
 from benchmarks.scale.cells import Json
 from benchmarks.stages import Stages
+from xmirad.blobs.fsspec_store import open_blob_store
+from xmirad.catalog.images import ImageBlobs
 from xmirad.explanations.chunk_format import pack
 from xmirad.explanations.entries import OcclusionEntry
+from xmirad.ids import image_digest
 from xmirad.saliency.codec import Codec, encode
 from xmirad.settings import Settings
 from xmirad.types import Float32Array
@@ -22,6 +26,7 @@ from xmirad.types import Float32Array
 KINDS = {"jpeg": SMALL_JPEG, "png": LARGE_PNG, "dicom": LARGE_DICOM}
 COUNTS = {"jpeg": (64, 8), "png": (32, 4), "dicom": (16, 4)}
 BLOCK = 512
+MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,10 @@ class ImageFigures:
         name: Size and format.
         decode_ms: Processor milliseconds to decode and prepare one.
         embed_ms: Of one forward pass.
-        write_ms: To write blobs and record and to store the vector.
+        write_ms: To digest the file, to write blobs and record without the original, and to store the vector.
         input_bytes: Its model input on disk.
         embedding_bytes: Its embedding on disk.
         record_bytes: Its record on disk.
-        original_bytes: Its file and the marks of its use on disk.
     """
 
     name: str
@@ -46,7 +50,6 @@ class ImageFigures:
     input_bytes: float
     embedding_bytes: float
     record_bytes: float
-    original_bytes: float
 
 
 def image_figures(settings: Settings, *, quick: bool) -> Json:
@@ -58,11 +61,13 @@ def image_figures(settings: Settings, *, quick: bool) -> Json:
         for key, kind in KINDS.items():
             with closing(Stages(run, Path(name) / key)) as stages:
                 kinds[key] = asdict(_figures(stages, kind, Path(name) / key / "blobs", COUNTS[key][quick]))
+        original = _original_ms_per_megabyte(Path(name) / "originals", COUNTS["dicom"][quick])
         entries = {codec.value: len(_entry(codec, run.artifact.embedding_size)) for codec in Codec}
     return {
         "embedding_size": run.artifact.embedding_size,
         "process_bytes": process,
         "kinds": kinds,
+        "original_ms_per_megabyte": original,
         "cache_entry_bytes": entries,
     }
 
@@ -70,7 +75,7 @@ def image_figures(settings: Settings, *, quick: bool) -> Json:
 def _figures(stages: Stages, kind: ImageKind, blobs: Path, count: int) -> ImageFigures:
     sample = Images(kind, seed=3).take(1)[0]
     stages.decode(sample)
-    cost = stages.cost(kind, count, seed=4)
+    cost = stages.cost(kind, count, seed=4, keep_original=False)
     return ImageFigures(
         name=str(kind),
         decode_ms=1_000 * cost.decode,
@@ -79,8 +84,17 @@ def _figures(stages: Stages, kind: ImageKind, blobs: Path, count: int) -> ImageF
         input_bytes=_on_disk(blobs / "inputs") / count,
         embedding_bytes=_on_disk(blobs / "embeddings") / count,
         record_bytes=_on_disk(blobs / "items") / count,
-        original_bytes=_on_disk(blobs / "originals") / count,
     )
+
+
+def _original_ms_per_megabyte(folder: Path, count: int) -> float:
+    blobs = ImageBlobs(open_blob_store(str(folder)))
+    named = [(image_digest(image.data), image.data) for image in Images(LARGE_DICOM, seed=5).take(count)]
+    began = time.process_time()
+    for digest, data in named:
+        blobs.put_original(digest, digest, data)
+    spent = time.process_time() - began
+    return MILLISECONDS * spent / (sum(len(data) for _, data in named) / MEGABYTE)
 
 
 def _on_disk(folder: Path) -> int:

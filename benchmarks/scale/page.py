@@ -2,9 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks.scale.cells import Json
+from benchmarks.scale.cells import INDEXES, Json, missing
 from benchmarks.scale.charts import PICTURES
-from benchmarks.scale.coefficients import COMMAND, COMPARED, told_to_measured, value_of
+from benchmarks.scale.coefficients import (
+    COMMAND,
+    COMPARED,
+    coefficients,
+    largest_items,
+    told_to_measured,
+    total,
+    value_of,
+)
 from benchmarks.scale.questions import QUESTIONS
 from xmirad.planning.growth import Quantity
 
@@ -29,7 +37,7 @@ def _head(document: Json) -> Iterator[str]:
     yield from [
         "# How cost grows",
         "",
-        "`make bench-scale` makes archives of a thousand to a million items and asks each the same questions,",
+        f"`make bench-scale` makes archives and asks each the same questions, here of {_range(document['cells'])},",
         "through the product's own embedded store and search. Every archive is built in one process and asked in",
         "another, so its memory is its own; its figures are kept when the run is broken off. `xmirad plan` counts with",
         "what was measured here; [Planning](architecture/18-planning.md) has the formulas.",
@@ -48,7 +56,26 @@ def _head(document: Json) -> Iterator[str]:
         "those of the machine as it was, with whatever ran beside; processor times are what to compare. The engine",
         "builds graphs in threads of the lowest priority.",
         "",
+        *_coverage(document["cells"]),
     ]
+
+
+def _range(cells: Sequence[Json]) -> str:
+    items = [cell["items"] for cell in cells if "asked" in cell]
+    return f"{min(items):,} to {max(items):,} items"
+
+
+def _coverage(measured: Sequence[Json]) -> Iterator[str]:
+    """Say how far each index was measured, and what of the whole run is missing."""
+    for index in INDEXES:
+        largest = largest_items(measured, index)
+        limits = ", ".join(f"{items:,} items of {size} components" for size, items in largest.items())
+        yield f"**Measured with `{index.value}`** up to {limits}."
+        yield ""
+    if absent := missing(measured):
+        named = ", ".join(f"{one.items:,} x {one.embedding_size} {one.index.value}" for one in absent)
+        yield f"**Not measured**, though `make bench-scale` has them: {named}."
+        yield ""
 
 
 def _cells(cells: Sequence[Json]) -> Iterator[str]:
@@ -58,6 +85,7 @@ def _cells(cells: Sequence[Json]) -> Iterator[str]:
         "`flat` compares with every embedding (exact), `int8` with codes of one byte a component and then the best",
         "embeddings themselves, `hnsw` along a graph of neighbors (m 16, 100 candidates at building). Fewer than",
         "10 MB of embeddings are left flat by either. Memory is the process's own, and what it maps of the archive.",
+        "The write-ahead log is part of the disk; the engine cuts it off, so that it stops growing.",
         "",
     ]
     columns = [
@@ -67,6 +95,7 @@ def _cells(cells: Sequence[Json]) -> Iterator[str]:
         "build CPU s",
         "of these index",
         "disk MB",
+        "log MB",
         "own MB",
         "mapped MB",
         "open s",
@@ -77,10 +106,13 @@ def _cells(cells: Sequence[Json]) -> Iterator[str]:
 
 def _row(cell: Json) -> list[str]:
     if "asked" not in cell:
-        return [*_name(cell), cell["given_up"], *[""] * 8]
+        return [*_name(cell), cell["given_up"], *[""] * 9]
     built, plain = cell["built"], cell["asked"]["answers"]["plain"]
     latency = plain["latency"]
-    sizes = (value_of(cell, one) for one in (Quantity.DISK_BYTES, Quantity.OWN_BYTES, Quantity.MAPPED_BYTES))
+    sizes = (
+        total(cell, COMPARED["disk"]),
+        *(value_of(cell, one) for one in (Quantity.LOG_BYTES, Quantity.OWN_BYTES, Quantity.MAPPED_BYTES)),
+    )
     return [
         *_name(cell),
         f"{value_of(cell, Quantity.BUILD_SECONDS):.1f}",
@@ -122,9 +154,13 @@ def _formulas(document: Json) -> Iterator[str]:
         "",
         "## What `xmirad plan` makes of it",
         "",
-        "What the formulas tell with the fitted coefficients, as a share of what was measured.",
+        "What the formulas tell with the fitted coefficients, as a share of what was measured. Each formula has three",
+        "coefficients, fitted to as many archives as this (those that the index left flat belong to `flat`):",
         "",
     ]
+    growth = coefficients(document)["growth"]
+    rows = [[index.value, *(str(growth[index.value][one.value]["cells"]) for one in Quantity)] for index in INDEXES]
+    yield from [*_table(["index", *(f"`{one.value}`" for one in Quantity)], rows), ""]
     rows = [
         [*_name(cell), *(f"{told_to_measured(cell, quantities):.2f}" for quantities in COMPARED.values())]
         for cell in document["cells"]

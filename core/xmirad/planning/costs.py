@@ -4,12 +4,12 @@ N images, embeddings of D components, W windows of an occlusion map, share w of 
 
 | what | formula |
 |---|---|
-| store: memory, disk | `fixed + N (each + component D)`, see `growth` |
+| store: memory, disk, its log up to a limit | `fixed + N (each + component D)`, see `growth` |
 | model inputs, embeddings, records, originals | N times what one takes on disk, whole blocks of the file system |
 | occlusion cache | w N (44 + W (4 + b D)), b = 1 (INT8) or 2 (INT16) bytes |
 | explanations | days x explanations a day x (levels of the lattice x 4 S^2 + 4 blocks), S = 224 pixels |
-| storing an image | decode + forward + write |
-| a search by image | decode + forward + search in the store |
+| storing an image | decode + forward + write + its original's bytes, where kept + call |
+| a search by image | decode + forward + search in the store + call |
 | a cold occlusion map | W forwards; a warm one none |
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xmirad.planning.growth import FLOAT_BYTES, Quantity, cost, measured
-from xmirad.planning.request import PlanRequest
+from xmirad.planning.request import ImageFormat, PlanRequest
 from xmirad.saliency.lattice import WindowLattice
 from xmirad.saliency.levels import levels
 
@@ -25,6 +25,7 @@ INPUT_SIDE = 224
 BLOCK_BYTES = 4096
 ENTRY_HEADER_BYTES = 44
 SCALE_BYTES = 4
+MEGABYTE = 1e6
 DOCUMENTS = 4
 """Request, preview, result and fidelity of an explanation, each in a file of its own."""
 
@@ -32,6 +33,11 @@ DOCUMENTS = 4
 def store_bytes(request: PlanRequest, quantity: Quantity) -> float:
     """Return the bytes of one copy of the vector store."""
     return cost(quantity, request.index, request.images, request.embedding_size)
+
+
+def store_disk_bytes(request: PlanRequest) -> float:
+    """Return the bytes on disk of one copy of the vector store, write-ahead log included."""
+    return store_bytes(request, Quantity.DISK_BYTES) + store_bytes(request, Quantity.LOG_BYTES)
 
 
 def cache_entry_bytes(request: PlanRequest) -> int:
@@ -76,13 +82,30 @@ def forward_ms(request: PlanRequest) -> float:
 def storing_ms(request: PlanRequest) -> float:
     """Return the processor milliseconds to store an image."""
     kind = _image(request)
-    return float(kind["decode_ms"] + kind["write_ms"]) + forward_ms(request)
+    original = measured()["images"]["original_ms_per_megabyte"] * request.original_bytes / MEGABYTE
+    stages = float(kind["decode_ms"] + kind["write_ms"] + original)
+    return stages + forward_ms(request) + storing_call_ms(request)
 
 
 def search_ms(request: PlanRequest) -> float:
     """Return the processor milliseconds of a search by image."""
     in_store = cost(Quantity.SEARCH_MS, request.index, request.images, request.embedding_size)
-    return float(_image(request)["decode_ms"]) + forward_ms(request) + in_store
+    return float(_image(request)["decode_ms"]) + forward_ms(request) + in_store + search_call_ms(request)
+
+
+def storing_call_ms(request: PlanRequest) -> float:
+    """Return what gRPC, event loop, sandbox and bookkeeping add to an image that is stored, at full load."""
+    return float(measured()["calls"]["storing_ms"][request.image_format.value])
+
+
+def search_call_ms(request: PlanRequest) -> float:
+    """Return what they add to a search by image.
+
+    Measured with small files; larger ones are taken to add as much more as they do when they are stored.
+    """
+    calls = measured()["calls"]
+    larger = storing_call_ms(request) - calls["storing_ms"][ImageFormat.JPEG.value]
+    return float(calls["search_ms"] + max(0.0, larger))
 
 
 def cold_map_seconds(request: PlanRequest) -> float:

@@ -25,21 +25,33 @@ class Quantity(StrEnum):
     OWN_BYTES = "own_bytes"
     MAPPED_BYTES = "mapped_bytes"
     DISK_BYTES = "disk_bytes"
+    LOG_BYTES = "log_bytes"
     SEARCH_MS = "search_ms"
     BUILD_SECONDS = "build_seconds"
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """`fixed + steps (each + component D)` for embeddings of D components; what a step is, `steps` says."""
+    """`fixed + steps (each + component D)` for embeddings of D components; what a step is, `steps` says.
+
+    Attributes:
+        fixed: Cost of an empty archive.
+        each: Cost of a step.
+        component: Cost of a step and component.
+        cells: To how many measured archives the coefficients were fitted.
+        most: Where the cost stops growing, in its own unit; None where it does not.
+    """
 
     fixed: float
     each: float
     component: float
+    cells: int
+    most: float | None = None
 
     def at(self, steps: float, embedding_size: int) -> float:
         """Return the cost, in the quantity's unit."""
-        return self.fixed + steps * (self.each + self.component * embedding_size)
+        found = self.fixed + steps * (self.each + self.component * embedding_size)
+        return found if self.most is None else min(found, self.most)
 
 
 def steps(quantity: Quantity, index: EdgeIndex, items: int) -> float:
@@ -65,7 +77,8 @@ def effective(quantity: Quantity, index: EdgeIndex, items: int, embedding_size: 
 def cost(quantity: Quantity, index: EdgeIndex, items: int, embedding_size: int) -> float:
     """Return a cost of an archive in the embedded store.
 
-    Bytes are those of the process's own memory, of the files that it maps and searches use, or of the disk; SEARCH_MS
+    Bytes are those of the process's own memory, of the files that it maps and searches use, of the disk without the
+    write-ahead log, or of that log, which the engine cuts off once its segments are written; SEARCH_MS
     are processor milliseconds of one search for ten results, BUILD_SECONDS processor seconds that `xmirad archive
     rebuild` spends in the store.
     """

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xmirad.planning import costs
-from xmirad.planning.growth import Quantity, cost, effective, measured
+from xmirad.planning.growth import Quantity, cost, effective, growth, measured
 from xmirad.planning.request import PlanRequest
 
 MEMORY_USED = 0.8
@@ -45,8 +45,10 @@ class Plan:
         index_hours: Hours to store all images on all cores of the nodes.
         index_hours_per_day: Hours a day that one core works on new images.
         build_hours: Hours to rebuild the vector store on one core.
-        search_ms: Processor milliseconds of a search by image, of which `store_ms` in the store.
+        search_ms: Processor milliseconds of a search by image, of which `store_ms` in the store and `call_ms` in gRPC,
+            event loop and sandbox.
         store_ms: See `search_ms`.
+        call_ms: See `search_ms`.
         cold_map_seconds: Processor seconds of a map that nothing is cached of.
         drivers: Causes of cost, the largest first.
         notes: What else must be known.
@@ -64,6 +66,7 @@ class Plan:
     build_hours: float
     search_ms: float
     store_ms: float
+    call_ms: float
     cold_map_seconds: float
     drivers: tuple[Driver, ...]
     notes: tuple[str, ...]
@@ -74,7 +77,7 @@ def make_plan(request: PlanRequest) -> Plan:
     explaining_cores = _explaining_cores(request)
     memory = _memory(request, explainers=math.ceil(explaining_cores))
     disk = {
-        "vector store": request.replicas * costs.store_bytes(request, Quantity.DISK_BYTES),
+        "vector store": request.replicas * costs.store_disk_bytes(request),
         **costs.blob_bytes(request),
     }
     storing = costs.storing_ms(request) / 1_000
@@ -96,6 +99,7 @@ def make_plan(request: PlanRequest) -> Plan:
         build_hours=cost(Quantity.BUILD_SECONDS, request.index, request.images, request.embedding_size) / 3_600,
         search_ms=costs.search_ms(request),
         store_ms=cost(Quantity.SEARCH_MS, request.index, request.images, request.embedding_size),
+        call_ms=costs.search_call_ms(request),
         cold_map_seconds=costs.cold_map_seconds(request),
         drivers=drivers,
         notes=_notes(request, nodes),
@@ -146,9 +150,11 @@ def _notes(request: PlanRequest, nodes: int) -> tuple[str, ...]:
         notes.append("more than one node: a Qdrant server (store.kind = qdrant) instead of the embedded store")
     if effective(Quantity.SEARCH_MS, request.index, request.images, request.embedding_size) is not request.index:
         notes.append(f"so few embeddings are left flat: {request.index} would gain nothing")
+    notes.append(f"{request.index}: searches as in {growth(Quantity.SEARCH_MS, request.index).cells} measured archives")
     largest = measured()["largest_items"][request.index.value]
-    if request.images > largest:
-        notes.append(f"{request.index} was measured up to {largest:,} items; beyond that it is extrapolated")
+    if all(items < request.images or int(size) < request.embedding_size for size, items in largest.items()):
+        limits = " and ".join(f"{items:,} items of {size} components" for size, items in largest.items())
+        notes.append(f"{request.index} was measured up to {limits}; beyond that it is extrapolated")
     if request.original_bytes == 0:
         notes.append("originals are referred to, not kept")
     return tuple(notes)

@@ -79,16 +79,25 @@ class PlanRequest:
                 _check(field.name, value)
 
 
-_LOWEST = {"images": 1, "embedding_size": 1, "node_cores": 1, "replicas": 1, "node_memory_bytes": GIB, "peak": 1}
+_LOWEST = {
+    "images": 1,
+    "embedding_size": 1,
+    "forward_ms": 1e-6,
+    "peak": 1,
+    "utilization": 0.01,
+    "node_memory_bytes": GIB,
+    "node_disk_bytes": GIB,
+    "node_cores": 1,
+    "replicas": 1,
+}
 _SHARES = {"warm_share", "utilization"}
-_ABOVE_ZERO = {"utilization", "forward_ms", "node_disk_bytes"}
+_HIGHEST = 1e15
+"""Far above any archive, and far below where a sum of products is no longer a finite number."""
 
 
 def _check(name: str, value: float) -> None:
-    lowest = _LOWEST.get(name, 0)
-    highest = 1 if name in _SHARES else float("inf")
-    if lowest <= value <= highest and not (name in _ABOVE_ZERO and value == 0):
-        return
-    limit = f"{lowest} to {highest}" if name in _SHARES else f"at least {lowest}"
-    message = f"{name} is {value:g}; it must be {'above 0 and ' if name in _ABOVE_ZERO else ''}{limit}"
-    raise InvalidRequestError(message, field=name, metadata={"value": str(value), "lowest": str(lowest)})
+    lowest, highest = _LOWEST.get(name, 0), 1 if name in _SHARES else _HIGHEST
+    if not lowest <= value <= highest:
+        message = f"{name} is {value}; it must be {lowest:g} to {highest:g}"
+        limits = {"value": str(value), "lowest": str(lowest), "highest": str(highest)}
+        raise InvalidRequestError(message, field=name, metadata=limits)

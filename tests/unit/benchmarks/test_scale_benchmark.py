@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,7 @@ from support.models import REPOSITORY
 from xmirad.planning.growth import Quantity, measured
 from xmirad.types import EdgeIndex, Float32Array
 
-PLAN_TOLERANCE = {"memory": 1.5, "disk": 1.5, "search": 2.0, "build": 2.0}
+PLAN_TOLERANCE = {"memory": 1.5, "disk": 1.1, "search": 2.0, "build": 2.0}
 """By what factor a formula may be off, either way, of what was measured once and is checked in."""
 
 
@@ -79,19 +80,56 @@ def test_exact_answers_are_those_of_a_slow_search_over_everything() -> None:
         assert list(answers["grouped by patient"][row]) == list(best.values())[:10]
 
 
+def cell(items: int, size: int, *, disk: float = 1.0, log: float = 0.0) -> dict[str, Any]:
+    return {
+        "items": items,
+        "embedding_size": size,
+        "index": "flat",
+        "built": {"disk_bytes": disk + log, "log_bytes": log},
+        "asked": {},
+    }
+
+
 def test_a_fit_finds_the_coefficients_that_made_the_figures() -> None:
-    cells = [
-        {
-            "items": items,
-            "embedding_size": size,
-            "index": "flat",
-            "built": {"disk_bytes": 5e6 + items * (300 + 4 * size)},
-            "asked": {},
-        }
-        for items, size in ((1_000, 1280), (10_000, 1280), (10_000, 256), (100_000, 256))
-    ]
+    sizes = ((1_000, 1280), (10_000, 1280), (10_000, 256), (100_000, 256))
+    cells = [cell(items, size, disk=5e6 + items * (300 + 4 * size), log=1e9) for items, size in sizes]
     found = scale("coefficients").fitted(cells, EdgeIndex.FLAT, Quantity.DISK_BYTES)
-    assert found == pytest.approx({"fixed": 5e6, "each": 300, "component": 4}, rel=1e-3)
+    made = {"fixed": 5e6, "each": 300, "component": 4, "cells": 4}
+    assert found == pytest.approx(made, rel=1e-3)
+
+
+def test_the_log_grows_with_the_embeddings_until_the_engine_cuts_it() -> None:
+    sizes = ((1_000, 1280), (2_000, 1280), (1_000, 256), (1_000_000, 256))
+    cells = [cell(items, size, log=min(60e6, items * (500 + 4 * size))) for items, size in sizes]
+    found = scale("coefficients").fitted(cells, EdgeIndex.FLAT, Quantity.LOG_BYTES)
+    assert found == pytest.approx({"fixed": 0.0, "each": 500, "component": 4, "cells": 3, "most": 60e6}, rel=1e-3)
+
+
+def test_a_page_names_the_cells_that_were_not_measured() -> None:
+    document = checked_in()
+    kept = [one for one in document["cells"] if (one["items"], one["index"]) != (10_000, "int8")]
+    page = scale("page").page(document | {"cells": kept})
+    assert "10,000 x 1280 int8" in page
+    assert "10,000 x 256 int8" in page
+    assert "10,000 x 1280 flat" not in page
+
+
+def test_what_a_call_costs_is_what_it_takes_more_than_its_stages(tmp_path: Path) -> None:
+    def figure(value: float, stages: float) -> dict[str, float]:
+        return {"value": value, "baseline_value": stages}
+
+    kinds = {"256x256 JPEG": 22.0, "1024x1024 PNG": 33.0, "3000x3000 16-bit DICOM": 90.0}
+    suites = {
+        "load": {"figures": {"by image, 16 clients, CPU of the service per search": figure(19.0, 15.0)}},
+        "indexing": {
+            "figures": {f"CPU of the service per image, {kind}": figure(ms, 16.0) for kind, ms in kinds.items()}
+        },
+    }
+    file = tmp_path / "bench.json"
+    file.write_text(json.dumps({"format": 1, "machine": {}, "suites": suites}), "utf-8")
+    found = scale("calls").calls(file)
+    assert found["search_ms"] == 4.0
+    assert found["storing_ms"] == {"jpeg": 6.0, "png": 17.0, "dicom": 74.0}
 
 
 def checked_in() -> dict[str, Any]:
@@ -115,5 +153,6 @@ def test_coefficients_and_page_are_those_of_the_figures_checked_in() -> None:
     for index, quantities in scale("coefficients").coefficients(document)["growth"].items():
         for quantity, found in quantities.items():
             assert found == pytest.approx(measured()["growth"][index][quantity], rel=1e-6)
+    assert measured()["calls"] == document["calls"]
     page = (REPOSITORY / "docs/scale.md").read_text("utf-8")
     assert page == scale("page").page(document), "run `python -m benchmarks.scale.publish` on the figures"

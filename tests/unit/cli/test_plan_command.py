@@ -40,6 +40,13 @@ def test_a_plan_as_json_is_the_plan() -> None:
     assert shown["request"]["index"] == "int8"
 
 
+def test_an_endless_number_is_refused_by_name() -> None:
+    result = CliRunner().invoke(app, ["plan", "--images", "10", "--searches-per-second", "inf"])
+    assert result.exit_code != 0
+    assert "searches_per_second" in result.output
+    assert "Traceback" not in result.output
+
+
 def test_a_share_above_one_is_refused_by_name() -> None:
     result = CliRunner().invoke(app, ["plan", "--images", "10", "--warm-share", "2"])
     assert result.exit_code != 0

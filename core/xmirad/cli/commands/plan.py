@@ -104,5 +104,6 @@ def _figures(plan: "Plan") -> list[tuple[str, str]]:
         ("hours to rebuild the vector store, one core", f"{plan.build_hours:.2f}"),
         ("CPU ms of a search by image", f"{plan.search_ms:.1f}"),
         ("of these in the vector store", f"{plan.store_ms:.1f}"),
+        ("of these in gRPC, event loop and sandbox", f"{plan.call_ms:.1f}"),
         ("CPU seconds of a cold occlusion map", f"{plan.cold_map_seconds:.1f}"),
     ]
