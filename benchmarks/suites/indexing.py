@@ -17,7 +17,7 @@ from xmirad.types import EncodedImage
 TARGET = 0.85
 REPEATS = 4
 COUNTS = {SMALL_JPEG: (320, 32), LARGE_PNG: (160, 16), LARGE_DICOM: (32, 4)}
-TRIED = (96, 4)
+TRIED = (48, 4)
 """Images that each division of the cores is tried with, for the plain indexer."""
 LIMITS = {SMALL_JPEG: at_least(TARGET), LARGE_PNG: at_least(TARGET), LARGE_DICOM: Target(Better.HIGHER)}
 
@@ -45,7 +45,7 @@ def _indexing(
     running.index(images.take(run.count(16, 2)))
     division = None
     if kind in PLAIN_KINDS:
-        division = plain.ask("fastest", _files(images, run.count(*TRIED)), run.cores, run.count(2, 1))
+        division = plain.ask("fastest", _files(images, run.count(*TRIED)), run.cores)
     costs: list[ImageCost] = []
     ours: list[Effort] = []
     theirs: list[Effort] = []

@@ -109,6 +109,8 @@ def filter_from_proto(message: resources_pb2.ItemFilter, *, archive: str, field:
         InvalidRequestError: If a value is blank, a range is inverted, there are too many values, or an excluded item
             belongs to another archive.
     """
+    if not message.ByteSize():
+        return ItemFilter()
 
     def words(name: str) -> tuple[str, ...]:
         return checks.words(getattr(message, name), field=f"{field}.{name}", max_count=MAX_FILTER_VALUES)

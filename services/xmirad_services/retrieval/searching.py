@@ -100,7 +100,10 @@ class Searcher:
         if task.model:
             wanted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, task.model)
             opened.require_model(wanted.digest)
-        found, calibration = await asyncio.gather(self._find(opened, task), self._calibration(opened, task))
+        if task.with_evidence:
+            found, calibration = await asyncio.gather(self._find(opened, task), self._calibration(opened, task))
+        else:
+            found, calibration = await self._find(opened, task), None
         items = found.evidence_items
         if items is None:
             return found.answer
@@ -143,7 +146,7 @@ class Searcher:
         For a bare vector nothing was: its own image, copies and patient cannot be told and would count as evidence.
         """
         is_vector = not isinstance(task.source, str | EncodedImage)
-        if not task.with_evidence or is_vector or task.judged is not None or narrows(task.filter):
+        if is_vector or task.judged is not None or narrows(task.filter):
             return None
         calibration = self._archives.catalog.calibration
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, calibration, opened.record)
