@@ -85,7 +85,7 @@ class Stages:
 
     def search_on_all_cores(self, image: EncodedImage) -> Sequence[ScoredItem]:
         """Do the same with the model on all cores."""
-        return self.query(self._all_cores.embed(self.decode(image).pixels[None])[0])
+        return self.query(self._all_cores.embed(self.decode(image).pixels[None], waited_for=True)[0])
 
     def write(
         self, image: EncodedImage, decoded: DecodedImage, embedding: Float32Array, *, keep_original: bool = True

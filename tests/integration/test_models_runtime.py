@@ -46,7 +46,7 @@ def test_an_image_alone_gets_all_threads_and_the_same_bits() -> None:
 
     together = embedder.embed(pixels)
 
-    alone = np.concatenate([embedder.embed(image[None]) for image in pixels])
+    alone = np.concatenate([embedder.embed(image[None], waited_for=True) for image in pixels])
     np.testing.assert_array_equal(alone, together)
     np.testing.assert_array_equal(one_thread.embed(pixels), together)
 
@@ -147,7 +147,7 @@ def test_without_time_the_usual_way_is_kept_and_none_is_considered(copied_model:
 class DependentOnBatch(OpenVINOBackbone):
     """A network whose last bit depends on how many images there are."""
 
-    def pooled(self, normalized: np.ndarray) -> np.ndarray:
+    def pooled(self, normalized: np.ndarray, *, waited_for: bool = False) -> np.ndarray:
         found = super().pooled(normalized)
         return np.nextafter(found, np.float32(1)) if len(normalized) > 1 else found
 

@@ -21,10 +21,11 @@ class Backbone(Protocol):
         """
         ...
 
-    def pooled(self, normalized: Float32Array) -> Float32Array:
+    def pooled(self, normalized: Float32Array, *, waited_for: bool = False) -> Float32Array:
         """Return the averages of the activations over height and width, `[N, C]`.
 
         Args:
             normalized: Normalized images, `[N, 3, S, S]`.
+            waited_for: A reader waits for it: soon is better than cheaply.
         """
         ...

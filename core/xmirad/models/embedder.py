@@ -39,13 +39,14 @@ class Embedder(ABC):
         """Keep the model."""
         self.artifact = artifact
 
-    def embed(self, pixels: UInt8Array) -> Float32Array:
+    def embed(self, pixels: UInt8Array, *, waited_for: bool = False) -> Float32Array:
         """Return the embeddings of prepared images, one forward pass each.
 
         An image's embedding does not depend on the images beside it.
 
         Args:
             pixels: uint8 RGB, `[N, S, S, 3]`, 0 to 255, prepared by the model's recipe; N may be 0.
+            waited_for: A reader waits for it: soon is better than cheaply. The bits are the same.
 
         Returns:
             `[N, D]`, rows of L2 norm 1.
@@ -58,7 +59,7 @@ class Embedder(ABC):
         embeddings = np.empty((len(pixels), self.artifact.embedding_size), dtype=np.float32)
         for start in range(0, len(pixels), BATCH_SIZE):
             normalized = self.normalized(pixels[start : start + BATCH_SIZE])
-            embeddings[start : start + BATCH_SIZE] = self.embed_normalized(normalized)
+            embeddings[start : start + BATCH_SIZE] = self.embed_normalized(normalized, waited_for=waited_for)
         return embeddings
 
     def normalized(self, pixels: UInt8Array) -> Float32Array:
@@ -77,11 +78,12 @@ class Embedder(ABC):
             recipe.normalize(image, out)
         return normalized
 
-    def embed_normalized(self, normalized: Float32Array) -> Float32Array:
+    def embed_normalized(self, normalized: Float32Array, *, waited_for: bool = False) -> Float32Array:
         """Return the embeddings of normalized images, one forward pass each.
 
         Args:
             normalized: `[N, 3, S, S]`.
+            waited_for: See `embed`.
 
         Returns:
             `[N, D]`, rows of L2 norm 1.
@@ -89,7 +91,7 @@ class Embedder(ABC):
         Raises:
             EmbeddingCorruptError: If an embedding is not finite or zero.
         """
-        return unit_rows(self._features(normalized))
+        return unit_rows(self._features(normalized, waited_for=waited_for))
 
     def _check(self, pixels: UInt8Array) -> None:
         side = self.artifact.preprocessing.crop_size
@@ -97,7 +99,7 @@ class Embedder(ABC):
             raise InvalidRequestError(f"pixels must be uint8 [N, {side}, {side}, 3]", field="pixels")
 
     @abstractmethod
-    def _features(self, normalized: Float32Array) -> Float32Array:
+    def _features(self, normalized: Float32Array, *, waited_for: bool) -> Float32Array:
         """Return what is yet to be normalized, `[N, D]`, for normalized images `[N, 3, S, S]`."""
 
 
@@ -119,8 +121,8 @@ class BackboneEmbedder(Embedder):
         """Return the output of the last convolution for normalized images, `[N, 3, S, S]` to `[N, C, h, w]`."""
         return self.backbone.activations(normalized)
 
-    def _features(self, normalized: Float32Array) -> Float32Array:
-        return project(self.backbone.pooled(normalized), self.head)
+    def _features(self, normalized: Float32Array, *, waited_for: bool) -> Float32Array:
+        return project(self.backbone.pooled(normalized, waited_for=waited_for), self.head)
 
 
 def project(pooled: Float32Array, head: LinearHead | None) -> Float32Array:

@@ -43,9 +43,9 @@ def machine_kind() -> dict[str, str]:
 class OpenVINOBackbone:
     """A graph compiled for one image at a time: on as many streams as threads, and on one stream with all threads.
 
-    An image that comes while no other is under way takes the latter: a reader who waits for one embedding gets the
-    whole machine. All others share the streams, which together are faster: every calling thread has inference requests
-    of its own, and OpenVINO deals them out to the streams in order of arrival. The bits do not depend on stream or
+    An image that a reader waits for takes the latter if no other is under way: it is there sooner, at more processor
+    time. All others share the streams, which together are faster: every calling thread has inference requests of its
+    own, and OpenVINO deals them out to the streams in order of arrival. The bits do not depend on stream or
     thread, nor on the batch of a tuning that `tuner.tune` has made.
     """
 
@@ -91,15 +91,15 @@ class OpenVINOBackbone:
         """Return the output of the last convolution; see `Backbone.activations`."""
         return self._run(normalized, ACTIVATIONS)
 
-    def pooled(self, normalized: Float32Array) -> Float32Array:
+    def pooled(self, normalized: Float32Array, *, waited_for: bool = False) -> Float32Array:
         """Return the pooled features; see `Backbone.pooled`."""
-        return self._run(normalized, POOLED)
+        return self._run(normalized, POOLED, waited_for=waited_for)
 
-    def _run(self, normalized: Float32Array, output: str) -> Float32Array:
+    def _run(self, normalized: Float32Array, output: str, *, waited_for: bool = False) -> Float32Array:
         call = object()
         try:
             self._under_way.add(call)  # before looking, so that of two that come at once at most one is alone
-            is_alone = len(self._under_way) == 1 and len(normalized) == 1
+            is_alone = waited_for and len(self._under_way) == 1 and len(normalized) == 1
             if is_alone or self._tuning.batch == 1:
                 return (self._whole if is_alone else self._streams).run(normalized, output)
             whole = len(normalized) - len(normalized) % self._tuning.batch

@@ -51,7 +51,7 @@ class TorchBackbone:
         """Return the output of the last convolution; see `Backbone.activations`."""
         return self._forward(normalized)[0]
 
-    def pooled(self, normalized: Float32Array) -> Float32Array:
+    def pooled(self, normalized: Float32Array, *, waited_for: bool = False) -> Float32Array:
         """Return the pooled features; see `Backbone.pooled`."""
         return self._forward(normalized)[1]
 

@@ -50,7 +50,7 @@ async def kept_image(
         if error.field:  # the decoder knows the image, not where the request holds it
             error.field = f"query.{error.field}"
         raise
-    rows = await tools.lanes.model.run(Priority.INTERACTIVE, opened.embed, decoded.pixels[None])
+    rows = await tools.lanes.model.run(Priority.INTERACTIVE, opened.embed_query, decoded.pixels[None])
 
     def keep() -> None:
         file = io.BytesIO()
@@ -87,7 +87,7 @@ async def moved_vector(opened: OpenArchive, task: ExplanationTask, judged: Judgm
     base = None
     if isinstance(source, EncodedImage):
         recipe = opened.require_artifact().preprocessing
-        base = await query_of_image(source, None, recipe=recipe, embed=opened.embed, tools=tools)
+        base = await query_of_image(source, None, recipe=recipe, embed=opened.embed_query, tools=tools)
     elif not isinstance(source, str):
         base = query_of_embedding(source, None, site_key=site_key)
 

@@ -41,7 +41,7 @@ class OpenArchive:
     record: ArchiveRecord
     archive: Archive
     artifact: ModelArtifact | None
-    embed: Callable[[UInt8Array], Float32Array]
+    embed_query: Callable[[UInt8Array], Float32Array]
     runner: IndexRunner | None
 
     def require_artifact(self) -> ModelArtifact:
@@ -269,8 +269,11 @@ class OpenArchives:
         def embed(pixels: UInt8Array) -> Float32Array:
             return self._models.embedder(record.model).embed(pixels)
 
+        def embed_query(pixels: UInt8Array) -> Float32Array:
+            return self._models.embedder(record.model).embed(pixels, waited_for=True)
+
         runner = IndexRunner(record, handle, embed, artifact.preprocessing, self._tools) if artifact else None
-        return OpenArchive(record, handle, artifact, embed, runner)
+        return OpenArchive(record, handle, artifact, embed_query, runner)
 
     def _opened_in_store(self, binding: ArchiveBinding) -> Archive:
         """Open the archive where it is; make it only if nothing was ever stored, so that a lost store is noticed."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 
 from xmirad.api.vocabulary import QueryItemExclusion
 from xmirad.archive.evidence import EvidenceItems, narrows, search_with_evidence
@@ -118,7 +119,7 @@ class Searcher:
         if isinstance(task.source, EncodedImage):
             recipe = opened.require_artifact().preprocessing
             query = await query_of_image(
-                task.source, task.patient, recipe=recipe, embed=opened.embed, tools=self._tools
+                task.source, task.patient, recipe=recipe, embed=opened.embed_query, tools=self._tools
             )
         else:
             query = query_of_embedding(task.source, task.patient, site_key=site_key)
@@ -137,7 +138,9 @@ class Searcher:
         artifact = await lanes.blobs.run(Priority.INTERACTIVE, self._models.find, model)
         embedder = await lanes.model.run(Priority.INTERACTIVE, self._models.embedder, artifact.digest)
         recipe = artifact.preprocessing
-        query = await query_of_image(image, None, recipe=recipe, embed=embedder.embed, tools=self._tools)
+        query = await query_of_image(
+            image, None, recipe=recipe, embed=partial(embedder.embed, waited_for=True), tools=self._tools
+        )
         return query, artifact.digest
 
     async def _calibration(self, opened: OpenArchive, task: SearchTask) -> EvidenceCalibration | None:

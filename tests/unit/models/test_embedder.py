@@ -29,7 +29,7 @@ class ChannelSums:
 
     at_once = 4
 
-    def pooled(self, normalized: Float32Array) -> Float32Array:
+    def pooled(self, normalized: Float32Array, *, waited_for: bool = False) -> Float32Array:
         means: Float32Array = self.activations(normalized).mean(axis=(2, 3))
         return means
 
