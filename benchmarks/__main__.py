@@ -21,6 +21,7 @@ from benchmarks.suites.maps import maps
 from benchmarks.suites.memory import memory
 from benchmarks.suites.occlusion import occlusion
 from benchmarks.suites.parts import parts
+from benchmarks.suites.preprocessing import preprocessing
 from benchmarks.suites.search import search
 from benchmarks.suites.startup import startup
 from benchmarks.suites.threads import threads
@@ -30,6 +31,7 @@ from xmirad.settings_sources import load_settings
 SUITES: dict[str, Suite] = {
     "startup": startup,
     "parts": parts,
+    "preprocessing": preprocessing,
     "search": search,
     "load": load,
     "indexing": indexing,

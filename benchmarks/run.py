@@ -90,3 +90,9 @@ def random_pixels(artifact: ModelArtifact, count: int) -> UInt8Array:
     """Return model inputs, `[count, S, S, 3]`; their content does not matter to the time."""
     side = artifact.preprocessing.crop_size
     return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def random_pictures(size: tuple[int, int], count: int) -> list[UInt8Array]:
+    """Return pictures, uint8 RGB `[height, width, 3]` of a size `(height, width)`, the same at every call."""
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (*size, 3), dtype=np.uint8) for _ in range(count)]
