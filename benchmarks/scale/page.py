@@ -1,25 +1,19 @@
 """The page `docs/scale.md`, made of the figures of a run and nothing else."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from benchmarks.scale.cells import INDEXES, Json, missing
 from benchmarks.scale.charts import PICTURES
-from benchmarks.scale.coefficients import (
-    COMMAND,
-    COMPARED,
-    coefficients,
-    largest_items,
-    told_to_measured,
-    total,
-    value_of,
-)
+from benchmarks.scale.coefficients import COMMAND, COMPARED, largest_items, total, value_of
+from benchmarks.scale.markdown import name_of, table
+from benchmarks.scale.page_plan import formulas, images
 from benchmarks.scale.questions import QUESTIONS
 from xmirad.planning.growth import Quantity
 
 NOTICE = f"<!-- Written by `{COMMAND}`. -->"
 MEGABYTE = 1e6
 CAPTIONS = {
-    "scale-search": "A search grows with the archive unless a graph leads it; so does a search in few of its items.",
+    "scale-search": "How long a search takes, in the whole archive and in few of its items.",
     "scale-size": "Memory (own and mapped after all searches) and disk.",
     "scale-building": "What building takes, and how many of the exact ten results a search finds.",
 }
@@ -27,7 +21,8 @@ CAPTIONS = {
 
 def page(document: Json) -> str:
     """Return the whole page."""
-    parts = (_head(document), _cells(document["cells"]), _pictures(), _searches(document["cells"]), _formulas(document))
+    cells = document["cells"]
+    parts = [_head(document), _cells(cells), _pictures(), _searches(cells), images(document), formulas(document)]
     return NOTICE + "\n\n" + "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
@@ -101,12 +96,12 @@ def _cells(cells: Sequence[Json]) -> Iterator[str]:
         "open s",
     ]
     columns += ["search p50 / p95 / p99 ms", "CPU ms", "recall@10"]
-    yield from _table(columns, (_row(cell) for cell in cells))
+    yield from table(columns, (_row(cell) for cell in cells))
 
 
 def _row(cell: Json) -> list[str]:
     if "asked" not in cell:
-        return [*_name(cell), cell["given_up"], *[""] * 9]
+        return [*name_of(cell), cell["given_up"], *[""] * 9]
     built, plain = cell["built"], cell["asked"]["answers"]["plain"]
     latency = plain["latency"]
     sizes = (
@@ -114,7 +109,7 @@ def _row(cell: Json) -> list[str]:
         *(value_of(cell, one) for one in (Quantity.LOG_BYTES, Quantity.OWN_BYTES, Quantity.MAPPED_BYTES)),
     )
     return [
-        *_name(cell),
+        *name_of(cell),
         f"{value_of(cell, Quantity.BUILD_SECONDS):.1f}",
         f"{built['index']['cpu']:.1f}",
         *(f"{size / MEGABYTE:,.0f}" for size in sizes),
@@ -140,41 +135,10 @@ def _searches(cells: Sequence[Json]) -> Iterator[str]:
         "",
     ]
     columns = ["items", "components", "index", *QUESTIONS]
-    yield from _table(columns, (_kinds(cell) for cell in cells if "asked" in cell))
+    yield from table(columns, (_kinds(cell) for cell in cells if "asked" in cell))
 
 
 def _kinds(cell: Json) -> list[str]:
     answers = [cell["asked"]["answers"][name] for name in QUESTIONS]
     shown = [f"{one['latency']['cpu_p50']:.2f} ({one['recall']:.3f})" for one in answers]
-    return [*_name(cell), *shown]
-
-
-def _formulas(document: Json) -> Iterator[str]:
-    yield from [
-        "",
-        "## What `xmirad plan` makes of it",
-        "",
-        "What the formulas tell with the fitted coefficients, as a share of what was measured. Each formula has three",
-        "coefficients, fitted to as many archives as this (those that the index left flat belong to `flat`):",
-        "",
-    ]
-    growth = coefficients(document)["growth"]
-    rows = [[index.value, *(str(growth[index.value][one.value]["cells"]) for one in Quantity)] for index in INDEXES]
-    yield from [*_table(["index", *(f"`{one.value}`" for one in Quantity)], rows), ""]
-    rows = [
-        [*_name(cell), *(f"{told_to_measured(cell, quantities):.2f}" for quantities in COMPARED.values())]
-        for cell in document["cells"]
-        if "asked" in cell
-    ]
-    yield from _table(["items", "components", "index", *COMPARED], rows)
-
-
-def _name(cell: Json) -> list[str]:
-    return [f"{cell['items']:,}", str(cell["embedding_size"]), cell["index"]]
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(columns) + " |"
-    yield "|" + "---|" * len(columns)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
+    return [*name_of(cell), *shown]

@@ -150,7 +150,8 @@ def _notes(request: PlanRequest, nodes: int) -> tuple[str, ...]:
         notes.append("more than one node: a Qdrant server (store.kind = qdrant) instead of the embedded store")
     if effective(Quantity.SEARCH_MS, request.index, request.images, request.embedding_size) is not request.index:
         notes.append(f"so few embeddings are left flat: {request.index} would gain nothing")
-    notes.append(f"{request.index}: searches as in {growth(Quantity.SEARCH_MS, request.index).cells} measured archives")
+    cells = growth(Quantity.SEARCH_MS, request.index).cells
+    notes.append(f"{request.index}: search times are fitted to {cells} measured archives")
     largest = measured()["largest_items"][request.index.value]
     if all(items < request.images or int(size) < request.embedding_size for size, items in largest.items()):
         limits = " and ".join(f"{items:,} items of {size} components" for size, items in largest.items())

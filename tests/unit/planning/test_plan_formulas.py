@@ -137,7 +137,7 @@ def test_a_plan_says_where_it_goes_beyond_what_was_measured() -> None:
 @pytest.mark.parametrize("index", EdgeIndex)
 def test_a_plan_says_from_how_many_archives_its_searches_are_told(index: EdgeIndex) -> None:
     cells = growth(Quantity.SEARCH_MS, index).cells
-    assert f"{index}: searches as in {cells} measured archives" in make_plan(request(index=index)).notes
+    assert f"{index}: search times are fitted to {cells} measured archives" in make_plan(request(index=index)).notes
 
 
 def test_every_copy_of_the_store_has_a_node_of_its_own() -> None:
