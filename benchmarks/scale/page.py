@@ -12,6 +12,21 @@ from xmirad.planning.growth import Quantity
 
 NOTICE = f"<!-- Written by `{COMMAND}`. -->"
 MEGABYTE = 1e6
+COLUMNS = (
+    "items",
+    "components",
+    "index",
+    "build CPU s",
+    "of these index",
+    "disk MB",
+    "log MB",
+    "own MB",
+    "mapped MB",
+    "open s",
+    "search p50 / p95 / p99 ms",
+    "CPU ms",
+    "recall@10",
+)
 CAPTIONS = {
     "scale-search": "How long a search takes, in the whole archive and in few of its items.",
     "scale-size": "Memory (own and mapped after all searches) and disk.",
@@ -22,7 +37,8 @@ CAPTIONS = {
 def page(document: Json) -> str:
     """Return the whole page."""
     cells = document["cells"]
-    parts = [_head(document), _cells(cells), _pictures(), _searches(cells), images(document), formulas(document)]
+    archives = [_head(document), _cells(cells), _repeats(document["repeats"]), _pictures(), _searches(cells)]
+    parts = [*archives, images(document), formulas(document)]
     return NOTICE + "\n\n" + "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
@@ -83,20 +99,18 @@ def _cells(cells: Sequence[Json]) -> Iterator[str]:
         "The write-ahead log is part of the disk; the engine cuts it off, so that it stops growing.",
         "",
     ]
-    columns = [
-        "items",
-        "components",
-        "index",
-        "build CPU s",
-        "of these index",
-        "disk MB",
-        "log MB",
-        "own MB",
-        "mapped MB",
-        "open s",
-    ]
-    columns += ["search p50 / p95 / p99 ms", "CPU ms", "recall@10"]
-    yield from table(columns, (_row(cell) for cell in cells))
+    yield from table(COLUMNS, (_row(cell) for cell in cells))
+
+
+def _repeats(cells: Sequence[Json]) -> Iterator[str]:
+    if cells:
+        yield from [
+            "",
+            "The same archives, made again by the same code. A graph differs from one build to the next, and so does what",
+            "it finds:",
+            "",
+            *table(COLUMNS, (_row(cell) for cell in cells)),
+        ]
 
 
 def _row(cell: Json) -> list[str]:

@@ -1,6 +1,7 @@
 """`python -m benchmarks.scale.publish FOLDER`: makes a run the one that documentation and `xmirad plan` speak of.
 
 With `--bench FILE`, figures of `make bench`, it also takes from there what a call costs; else that stays as it was.
+Cells that were measured again, `FOLDER/repeats/*.json`, are shown beside the others and nothing is fitted to them.
 """
 
 import argparse
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     document: Json = json.loads((options.folder / "scale.json").read_text("utf-8"))
     document["calls"] = calls(options.bench) if options.bench else json.loads(MEASURED.read_text("utf-8"))["calls"]
+    repeats = sorted((options.folder / "repeats").glob("*.json"))
+    document["repeats"] = [json.loads(file.read_text("utf-8")) for file in repeats]
     MEASURED.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     COEFFICIENTS.write_text(json.dumps(coefficients(document), indent=2) + "\n", "utf-8")
     measured.cache_clear()
