@@ -106,8 +106,8 @@ def _repeats(cells: Sequence[Json]) -> Iterator[str]:
     if cells:
         yield from [
             "",
-            "The same archives, made again by the same code. A graph differs from one build to the next, and so does what",
-            "it finds:",
+            "The same archives, made again by the same code. A graph differs from one build to the next, and so does",
+            "what it finds:",
             "",
             *table(COLUMNS, (_row(cell) for cell in cells)),
         ]
