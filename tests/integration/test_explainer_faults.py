@@ -7,6 +7,7 @@ import pytest
 
 from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_until
 from support.models import lite0_artifact
+from support.web import wait_for
 from xmirad.blobs import keys
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
@@ -118,7 +119,9 @@ def test_a_killed_worker_costs_nothing_but_time(live: LiveExplainer) -> None:
 
     assert stored
     assert live.wait(explanation, _succeeded).maps[0].saliency.exact
-    size = len(live.blobs.get(f"{entry.location}whole"))
+    whole = f"{entry.location}whole"  # put together once the reader has the map
+    wait_for(lambda: live.blobs.exists(whole), seconds=20.0)
+    size = len(live.blobs.get(whole))
     assert live.parts.board.counters()["cache_bytes_written"] < size * 1.01  # nothing was stored twice
 
 
