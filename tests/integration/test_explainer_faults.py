@@ -7,7 +7,6 @@ import pytest
 
 from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_until
 from support.models import lite0_artifact
-from support.web import wait_for
 from xmirad.blobs import keys
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
@@ -120,7 +119,7 @@ def test_a_killed_worker_costs_nothing_but_time(live: LiveExplainer) -> None:
     assert stored
     assert live.wait(explanation, _succeeded).maps[0].saliency.exact
     whole = f"{entry.location}whole"  # put together once the reader has the map
-    wait_for(lambda: live.blobs.exists(whole), seconds=20.0)
+    wait_until(lambda: live.blobs.exists(whole))
     size = len(live.blobs.get(whole))
     assert live.parts.board.counters()["cache_bytes_written"] < size * 1.01  # nothing was stored twice
 
@@ -271,7 +270,8 @@ def test_a_corrupt_chunk_is_found_and_computed_again(live: LiveExplainer) -> Non
     request = live.request(live.image(1), live.image(2), SMALL)
     cold = live.wait(live.create(request), _succeeded).maps[0].pixels()
     entry = entries_of(request).popitem()[1]
-    key = f"{entry.location}whole"
+    key = f"{entry.location}whole"  # put together once the reader has the map
+    wait_until(lambda: live.blobs.exists(key))
     data = bytearray(live.blobs.get(key))
     data[-1] ^= 0xFF
     live.blobs.put(key, bytes(data))
