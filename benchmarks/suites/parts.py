@@ -9,10 +9,10 @@ import pydicom
 import qdrant_edge as edge
 from PIL import Image
 
-from benchmarks.clock import MILLISECONDS
 from benchmarks.effort import Effort, effort_of
-from benchmarks.figures import Better, Figure, Target
+from benchmarks.figures import Figure
 from benchmarks.images import LARGE_DICOM, LARGE_PNG, SMALL_JPEG, Format, ImageKind, Images
+from benchmarks.pairs import wall_and_cpu
 from benchmarks.run import Run, random_pixels
 from benchmarks.stages import LIMITS, TOP_K, fill_randomly, random_embedding
 from xmirad.archive.edge_archive import EdgeArchive, create_shard
@@ -26,7 +26,6 @@ DECODED = {SMALL_JPEG: (100, 10), LARGE_PNG: (20, 3), LARGE_DICOM: (5, 1)}
 FORWARDS = (64, 8)
 ITEMS = (1_000, 100)
 QUERIES = (300, 30)
-LOWER = Target(Better.LOWER)
 
 
 def parts(run: Run) -> Iterator[Figure]:
@@ -45,7 +44,7 @@ def _decoding(
     recipe = run.artifact.preprocessing
     what = "pydicom" if kind.format is Format.DICOM else "Pillow"
     pairs = _in_turns(run, lambda image: decode_image(image, recipe, LIMITS), bare, images)
-    yield from _figures(f"decode and prepare {kind}", f"bare decode by {what}", pairs)
+    yield from wall_and_cpu(f"decode and prepare {kind}", f"bare decode by {what}", pairs)
 
 
 def _forwards(run: Run) -> Iterator[Figure]:
@@ -58,7 +57,7 @@ def _forwards(run: Run) -> Iterator[Figure]:
         )
         for _ in range(run.count(*REPEATS))
     ]
-    yield from _figures(
+    yield from wall_and_cpu(
         "embed images", f"`embed_normalized` of images that are prepared, on {run.cores} threads", pairs
     )
 
@@ -78,7 +77,7 @@ def _queries(run: Run) -> Iterator[Figure]:
             lambda embedding: shard.query(_request(embedding)),
             embeddings,
         )
-    yield from _figures(f"query of {items} x {size}", "bare store query", pairs)
+    yield from wall_and_cpu(f"query of {items} x {size}", "bare store query", pairs)
 
 
 def _in_turns(
@@ -90,14 +89,6 @@ def _in_turns(
     ours(arguments[0])
     bare(arguments[0])
     return [(all_of(ours), all_of(bare)) for _ in range(run.count(*REPEATS))]
-
-
-def _figures(name: str, baseline: str, pairs: Sequence[tuple[Effort, Effort]]) -> Iterator[Figure]:
-    ours, bare = zip(*pairs, strict=True)
-    wall, bare_wall = (tuple(MILLISECONDS / one.rate for one in efforts) for efforts in (ours, bare))
-    cpu, bare_cpu = (tuple(one.cpu_milliseconds for one in efforts) for efforts in (ours, bare))
-    yield Figure(name, "ms", wall, baseline, bare_wall, LOWER)
-    yield Figure(f"{name}, CPU", "ms", cpu, baseline, bare_cpu, LOWER)
 
 
 def _bare_raster(image: EncodedImage) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from benchmarks.clock import MILLISECONDS
 from benchmarks.effort import effort_of
-from benchmarks.figures import Better, Figure, Target
+from benchmarks.figures import Figure
+from benchmarks.pairs import wall_and_cpu
 from benchmarks.run import Run, random_pictures
 from benchmarks.servant import servant
 from benchmarks.torchvision_resize import TorchvisionResize
@@ -28,14 +28,13 @@ def preprocessing(run: Run) -> Iterator[Figure]:
 def _resizing(run: Run, size: tuple[int, int], count: int) -> Iterator[Figure]:
     recipe = run.artifact.preprocessing
     pictures = [Image.fromarray(pixels) for pixels in random_pictures(size, count)]
-    ours, theirs = [], []
     with servant(TorchvisionResize, recipe.resize_shorter_side, size, count) as torchvision:
-        for _ in range(run.count(*REPEATS)):
-            ours.append(effort_of(lambda: [resize_shorter_side(one, recipe) for one in pictures], windows=count))
-            theirs.append(torchvision.ask("resize"))
-    name, baseline = f"resize {size[1]} x {size[0]} to {recipe.resize_shorter_side}", "torchvision, bytes, one thread"
-    lower = Target(Better.LOWER)
-    wall, their_wall = (tuple(MILLISECONDS / one.rate for one in efforts) for efforts in (ours, theirs))
-    cpu, their_cpu = (tuple(one.cpu_milliseconds for one in efforts) for efforts in (ours, theirs))
-    yield Figure(name, "ms", wall, baseline, their_wall, lower)
-    yield Figure(f"{name}, CPU", "ms", cpu, baseline, their_cpu, lower)
+        pairs = [
+            (
+                effort_of(lambda: [resize_shorter_side(one, recipe) for one in pictures], windows=count),
+                torchvision.ask("resize"),
+            )
+            for _ in range(run.count(*REPEATS))
+        ]
+    name = f"resize {size[1]} x {size[0]} to {recipe.resize_shorter_side}"
+    yield from wall_and_cpu(name, "torchvision, bytes, one thread", pairs)
