@@ -134,14 +134,21 @@ def page(rows: list[tuple[Case, ExplanationMap]]) -> Iterator[str]:
     yield "`xmirad explain QUERY RESULT --archive ARCHIVE [options] -o map.png` on two generated images (no patient, no"
     yield "disease), EfficientNet-Lite0 with ImageNet weights, 2,401 windows where there are any. Colors lie over the"
     yield "original: the stronger, the more a place matters; blue speaks against. How the maps are computed:"
-    yield "[Saliency](architecture/09-saliency.md). Fidelity is insertion minus deletion area, beside the best of nine"
-    yield "random smooth fields: a map that is not above all of them should not be relied on."
+    yield "[Saliency](architecture/09-saliency.md). Fidelity is insertion minus deletion area, beside the best of ten"
+    yield "controls that know nothing of the image (nine random smooth fields, and its center): a map that is not"
+    yield "above all of them, p = 0.09, should not be relied on."
     yield from ["", "| query | result | another item |", "|---|---|---|"]
     yield "| ![query](pictures/query.png) | ![result](pictures/result.png) | ![other item](pictures/other.png) |"
-    yield from ["", "| | map | options | values mean | largest | fidelity, best control |", "|---|---|---|---|---|---|"]
+    yield from [
+        "",
+        "| | map | options | values mean | largest | fidelity, best control, p |",
+        "|---|---|---|---|---|---|",
+    ]
     for case, saliency in rows:
         fidelity = saliency.fidelity
-        worth = f"{fidelity.fidelity:+.3f}, {max(fidelity.controls):+.3f}" if fidelity else "not computed"
+        worth = "not computed"
+        if fidelity:
+            worth = f"{fidelity.fidelity:+.3f}, {max(fidelity.controls):+.3f}, {fidelity.p_value:.2f}"
         largest = float(np.abs(saliency.values).max())
         picture = f"![{case.title}](pictures/{case.name}.png)"
         yield f"| {case.title} | {picture} | `{case.options}` | {saliency.meaning} | {largest:.3g} | {worth} |"

@@ -44,7 +44,7 @@ def codecs(run: Run) -> Iterator[Figure]:
             for query, values in zip(embeddings, exact, strict=True):
                 (found,) = Occlusion(lattice).explain(Evidence(query), coded)
                 errors[codec].append(float(np.abs(found.values - values).max() / values.max()))
-                stated[codec].append(found.maximum_error)
+                stated[codec].append(found.error_five_sigma)
     for codec in Codec:
         what_else = f"{len(errors[codec])} maps of {what}, {lattice.windows} windows"
         yield from _figures(codec, errors[codec], stated[codec], note=what_else)

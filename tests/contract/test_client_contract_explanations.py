@@ -85,9 +85,11 @@ def test_watching_shows_every_state_the_preview_the_map_and_its_fidelity(client:
     assert (preview.quality, preview.is_exact, preview.estimated_error) == (MapQuality.APPROXIMATE, False, 0.25)
     assert (preview.codec, preview.fidelity) == (None, None)
     assert (exact.quality, exact.is_exact, exact.estimated_error) == (MapQuality.EXACT, True, None)
-    assert (exact.codec, exact.maximum_error, exact.preview_errors) == (Codec.INT8, 0.005, (0.2, 0.1))
+    assert (exact.codec, exact.error_five_sigma, exact.preview_errors) == (Codec.INT8, 0.005, (0.2, 0.1))
     assert (exact.signed, exact.geometry, exact.overlay_png) == (True, GEOMETRY, b"\x89PNG")
-    assert assessed.fidelity == MapFidelity(0.5, (0.1, 0.2), Verdict.BETTER_THAN_CHANCE, MapAreas(0.75, 0.25))
+    assert assessed.fidelity == MapFidelity(
+        0.5, (0.1, 0.2), Verdict.BETTER_THAN_CHANCE, MapAreas(0.75, 0.25), p_value=1 / 3
+    )
     np.testing.assert_array_equal(assessed.values, VALUES)
     assert seen[-1].is_settled
     assert not seen[-2].is_settled

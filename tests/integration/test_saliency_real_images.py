@@ -87,7 +87,7 @@ def test_coded_maps_of_ten_x_rays_and_ten_queries_keep_their_errors(
                 (exact,) = Occlusion(lattice).explain(Evidence(query), plain)
                 (saliency,) = Occlusion(lattice).explain(Evidence(query), coded)
                 errors[codec].append(float(np.abs(saliency.values - exact.values).max() / exact.values.max()))
-                stated[codec].append(saliency.maximum_error)
+                stated[codec].append(saliency.error_five_sigma)
 
     for codec in Codec:
         medians = np.median(errors[codec]), np.median(stated[codec])

@@ -121,7 +121,7 @@ def saliency_map(*, exact: bool) -> pb.SaliencyMap:
     )  # fmt: skip
     if exact:
         message.codec = pb.OCCLUSION_CODEC_INT8
-        message.maximum_error = 0.005
+        message.error_five_sigma = 0.005
         message.preview_errors.extend([0.2, 0.1])
     else:
         message.estimated_error = 0.25
@@ -173,7 +173,11 @@ def _advance(message: pb.Explanation, step: str) -> None:
             verdict = pb.FIDELITY_VERDICT_BETTER_THAN_CHANCE
             each.fidelity.CopyFrom(
                 pb.MapFidelity(
-                    fidelity=0.5, controls=[0.1, 0.2], verdict=verdict, areas=pb.MapAreas(insertion=0.75, deletion=0.25)
+                    fidelity=0.5,
+                    controls=[0.1, 0.2],
+                    verdict=verdict,
+                    areas=pb.MapAreas(insertion=0.75, deletion=0.25),
+                    p_value=1 / 3,
                 )
             )
 

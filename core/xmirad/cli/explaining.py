@@ -177,7 +177,7 @@ def summary(explanation: Explanation) -> dict[str, Any]:
         "quality",
         "estimated_error",
         "codec",
-        "maximum_error",
+        "error_five_sigma",
         "preview_errors",
         "fidelity",
         "geometry",
@@ -198,9 +198,7 @@ def _quality(saliency: ExplanationMap) -> str:
         text += f" (previews were off by {', '.join(f'{error:.0%}' for error in saliency.preview_errors)})"
     fidelity = saliency.fidelity
     if fidelity is not None:
-        better = str(fidelity.verdict).replace("_", " ")
-        text += f", fidelity {fidelity.fidelity:+.3f}, best of {len(fidelity.controls)} controls "
-        text += f"{max(fidelity.controls, default=float('nan')):+.3f}: {better}"
+        text += f", {fidelity.words}"
     return text
 
 

@@ -90,7 +90,7 @@ def saliency_map(message: pb.SaliencyMap) -> ExplanationMap:
         quality=quality,
         estimated_error=message.estimated_error if message.HasField("estimated_error") else None,
         codec=OCCLUSION_CODEC.read(message.codec) if from_windows else None,
-        maximum_error=message.maximum_error,
+        error_five_sigma=message.error_five_sigma,
         preview_errors=tuple(message.preview_errors),
         fidelity=_fidelity(message.fidelity) if message.HasField("fidelity") else None,
         overlay_png=message.overlay_png,
@@ -127,6 +127,7 @@ def _fidelity(message: pb.MapFidelity) -> MapFidelity:
         FIDELITY_VERDICT.read(message.verdict),
         _areas(message.areas),
         _areas(message.published) if message.HasField("published") else None,
+        p_value=message.p_value,
     )
 
 

@@ -7,7 +7,7 @@ from xmirad.api.vocabulary import MapQuality
 from xmirad.errors import XmiradError
 from xmirad.saliency.attention import AttentionForm
 from xmirad.saliency.codec import Codec
-from xmirad.saliency.fidelity import Verdict
+from xmirad.saliency.fidelity import Verdict, verdict_words
 from xmirad.saliency.geometry import Point
 from xmirad.saliency.lattice import STRIDE, WINDOW
 from xmirad.saliency.masking import Fill
@@ -84,10 +84,11 @@ class MapFidelity:
 
     Attributes:
         fidelity: Area under insertion minus area under deletion, -1 to 1; higher is better.
-        controls: The same of random smooth fields on the same pair.
+        controls: The same of fields that know nothing of the image: random smooth ones, and its center as the last.
         verdict: What it says, or None if a newer service knows more verdicts.
         areas: The areas behind it.
         published: The areas by the published definition, or None where they were not asked for.
+        p_value: How likely a map that knows nothing would do as well; above 0 to 1.
     """
 
     fidelity: float
@@ -95,6 +96,12 @@ class MapFidelity:
     verdict: Verdict | None
     areas: MapAreas
     published: MapAreas | None = None
+    p_value: float = 1.0
+
+    @property
+    def words(self) -> str:
+        """The verdict for readers: better than chance or not, with p, the figure and the best control."""
+        return verdict_words(self.fidelity, self.controls)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +117,8 @@ class ExplanationMap:
         quality: APPROXIMATE for a preview, else EXACT; None if a newer service knows more.
         estimated_error: How far a preview may be off, as a fraction of the largest response; None if not known.
         codec: How the masked embeddings behind an exact occlusion map were kept, else None.
-        maximum_error: How far an exact map can be off by coding, as a fraction of its largest absolute value.
+        error_five_sigma: Five standard deviations of an exact map's error by coding, as a fraction of its largest
+            absolute value; not a bound.
         preview_errors: How far the previews before an exact map were off, coarsest first.
         fidelity: What the map is worth, or None as long as that is not computed.
         overlay_png: The map laid over the original, as PNG; empty unless asked for.
@@ -124,7 +132,7 @@ class ExplanationMap:
     quality: MapQuality | None
     estimated_error: float | None = None
     codec: Codec | None = None
-    maximum_error: float = 0.0
+    error_five_sigma: float = 0.0
     preview_errors: tuple[float, ...] = ()
     fidelity: MapFidelity | None = None
     overlay_png: bytes = b""

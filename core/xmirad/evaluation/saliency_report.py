@@ -5,8 +5,8 @@ Figures of a map, by their names:
 | name | definition |
 | --- | --- |
 | `fidelity` | `insertion` minus `deletion`, -1 to 1; higher is better |
-| `chance_fidelity` | mean fidelity of the smooth random fields on the same pair |
-| `better_than_chance` | 1 if the fidelity is above that of every one of these fields, else 0 |
+| `chance_fidelity` | mean fidelity of ten controls on the same pair: nine smooth random fields, and the center |
+| `better_than_chance` | 1 if the fidelity is above that of every one of these controls (p = 1/11), else 0 |
 | `insertion`, `deletion` | areas under the cosine, 0 to 1, by the step of `xmirad.saliency.fidelity.STEP` pixels |
 | `insertion_xmir`, `deletion_xmir` | the same by the published step of `PUBLISHED_STEP` pixels |
 """

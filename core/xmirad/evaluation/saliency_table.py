@@ -70,7 +70,7 @@ def _notes(report: SaliencyReport, number: int) -> Iterable[str]:
         "the cosine with the query while pixels of the result change, most salient first; X-MIR: by the published step."
     )
     yield (
-        "Fidelity: insertion minus deletion. By chance: that of smooth random fields. Better: share of the maps above "
+        "Fidelity: insertion minus deletion. By chance: that of ten controls. Better: share of the maps above "
         "every field of their pair."
     )
     if report.control is not None:

@@ -33,7 +33,7 @@ class Fidelity:
 
     Attributes:
         areas: Those of the map.
-        controls: Fidelity of the control fields on the same pair.
+        controls: Fidelity of the control fields on the same pair, that of the center prior last.
         verdict: Whether the map is better than all of them.
         published: Areas by the published definition, or None where they were not asked for.
     """
@@ -67,7 +67,7 @@ class KeptMap:
             "signed": saliency.signed,
             "exact": saliency.exact,
             "estimated_error": saliency.estimated_error,
-            "maximum_error": saliency.maximum_error,
+            "error_five_sigma": saliency.error_five_sigma,
             "preview_errors": list(saliency.preview_errors),
             "codec": self.codec,
         }
@@ -88,7 +88,7 @@ class KeptMap:
             signed=document["signed"],
             exact=document["exact"],
             estimated_error=document["estimated_error"],
-            maximum_error=document["maximum_error"],
+            error_five_sigma=document["error_five_sigma"],
             preview_errors=tuple(document["preview_errors"]),
         )
         return cls(saliency, Codec(codec) if codec else None)

@@ -65,8 +65,8 @@ class SaliencyMap:
         signed: Whether values below 0 carry meaning; else there are none.
         exact: False for a preview.
         estimated_error: How far a preview may be off, as a fraction of the largest response; None if not known.
-        maximum_error: How far an exact map can be expected to be off at worst, as a fraction of its largest absolute
-            value: five standard deviations of coding. 0 where nothing was coded.
+        error_five_sigma: Five standard deviations of an exact map's error by coding, as a fraction of its largest
+            absolute value: what it can be expected to stay below, not a bound. 0 where nothing was coded.
         preview_errors: How far the previews before an exact map were off, coarsest first, in the terms of
             `estimated_error`.
     """
@@ -76,7 +76,7 @@ class SaliencyMap:
     signed: bool = False
     exact: bool = True
     estimated_error: float | None = None
-    maximum_error: float = 0.0
+    error_five_sigma: float = 0.0
     preview_errors: tuple[float, ...] = ()
 
 

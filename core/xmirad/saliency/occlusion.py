@@ -68,7 +68,7 @@ class WindowMethod(SaliencyMethod):
             values,
             side,
             signed=self._signed,
-            maximum_error=self._coding_error(masked, values),
+            error_five_sigma=self._coding_error(masked, values),
             preview_errors=preview_errors(self._lattice, responses, signed=self._signed),
         )
 

@@ -51,7 +51,7 @@ def test_watching_shows_every_step_and_ends_with_the_fidelity(client: FakeExplai
     assert lines[0] == "queued, 0 of 9 windows"
     assert lines[1].startswith("running, 4 of 9 windows, approximate map of the result (estimated error 50%")
     assert lines[2] == "succeeded, exact map of the result (previews were off by 40%)"
-    assert lines[3].endswith("fidelity +0.300, best of 2 controls +0.200: better than chance")
+    assert lines[3].endswith("better than chance (p = 0.33: fidelity +0.300, above all 2 controls, the best +0.200)")
     assert lines[-1] == "Decision support; not a diagnosis."
 
 

@@ -18,7 +18,7 @@ from xmirad.types import Float32Array, UInt8Array
 
 OTHER = np.eye(1, 8, dtype=np.float32)[0]
 UNITS_OF_A_MAP = 2
-UNITS_OF_CONTROLS = 18
+UNITS_OF_CONTROLS = 20
 
 
 class CountingEmbedder:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from support.saliency import random_image, region_embedder, toy_embedder
 from xmirad.errors import InvalidRequestError
-from xmirad.saliency.controls import control_fields
+from xmirad.saliency.controls import center_prior, control_fields
 from xmirad.saliency.fidelity import (
     BLUR_LENGTH,
     BLUR_SIGMA,
@@ -14,8 +14,10 @@ from xmirad.saliency.fidelity import (
     Verdict,
     area,
     curves,
+    p_value,
     pixel_order,
     verdict,
+    verdict_words,
 )
 from xmirad.saliency.gaussian import blurred, folded_kernel, gaussian_kernel
 
@@ -133,11 +135,48 @@ def test_a_map_must_beat_every_control() -> None:
         verdict(0.5, [])
 
 
-def test_control_fields_are_nine_seeded_and_smooth() -> None:
-    fields = control_fields(224, seed=7)
-    assert fields.shape == (9, 224, 224)
-    np.testing.assert_array_equal(fields, control_fields(224, seed=7))
-    assert not np.array_equal(fields, control_fields(224, seed=8))
+@pytest.mark.parametrize("sigma", [4.0, 9.0, 15.0])
+def test_a_blob_at_the_center_is_no_better_than_the_center_prior(sigma: float) -> None:
+    region = np.s_[18:42, 18:42]
+    embed = region_embedder(*region)
+    image = random_image(6, SIDE)
+    other = embed(image[None])[0]
+    offsets = np.arange(SIDE) - (SIDE - 1) / 2
+    blob = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * sigma**2)).astype(np.float32)
+
+    def fidelity(field: np.ndarray) -> float:
+        return curves(image, pixel_order(field), other=other, embed=embed, step=180).fidelity
+
+    controls = [fidelity(field) for field in control_fields(SIDE, seed=0, sigma=6.0)]
+    print(f"blob {fidelity(blob):.4f}, center {controls[-1]:.4f}, best random field {max(controls[:-1]):.4f}")
+    assert fidelity(blob) > max(controls[:-1])
+    assert verdict(round(fidelity(blob), 3), [round(each, 3) for each in controls]) is Verdict.NOT_BETTER_THAN_CHANCE
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "controls", "expected"),
+    [(0.5, [0.1] * 10, 1 / 11), (0.1, [0.1] + [0.0] * 9, 2 / 11), (-1.0, [0.0] * 10, 1.0), (0.5, [], 1.0)],
+)
+def test_p_counts_the_controls_that_reach_the_map(fidelity: float, controls: list[float], expected: float) -> None:
+    assert p_value(fidelity, controls) == pytest.approx(expected)
+
+
+def test_words_name_p_the_controls_and_the_best_of_them() -> None:
+    assert verdict_words(0.244, [0.135] * 10) == (
+        "better than chance (p = 0.09: fidelity +0.244, above all 10 controls, the best +0.135)"
+    )
+    assert verdict_words(0.1, [0.139, 0.1] + [0.0] * 8) == (
+        "not better than chance (p = 0.27: fidelity +0.100, 2 of 10 controls reach it, the best +0.139)"
+    )
+
+
+def test_controls_are_nine_seeded_smooth_fields_and_the_center() -> None:
+    everything = control_fields(224, seed=7)
+    assert everything.shape == (10, 224, 224)
+    np.testing.assert_array_equal(everything, control_fields(224, seed=7))
+    np.testing.assert_array_equal(everything[-1], center_prior(224))
+    fields = everything[:-1]
+    assert not np.array_equal(fields, control_fields(224, seed=8)[:-1])
     lag = 20
     pairs = [np.corrcoef(field[:, :-lag].ravel(), field[:, lag:].ravel())[0, 1] for field in fields]
     assert np.mean(pairs) == pytest.approx(np.exp(-(lag**2) / (4 * 20.0**2)), abs=0.1)

@@ -43,7 +43,7 @@ def test_maps_of_both_images_equal_the_loops(signed: bool) -> None:
     assert (on_query.explained_image, on_result.explained_image) == (QUERY, RESULT)
     assert (on_result.values.min() < 0) == signed
     assert on_result.exact
-    assert on_result.maximum_error == 0
+    assert on_result.error_five_sigma == 0
 
 
 def test_the_map_lies_on_the_result_unless_told_otherwise() -> None:
@@ -115,7 +115,7 @@ def test_coded_maps_state_an_error_that_they_keep(codec: Codec) -> None:
     (exact,) = Occlusion(LATTICE).explain(query, result)
     (saliency,) = Occlusion(LATTICE).explain(query, coded)
     error = float(np.abs(saliency.values - exact.values).max() / np.abs(exact.values).max())
-    assert 0 < error <= saliency.maximum_error
+    assert 0 < error <= saliency.error_five_sigma
 
 
 def test_the_stated_error_is_five_deviations_of_the_worst_pixel() -> None:
@@ -126,10 +126,10 @@ def test_the_stated_error_is_five_deviations_of_the_worst_pixel() -> None:
     coded = Evidence(result.embedding, masked=encode(masked[walk(LATTICE)], result.embedding, Codec.INT8))
     (saliency,) = Occlusion(LATTICE).explain(query, coded)
     expected = 5 * np.sqrt(variance.max()) / saliency.values.max()
-    assert saliency.maximum_error == pytest.approx(expected, rel=1e-6)
+    assert saliency.error_five_sigma == pytest.approx(expected, rel=1e-6)
     (contrast,) = Contrast(LATTICE, contrast=OTHER).explain(coded, query, explained_image=QUERY)
     expected = 10 * np.sqrt(variance.max()) / np.abs(contrast.values).max()
-    assert contrast.maximum_error == pytest.approx(expected, rel=1e-6)
+    assert contrast.error_five_sigma == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_query_without_pixels_has_no_map() -> None:

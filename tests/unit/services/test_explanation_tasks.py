@@ -93,7 +93,7 @@ def test_items_of_a_batch_are_of_one_archive_and_not_too_many() -> None:
 def test_an_explanation_reads_in_the_sdk_as_it_was_written() -> None:
     values = np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4)
     fidelity = Fidelity(Areas(0.7, 0.2), (0.1, 0.2), Verdict.BETTER_THAN_CHANCE, Areas(0.6, 0.3))
-    saliency = SaliencyMap(values, ExplainedImage.QUERY, signed=True, maximum_error=0.004, preview_errors=(0.3,))
+    saliency = SaliencyMap(values, ExplainedImage.QUERY, signed=True, error_five_sigma=0.004, preview_errors=(0.3,))
     asked_with = ImageReference(ImageKind.QUERY, "cd" * 32, geometry=GEOMETRY)
     asked = Asked(
         ExplanationRequest(

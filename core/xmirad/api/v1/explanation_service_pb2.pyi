@@ -186,21 +186,23 @@ class MapAreas(_message.Message):
     def __init__(self, insertion: _Optional[float] = ..., deletion: _Optional[float] = ...) -> None: ...
 
 class MapFidelity(_message.Message):
-    __slots__ = ("fidelity", "controls", "verdict", "areas", "published")
+    __slots__ = ("fidelity", "controls", "verdict", "areas", "published", "p_value")
     FIDELITY_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     AREAS_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
     fidelity: float
     controls: _containers.RepeatedScalarFieldContainer[float]
     verdict: FidelityVerdict
     areas: MapAreas
     published: MapAreas
-    def __init__(self, fidelity: _Optional[float] = ..., controls: _Optional[_Iterable[float]] = ..., verdict: _Optional[_Union[FidelityVerdict, str]] = ..., areas: _Optional[_Union[MapAreas, _Mapping]] = ..., published: _Optional[_Union[MapAreas, _Mapping]] = ...) -> None: ...
+    p_value: float
+    def __init__(self, fidelity: _Optional[float] = ..., controls: _Optional[_Iterable[float]] = ..., verdict: _Optional[_Union[FidelityVerdict, str]] = ..., areas: _Optional[_Union[MapAreas, _Mapping]] = ..., published: _Optional[_Union[MapAreas, _Mapping]] = ..., p_value: _Optional[float] = ...) -> None: ...
 
 class SaliencyMap(_message.Message):
-    __slots__ = ("explained_image", "height", "width", "values", "minimum", "maximum", "signed", "meaning", "geometry", "quality", "estimated_error", "codec", "maximum_error", "preview_errors", "fidelity", "overlay_png")
+    __slots__ = ("explained_image", "height", "width", "values", "minimum", "maximum", "signed", "meaning", "geometry", "quality", "estimated_error", "codec", "error_five_sigma", "preview_errors", "fidelity", "overlay_png")
     EXPLAINED_IMAGE_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -213,7 +215,7 @@ class SaliencyMap(_message.Message):
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_ERROR_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
-    MAXIMUM_ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIVE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_ERRORS_FIELD_NUMBER: _ClassVar[int]
     FIDELITY_FIELD_NUMBER: _ClassVar[int]
     OVERLAY_PNG_FIELD_NUMBER: _ClassVar[int]
@@ -229,11 +231,11 @@ class SaliencyMap(_message.Message):
     quality: MapQuality
     estimated_error: float
     codec: OcclusionCodec
-    maximum_error: float
+    error_five_sigma: float
     preview_errors: _containers.RepeatedScalarFieldContainer[float]
     fidelity: MapFidelity
     overlay_png: bytes
-    def __init__(self, explained_image: _Optional[_Union[ExplainedImage, str]] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., values: _Optional[bytes] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., signed: _Optional[bool] = ..., meaning: _Optional[str] = ..., geometry: _Optional[_Union[_resources_pb2.ImageGeometry, _Mapping]] = ..., quality: _Optional[_Union[MapQuality, str]] = ..., estimated_error: _Optional[float] = ..., codec: _Optional[_Union[OcclusionCodec, str]] = ..., maximum_error: _Optional[float] = ..., preview_errors: _Optional[_Iterable[float]] = ..., fidelity: _Optional[_Union[MapFidelity, _Mapping]] = ..., overlay_png: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, explained_image: _Optional[_Union[ExplainedImage, str]] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., values: _Optional[bytes] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., signed: _Optional[bool] = ..., meaning: _Optional[str] = ..., geometry: _Optional[_Union[_resources_pb2.ImageGeometry, _Mapping]] = ..., quality: _Optional[_Union[MapQuality, str]] = ..., estimated_error: _Optional[float] = ..., codec: _Optional[_Union[OcclusionCodec, str]] = ..., error_five_sigma: _Optional[float] = ..., preview_errors: _Optional[_Iterable[float]] = ..., fidelity: _Optional[_Union[MapFidelity, _Mapping]] = ..., overlay_png: _Optional[bytes] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("name", "state", "create_time", "finish_time", "progress", "item", "query_item", "query_digest", "options", "model", "maps", "error", "attempt")

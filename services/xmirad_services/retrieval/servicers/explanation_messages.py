@@ -20,6 +20,7 @@ from xmirad.explanations.results import Areas, Fidelity, KeptMap
 from xmirad.explanations.scoring import image_on
 from xmirad.explanations.watching import Snapshot
 from xmirad.ids import explanation_name, item_name
+from xmirad.saliency.fidelity import p_value
 from xmirad.saliency.method import ExplainedImage
 
 OCCLUSION = "How much farther apart the images are when this part is hidden. Above 0: it makes them alike."
@@ -105,7 +106,7 @@ def _map(request: ExplanationRequest, kept: KeptMap, overlay: bytes) -> pb.Salie
         quality=MAP_QUALITY.to_proto(MapQuality.EXACT if saliency.exact else MapQuality.APPROXIMATE),
         estimated_error=saliency.estimated_error,
         codec=OCCLUSION_CODEC.to_proto(kept.codec),
-        maximum_error=saliency.maximum_error,
+        error_five_sigma=saliency.error_five_sigma,
         preview_errors=saliency.preview_errors,
         fidelity=None if kept.fidelity is None else _fidelity(kept.fidelity),
         overlay_png=overlay,
@@ -119,6 +120,7 @@ def _fidelity(fidelity: Fidelity) -> pb.MapFidelity:
         verdict=FIDELITY_VERDICT.to_proto(fidelity.verdict),
         areas=_areas(fidelity.areas),
         published=None if fidelity.published is None else _areas(fidelity.published),
+        p_value=p_value(fidelity.areas.fidelity, fidelity.controls),
     )
 
 
