@@ -20,7 +20,7 @@ MODEL_SOURCES := $(wildcard core/xmirad/models/*.py core/xmirad/models/*/*.py) c
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench format protos models docs-reference docs-pictures docs-performance lock install release-protos secrets stack bench-scale
+.PHONY: help demo test check lint bench format protos models docs-reference docs-pictures docs-performance lock install release-protos secrets stack bench-scale
 .PHONY: check-code check-protos check-stubs check-unit
 
 help: ## List the targets
@@ -29,10 +29,12 @@ help: ## List the targets
 demo: $(MODELS) ## Index, search and evaluate synthetic images, or those of DATA=folder
 	$(USE_MODELS) $(BIN)/xmirad demo --output build/demo $(if $(DATA),"$(DATA)")
 
-test: $(MODELS) ## Run all tests (XMIRAD_TEST_DATA names the folder of real images)
-	XMIRAD_TEST_MODELS=$(abspath $(MODELS_DIR)) $(BIN)/pytest
+test: $(MODELS) ## Run all tests, two at a time (XMIRAD_TEST_DATA names the folder of real images)
+	XMIRAD_TEST_MODELS=$(abspath $(MODELS_DIR)) $(BIN)/pytest --numprocesses=2 --dist=loadfile --durations=40
 
-check: check-code check-protos check-unit ## Format, lint, types, imports, protos, spelling, dependencies, unit tests
+check: lint check-unit ## Lint, and the unit tests: before every commit
+
+lint: check-code check-protos ## Format, lint, types, imports, protos, spelling, dependencies
 
 bench: $(MODELS) ## Run the benchmarks, or SUITES of them (QUICK=1: just see that they work; CHECK=1: fail on losses)
 	$(USE_MODELS) $(BIN)/python -m benchmarks $(SUITES) $(call flag,quick,$(QUICK)) $(call flag,check,$(CHECK)) \

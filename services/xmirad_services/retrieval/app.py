@@ -106,9 +106,8 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             upkeep = asyncio.create_task(keep_up(explainer, lanes, metrics, health))
             import_upkeep = asyncio.create_task(imports.keep_up(metrics))
             await stopping.wait()
-            watching.cancel()
-            upkeep.cancel()
-            import_upkeep.cancel()
+            for task in (watching, upkeep, import_upkeep):
+                task.cancel()
             explainer.leaving.set()
             imports.leaving.set()
             withdraw(home)
