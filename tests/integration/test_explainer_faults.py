@@ -1,4 +1,4 @@
-"""Explanations complete whatever is killed, lost or broken on the way; on the real queue, worker and model."""
+"""Explanations complete whatever is killed, lost or broken on the way; on the real queue and worker."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_until
-from support.models import lite0_artifact
 from xmirad.blobs import keys
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
@@ -15,7 +14,7 @@ from xmirad.explanations.watching import Snapshot
 from xmirad.queue.task_figures import FIGURES
 from xmirad.types import ExplanationState
 
-EMBEDDING_SIZE = 1280
+CHUNK_HEADER_BYTES = 44
 MOST_LOST = 9
 """Three attempts of two processes side by side, two that are started in between, and one to be sure."""
 
@@ -48,10 +47,10 @@ def test_a_map_sharpens_until_it_is_exact_and_then_gets_its_fidelity(live: LiveE
     assert not previews[0].saliency.exact
     assert previews[0].saliency.estimated_error is None  # the first level has nothing before it
     assert settled.maps[0].saliency.exact
-    assert len(settled.maps[0].saliency.preview_errors) == 2
+    assert len(settled.maps[0].saliency.preview_errors) == 3
     fidelity = settled.maps[0].fidelity
     assert fidelity is not None
-    assert len(fidelity.controls) == 9
+    assert len(fidelity.controls) == 10
     kinds = [event.fields["kind"] for event in live.watcher.events(explanation, after="")]
     assert kinds.index("preview") < kinds.index("state") < kinds.index("fidelity")
 
@@ -63,7 +62,7 @@ def test_maps_whose_assessment_fails_or_is_given_up_are_settled_without_fidelity
     live.stop_worker()
     killing, failing = (live.create(live.request(query, result, SMALL)) for query in (second, third))
     live.server.set(f"xmirad:attempts:assess/{killing}/1", live.parts.most_attempts)
-    live.blobs.delete(keys.model_input(result.digest, lite0_artifact().preprocessing.digest))
+    live.blobs.delete(keys.model_input(result.digest, live.artifact.preprocessing.digest))
 
     live.start_worker()
 
@@ -121,7 +120,8 @@ def test_a_killed_worker_costs_nothing_but_time(live: LiveExplainer) -> None:
     whole = f"{entry.location}whole"  # put together once the reader has the map
     wait_until(lambda: live.blobs.exists(whole))
     size = len(live.blobs.get(whole))
-    assert live.parts.board.counters()["cache_bytes_written"] < size * 1.01  # nothing was stored twice
+    most = size + len(entry.chunks) * CHUNK_HEADER_BYTES
+    assert live.parts.board.counters()["cache_bytes_written"] <= most  # nothing was stored twice
 
 
 def test_a_queue_that_loses_everything_is_filled_again_by_the_sweeper(live: LiveExplainer) -> None:
@@ -164,8 +164,9 @@ def test_an_image_that_kills_its_worker_fails_after_three_attempts_and_the_queue
     assert int(failed.error.metadata["attempts"]) in (3, 4)
     letters = live.parts.dead_letters.list()
     assert len(letters) == 1
-    figures = live.server.hgetall(FIGURES)
-    assert int(figures["finished|fill|given_up"]) == len(letters)
+    given_up = "finished|fill|given_up"  # counted by the worker once the failure is visible
+    wait_until(lambda: live.server.hexists(FIGURES, given_up))
+    assert int(live.server.hgetall(FIGURES)[given_up]) == len(letters)
     live.kill_worker()
     live.start_worker()
     live.wait(live.create(live.request(live.image(3), live.image(4), SMALL)), _succeeded)
@@ -202,7 +203,7 @@ def _warmed(live: LiveExplainer, *numbers: int) -> list[OcclusionEntry]:
     """Have something computed ahead for images."""
     requests = [live.request(live.image(1), live.image(number), SMALL) for number in numbers]
     entries = [entry for request in requests for entry in entries_of(request).values()]
-    live.parts.warmer.warm(entries, embedding_size=EMBEDDING_SIZE)
+    live.parts.warmer.warm(entries, embedding_size=live.artifact.embedding_size)
     return entries
 
 
@@ -234,7 +235,7 @@ def test_what_ends_its_workers_is_not_computed_ahead_again_and_again(live: LiveE
 
     def is_given_up() -> bool:
         live.sweeper.sweep()
-        return live.parts.warmer.plan(entries, embedding_size=EMBEDDING_SIZE).given_up == 1
+        return live.parts.warmer.plan(entries, embedding_size=live.artifact.embedding_size).given_up == 1
 
     wait_until(is_given_up, pause=0.1)
     wait_until(lambda: live.parts.queue.waiting(QueueName.BACKGROUND) == 0)
@@ -265,13 +266,19 @@ def test_work_that_nobody_waits_for_any_more_is_dropped(live: LiveExplainer) -> 
     assert len(live.parts.cache.missing(entry)) == len(entry.chunks)
 
 
+def _is_compacted(live: LiveExplainer, entry: OcclusionEntry) -> bool:
+    """Return whether one blob has taken the place of all chunks, which happens once the reader has the map."""
+    names = {key.removeprefix(entry.location) for key in live.blobs.list(entry.location)}
+    return "whole" in names and not any(name.isdigit() for name in names)
+
+
 def test_a_corrupt_chunk_is_found_and_computed_again(live: LiveExplainer) -> None:
     live.start_worker()
     request = live.request(live.image(1), live.image(2), SMALL)
     cold = live.wait(live.create(request), _succeeded).maps[0].pixels()
     entry = entries_of(request).popitem()[1]
-    key = f"{entry.location}whole"  # put together once the reader has the map
-    wait_until(lambda: live.blobs.exists(key))
+    key = f"{entry.location}whole"
+    wait_until(lambda: _is_compacted(live, entry))
     data = bytearray(live.blobs.get(key))
     data[-1] ^= 0xFF
     live.blobs.put(key, bytes(data))

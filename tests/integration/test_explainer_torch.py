@@ -53,7 +53,7 @@ def test_importing_an_explainer_on_openvino_brings_no_torch() -> None:
 
 @pytest.mark.slow
 def test_an_explainer_on_torch_completes_an_explanation(tmp_path: Path) -> None:
-    with live_explainer(tmp_path) as live:
+    with live_explainer(tmp_path, lite0_artifact()) as live:
         live.start_worker(**ON_TORCH)
         request = live.request(live.image(1), live.image(2), SMALL)
         snapshot = live.wait(live.create(request), lambda found: found.state.is_terminal, sweep=True)

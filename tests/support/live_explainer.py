@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from PIL import Image
 
-from support.models import lite0_artifact, models_dir
+from support.models import toy_model
 from xmirad.catalog.images import ImageBlobs
 from xmirad.composition import blob_store
 from xmirad.explanations.creating import Creator
@@ -27,6 +27,7 @@ from xmirad.explanations.sweeping import Retention, Sweeper
 from xmirad.explanations.watching import Snapshot, Watcher
 from xmirad.home import Home
 from xmirad.imaging.preprocessing import prepare
+from xmirad.models.artifact import ModelArtifact
 from xmirad.models.embedder import load_embedder
 from xmirad.phantoms.drawing import draw_phantom
 from xmirad.queue.app import celery_app
@@ -38,8 +39,8 @@ from xmirad_explainer.parts import make_parts
 QUEUE = QueueSettings(visibility_seconds=13.0, task_seconds=6.0)
 DAY = 86_400.0
 WAIT_SECONDS = 150.0
-COARSE = OcclusionParameters(window=24, stride=9)
-"""729 windows in three levels: some seconds of work."""
+FINE = OcclusionParameters(window=24, stride=5)
+"""2,401 windows in four levels: some seconds of work even for the toy."""
 SMALL = OcclusionParameters(window=56, stride=28)
 """81 windows in four levels and five chunks."""
 
@@ -47,8 +48,9 @@ SMALL = OcclusionParameters(window=56, stride=28)
 class LiveExplainer:
     """Valkey, a worker of two processes, and what retrieval would work with."""
 
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home, models_dir=models_dir(), queue=QUEUE)
+    def __init__(self, home: Path, artifact: ModelArtifact | None = None) -> None:
+        self.artifact = artifact or toy_model(home.parent / "models")
+        self.settings = Settings(home=home, models_dir=self.artifact.path.parent, queue=QUEUE)
         self.home = Home(home)
         self.home.prepare()
         self._valkey = EmbeddedValkey(self.home)
@@ -96,7 +98,7 @@ class LiveExplainer:
         self.home.explainer_file.unlink(missing_ok=True)
         own = {
             "XMIRAD_HOME": str(self.settings.home),
-            "XMIRAD_MODELS_DIR": str(models_dir()),
+            "XMIRAD_MODELS_DIR": str(self.settings.models_dir),
             "XMIRAD_QUEUE__VISIBILITY_SECONDS": str(QUEUE.visibility_seconds),
             "XMIRAD_QUEUE__TASK_SECONDS": str(QUEUE.task_seconds),
         }
@@ -132,7 +134,7 @@ class LiveExplainer:
 
     def image(self, seed: int) -> ImageReference:
         """Store an image as an item has it, and return it."""
-        artifact = lite0_artifact()
+        artifact = self.artifact
         picture = Image.fromarray(draw_phantom("nodules", seed=7, number=seed)).convert("RGB")
         pixels = prepare(picture, artifact.preprocessing)[0]
         digest = f"{seed:064x}"
@@ -143,9 +145,9 @@ class LiveExplainer:
         return ImageReference(ImageKind.ITEM, digest, f"item-{seed}")
 
     def request(
-        self, query: ImageReference, result: ImageReference, occlusion: OcclusionParameters = COARSE
+        self, query: ImageReference, result: ImageReference, occlusion: OcclusionParameters = FINE
     ) -> ExplanationRequest:
-        artifact = lite0_artifact()
+        artifact = self.artifact
         return ExplanationRequest(
             site="local",
             archive="chest",
@@ -180,9 +182,9 @@ class LiveExplainer:
 
 
 @contextmanager
-def live_explainer(home: Path) -> Iterator[LiveExplainer]:
-    """Yield a queue without a worker; everything ends with the block."""
-    explainer = LiveExplainer(home)
+def live_explainer(home: Path, artifact: ModelArtifact | None = None) -> Iterator[LiveExplainer]:
+    """Yield a queue without a worker, for a model or a toy; everything ends with the block."""
+    explainer = LiveExplainer(home, artifact)
     try:
         yield explainer
     finally:
