@@ -14,7 +14,7 @@ from xmirad.errors import BackendUnavailableError
 from xmirad.home import Home
 from xmirad.settings import Settings
 from xmirad.supervisor.announcement import find_service
-from xmirad.supervisor.connection import private_service
+from xmirad.supervisor.connection import PrivateUse, private_service
 from xmirad.types import EncodedImage, ItemAttributes
 
 ARCHIVE = "benchmark"
@@ -47,7 +47,7 @@ def service(run: Run, name: str, *, explains: bool = False) -> Iterator[Service]
     """
     settings = home_settings(run, run.folder / name)
     with (
-        private_service(settings, notify=tell, explains=explains) as connection,
+        private_service(settings, notify=tell, use=PrivateUse(explains=explains, is_asked_for=True)) as connection,
         Client(connection.address, credentials=connection.credentials) as client,
     ):
         announcement = find_service(Home(settings.home))

@@ -17,7 +17,7 @@ from xmirad.figures.index import DrawnFigure
 from xmirad.figures.options import FiguresOptions
 from xmirad.phantoms.writing import write_phantoms
 from xmirad.settings_sources import load_settings
-from xmirad.supervisor.connection import private_service
+from xmirad.supervisor.connection import PrivateUse, private_service
 
 WIDTH = 1000
 IMAGES_PER_CLASS, SEED = 20, 0
@@ -39,7 +39,7 @@ def main() -> None:
         write_phantoms(folder / "phantoms", images_per_class=IMAGES_PER_CLASS, seed=SEED)
         settings = load_settings({"home": folder / "home", "models_dir": load_settings({}).models_dir})
         with (
-            private_service(settings, notify=print, explains=True) as connection,
+            private_service(settings, notify=print, use=PrivateUse(explains=True, is_asked_for=True)) as connection,
             Client(connection.address, credentials=connection.credentials) as client,
         ):
             dataset = read_dataset(folder / "phantoms")

@@ -20,7 +20,7 @@ from xmirad.phantoms.drawing import draw_phantom
 from xmirad.saliency.geometry import Point, to_original
 from xmirad.saliency.method import ExplainedImage
 from xmirad.settings_sources import load_settings
-from xmirad.supervisor.connection import private_service
+from xmirad.supervisor.connection import PrivateUse, private_service
 from xmirad.types import EncodedImage
 
 NOTICE = "<!-- Written by `make docs-pictures`. -->"
@@ -77,7 +77,7 @@ def main() -> None:
         models = load_settings({}).models_dir
         settings = load_settings({"home": Path(scratch) / "home", "models_dir": models})
         with (
-            private_service(settings, notify=print, explains=True) as connection,
+            private_service(settings, notify=print, use=PrivateUse(explains=True, is_asked_for=True)) as connection,
             Client(connection.address, credentials=connection.credentials) as client,
         ):
             rows = list(explained(client, pictures))

@@ -1,8 +1,8 @@
 """Write the locked requirement sets from what is installed in this environment (`make lock`).
 
 To change a dependency: edit `pyproject.toml`, install it (`.venv/bin/pip install -e '.[all]'`), run `make lock`.
-Each set is the closure of one group of requirements, less what the sets before it hold. The sets are for CPython 3.11
-on Linux x86-64.
+Each set is the closure of one group of requirements, less what the sets before it hold. The sets are for CPython 3.11,
+3.12 and 3.13 on Linux x86-64: what only one of them needs is in them for all, which pip installs without harm.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 FOLDER = Path(__file__).parent
-OLDEST_PYTHON = {"python_full_version": "3.11.0"}
-"""The sets serve every patch release of 3.11; early ones need packages that later ones do without."""
+OTHER_PYTHONS = (
+    {"python_version": "3.11", "python_full_version": "3.11.0"},
+    {"python_version": "3.12", "python_full_version": "3.12.0"},
+    {"python_version": "3.13", "python_full_version": "3.13.0"},
+)
+"""The sets serve every release of these versions; early patch releases need packages that later ones do without."""
 SETS = {
     "client": ("The base install: client, command line, metrics, evaluation.", ""),
     "serving": ("The retrieval service. No torch.", "server"),
@@ -50,11 +54,11 @@ def closure(package: str, extras: Iterable[str]) -> set[str]:
 def direct_requirements(name: str, extra: str) -> list[Requirement]:
     """Return what an installed package needs on this platform with one extra, or with none."""
     requirements = [Requirement(line) for line in distribution(name).requires or ()]
-    here, oldest = {"extra": extra}, {"extra": extra, **OLDEST_PYTHON}
+    pythons = [{"extra": extra, **python} for python in ({}, *OTHER_PYTHONS)]
     return [
         needed
         for needed in requirements
-        if needed.marker is None or needed.marker.evaluate(here) or needed.marker.evaluate(oldest)
+        if needed.marker is None or any(needed.marker.evaluate(python) for python in pythons)
     ]
 
 

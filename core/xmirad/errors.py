@@ -20,6 +20,7 @@ XmiradError
 ├── ArchiveEmptyError          ARCHIVE_EMPTY
 ├── ArchiveNotEmptyError       ARCHIVE_NOT_EMPTY
 ├── ArchiveNotReadyError       ARCHIVE_NOT_READY
+├── HomeInUseError             HOME_IN_USE
 ├── ConcurrentImportError      IMPORT_RUNNING
 ├── UnauthenticatedError       TOKEN_MISSING
 ├── AccessDeniedError          ACCESS_DENIED
@@ -211,6 +212,13 @@ class ArchiveNotReadyError(XmiradError):
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "ARCHIVE_NOT_READY"
+
+
+class HomeInUseError(XmiradError):
+    """The home folder is in use by another process, which `metadata["holder"]` names."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "HOME_IN_USE"
 
 
 class ConcurrentImportError(XmiradError):

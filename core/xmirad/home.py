@@ -8,15 +8,21 @@ and the offline commands (`archive verify`, `archive rebuild`) instead of it. Wh
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
+from xmirad.errors import BackendUnavailableError, HomeInUseError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+MIB = 1024 * 1024
+LEAST_FREE_BYTES = 64 * MIB
+"""What a start writes at most before a caller sends anything: logs, the queue's, the vector store's first pages."""
+LEAST_FREE_FILES = 200
+
+Reader = Callable[[Path], os.statvfs_result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,10 @@ class Home:
             self.root.chmod(PRIVATE_FOLDER)
             self.secrets.chmod(PRIVATE_FOLDER)
         except OSError as error:
-            message = f"the home folder {self.root} cannot be used: {error.strerror}"
+            message = (
+                f"the home folder {self.root} cannot be used: {error.strerror}; make it writable for this user, or "
+                "name another one with --home or XMIRAD_HOME"
+            )
             raise BackendUnavailableError(message, field="home", metadata={"backend": "home"}) from error
 
     def is_empty(self) -> bool:
@@ -123,7 +132,7 @@ def exclusive(lock: Path, *, purpose: str) -> Iterator[None]:
         purpose: What the holder does, told to whoever comes second; such as `xmirad up`.
 
     Raises:
-        ArchiveNotReadyError: If another process holds it; `metadata["holder"]` says who.
+        HomeInUseError: If another process holds it; `metadata["holder"]` says who.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
@@ -138,11 +147,27 @@ def exclusive(lock: Path, *, purpose: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _held(lock: Path) -> ArchiveNotReadyError:
+def _held(lock: Path) -> HomeInUseError:
     try:
         holder = json.loads(lock.read_text("utf-8"))
         text = f"{holder['purpose']} (process {holder['pid']})"
     except (OSError, ValueError, KeyError, TypeError):
         text = "another process"
     message = f"{lock.parent.parent} is in use by {text}; stop it or use another home"
-    return ArchiveNotReadyError(message, field="home", metadata={"holder": text})
+    return HomeInUseError(message, field="home", metadata={"holder": text})
+
+
+def room_lacking(folder: Path, *, read: Reader = os.statvfs) -> str | None:
+    """Say what is missing on the file system of a folder, which need not exist yet; None if there is room."""
+    figures = read(existing_part(folder))
+    free = figures.f_bavail * figures.f_frsize
+    if free < LEAST_FREE_BYTES:
+        return f"only {free / MIB:.0f} MiB are free at {folder}, and a start needs {LEAST_FREE_BYTES / MIB:.0f} MiB"
+    if figures.f_files and figures.f_favail < LEAST_FREE_FILES:
+        return f"only {figures.f_favail} more files can be made at {folder}, and a start needs {LEAST_FREE_FILES}"
+    return None
+
+
+def existing_part(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

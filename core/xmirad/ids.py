@@ -24,10 +24,14 @@ KEY_BYTES = 16
 
 def image_digest(data: bytes, frame: int | None = None) -> str:
     """Return the SHA-256 of an encoded image in hexadecimal; of file and frame number when a frame is chosen."""
-    digest = hashlib.sha256(data)
-    if frame is not None:
-        digest = hashlib.sha256(f"{digest.hexdigest()}#{frame}".encode())
-    return digest.hexdigest()
+    return frame_digest(hashlib.sha256(data).hexdigest(), frame)
+
+
+def frame_digest(file_digest: str, frame: int | None) -> str:
+    """Return the digest of a frame from that of its file, both in hexadecimal; the file's own where none is chosen."""
+    if frame is None:
+        return file_digest
+    return hashlib.sha256(f"{file_digest}#{frame}".encode()).hexdigest()
 
 
 def canonical_digest(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from xmirad.regular_files import MAX_IMAGE_BYTES
 from xmirad.settings_base import (
     MAX_PORT,
     Address,
@@ -84,7 +85,7 @@ class ServerSettings(SettingsGroup):
 class LimitSettings(SettingsGroup):
     """What a request may ask for."""
 
-    max_image_bytes: int = Field(60 * MIB, ge=1, description="Largest encoded image.")
+    max_image_bytes: int = Field(MAX_IMAGE_BYTES, ge=1, description="Largest encoded image.")
     max_image_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a decoded image.")
     decode_memory_bytes: int = Field(1536 * MIB, ge=64 * MIB, description="Memory that decoding an image may take.")
     decode_seconds: float = Field(

@@ -1,14 +1,19 @@
 import re
-from importlib.metadata import requires
+from importlib.metadata import metadata, requires
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from support.project import ROOT, configuration
 
 SETS = ("client", "serving", "monitoring", "building", "lab", "development")
-PYTHONS: list[dict[str, str]] = [{}, {"python_full_version": "3.11.0"}]
+VERSIONS = ("3.11", "3.12", "3.13")
+PYTHONS: list[dict[str, str]] = [
+    {},
+    *({"python_version": version, "python_full_version": f"{version}.0"} for version in VERSIONS),
+]
 PIN = re.compile(r"[a-z0-9][a-z0-9.-]*==[A-Za-z0-9.!+]+")
 
 
@@ -61,3 +66,21 @@ def test_the_sets_are_closed() -> None:
             needed = Requirement(line)
             if needed.marker is None or any(needed.marker.evaluate({"extra": "", **python}) for python in PYTHONS):
                 assert canonicalize_name(needed.name) in locked, f"{package} needs {line}"
+
+
+def test_every_version_of_python_that_is_supported_is_said_to_be() -> None:
+    project = configuration()["project"]
+    prefix = "Programming Language :: Python :: 3."
+    declared = [line.removeprefix(prefix) for line in project["classifiers"] if line.startswith(prefix)]
+    assert tuple(f"3.{minor}" for minor in declared) == VERSIONS
+    assert project["requires-python"] == f">={VERSIONS[0]}"
+    said = f"Python {', '.join(VERSIONS[:-1])} or {VERSIONS[-1]}"
+    for page in ("README.md", "CONTRIBUTING.md"):
+        assert said in (ROOT / page).read_text("utf-8")
+
+
+def test_every_locked_package_admits_every_version_of_python() -> None:
+    for name in SETS:
+        for package in pins(name):
+            admitted = SpecifierSet(metadata(package).get("Requires-Python") or "")
+            assert [version for version in VERSIONS if f"{version}.1" not in admitted] == [], package

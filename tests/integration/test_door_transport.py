@@ -25,7 +25,7 @@ from xmirad.client.aio import AioClient
 from xmirad.errors import BackendUnavailableError, QuotaExceededError, UnauthenticatedError, XmiradError
 from xmirad.home import Home
 from xmirad.supervisor.announcement import find_service
-from xmirad.supervisor.process import EXIT_NOT_RESTARTABLE
+from xmirad.supervisor.exits import EXIT_NOT_RESTARTABLE
 
 COMMAND_SECONDS = 60.0
 

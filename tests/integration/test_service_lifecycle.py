@@ -26,7 +26,7 @@ from xmirad.api.v1 import retrieval_service_pb2 as retrieval
 from xmirad.client.types import Upload
 from xmirad.home import Home
 from xmirad.supervisor.announcement import find_service
-from xmirad.supervisor.process import EXIT_NOT_RESTARTABLE
+from xmirad.supervisor.exits import EXIT_NOT_RESTARTABLE
 
 START_SECONDS = 20.0
 WAIT_SECONDS = 10.0
@@ -174,7 +174,7 @@ def test_a_second_service_on_the_same_home_says_who_holds_it(service: LiveServic
     message = start_that_fails(service.home)
     assert str(service.process.pid) in message
     assert "in use" in message
-    assert "ARCHIVE_NOT_READY" in message
+    assert "HOME_IN_USE" in message
     assert service.process.poll() is None
 
 

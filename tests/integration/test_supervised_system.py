@@ -82,7 +82,7 @@ def test_up_serves_and_drains_at_sigint(environment: dict[str, str], up: subproc
     pid = _service_pid(environment)
     assert _run(environment, "archive", "list") == []
     refused = _run(environment, "archive", "verify", "phantoms", code=1)
-    assert refused["error"]["reason"] == "ARCHIVE_NOT_READY"
+    assert refused["error"]["reason"] == "HOME_IN_USE"
     up.send_signal(signal.SIGINT)
     assert up.wait(20) == 0
     assert gone(pid)
@@ -107,6 +107,7 @@ def test_nothing_is_left_of_a_killed_up(environment: dict[str, str], up: subproc
 def test_a_missing_site_key_is_named_by_the_command(environment: dict[str, str], data: Path) -> None:
     _run(environment, "index", str(data), "--archive", "phantoms")
     (Path(environment["XMIRAD_HOME"]) / "secrets" / "site.key").unlink()
-    error = _run(environment, "archive", "list", code=3)["error"]
+    error = _run(environment, "archive", "list", code=1)["error"]
+    assert error["reason"] == "SITE_KEY_MISMATCH"
     assert "the site key" in error["message"]
     assert "XMIRAD_SITE_KEY_FILE" in error["message"]

@@ -164,7 +164,13 @@ def test_decoded_images_are_found_again_and_decoded_again_where_the_file_is_cut_
     def decoded() -> list[bytes]:
         told.clear()
         images = decode_images(
-            items, IMAGENET, folder=tmp_path, decoder=decoder, masks=None, advance=lambda done, _: told.append(done)
+            items,
+            IMAGENET,
+            folder=tmp_path,
+            decoder=decoder,
+            masks=None,
+            max_bytes=1 << 20,
+            advance=lambda done, _: told.append(done),
         )
         return [images[number].tobytes() for number in range(len(images))]
 

@@ -1,4 +1,6 @@
-"""A tiny program for the supervisor: `fake_program.py FOLDER [crash | crash-once | stubborn | refuse] [--child]`.
+"""A tiny program for the supervisor: `fake_program.py FOLDER MODE [--child]`.
+
+A mode that is not one of those below serves.
 
 Writes its process id to `FOLDER/ready` when it serves. Counts its starts in `FOLDER/starts`. Ends on SIGTERM after
 writing `FOLDER/drained`, unless it is stubborn.
@@ -20,6 +22,11 @@ def main() -> None:
     if mode == "refuse":
         print("the site key is missing")
         sys.exit(78)
+    if mode == "refuse-setting":
+        print("xmirad: no tokens are asked for [FIELD_INVALID, security.keys_file]")
+        sys.exit(78)
+    if mode == "crash-silently":
+        sys.exit(3)
     if mode == "crash" or (mode == "crash-once" and len(starts.read_text()) == 1):
         print("line one\nboom")
         sys.exit(3)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support import fake_program
-from xmirad.errors import BackendUnavailableError
+from xmirad.errors import XmiradError
 from xmirad.supervisor.process import RestartPolicy
 from xmirad.supervisor.programs import Program
 from xmirad.supervisor.supervisor import Supervisor
@@ -52,7 +52,7 @@ class Rig:
         assert self.supervisor is not None
         try:
             self.supervisor.run()
-        except BackendUnavailableError as error:
+        except XmiradError as error:
             self.messages.append(error.message)
 
 

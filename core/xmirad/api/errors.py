@@ -69,6 +69,7 @@ ROWS: Mapping[type[XmiradError], Row] = {
     errors.ArchiveEmptyError: Row(Detail.PRECONDITION, "archive"),
     errors.ArchiveNotEmptyError: Row(Detail.PRECONDITION, "archive"),
     errors.ArchiveNotReadyError: Row(Detail.PRECONDITION, "archive"),
+    errors.HomeInUseError: Row(Detail.PRECONDITION, "home"),
     errors.ConcurrentImportError: Row(Detail.RESOURCE, "import"),
     errors.UnauthenticatedError: Row(),
     errors.AccessDeniedError: Row(),

@@ -25,7 +25,9 @@ Exit codes:
   2  a wrong option, argument or setting
   3  the service is not available
   4  the result is below the gate that was set (--min-map)
-  5  done, but some images or figures failed"""
+  5  done, but some images, maps or figures failed; they are named
+  130  interrupted (Ctrl-C)
+  143  terminated (SIGTERM)"""
 
 
 def exit_code_of(error: XmiradError) -> ExitCode:

@@ -14,8 +14,8 @@ from xmirad.cli.output import Output
 from xmirad.cli.session import flags_of
 from xmirad.errors import BackendUnavailableError, InternalError, XmiradError
 
-VALUE_FLAGS = ("--home", "--address")
-SWITCHES = ("--debug",)
+VALUE_FLAGS = ("--home", "--address", "--token-file")
+SWITCHES = ("--debug", "--private")
 
 
 class ReportingGroup(TyperGroup):

@@ -1,5 +1,6 @@
 """Entry point of the command `xmirad`."""
 
+import logging
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -80,16 +81,24 @@ def root(
         str | None,
         typer.Option(help="Where the service is, host:port. Default: the home's service, else a private one."),
     ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File of the token that the service asks for. Default: client.token_file.")
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Use a service of the home's own, whatever answers at the usual address.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error was raised.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     """Keep the global flags for the command."""
-    context.obj = GlobalFlags(home=home, address=address, debug=debug)
+    context.obj = GlobalFlags(home=home, address=address, token_file=token_file, is_private=private, debug=debug)
 
 
 def main() -> None:
     """Run the command line."""
+    # Without a handler, Python prints the bare names of the library's events on standard error.
+    logging.getLogger("xmirad").addHandler(logging.NullHandler())
     signal.signal(signal.SIGTERM, end_process_on_sigterm)
     app()

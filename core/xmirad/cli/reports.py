@@ -17,6 +17,7 @@ from xmirad.evaluation.report_notes import report_notes
 from xmirad.evaluation.report_parts import DatasetSummary
 from xmirad.evaluation.report_table import report_tables
 from xmirad.evaluation.text_table import ReportTable
+from xmirad.regular_files import read_text_file
 
 REPORT = "report.json"
 
@@ -82,7 +83,7 @@ def read_report(path: Path) -> EvaluationReport:
     """
     file = path / REPORT if path.is_dir() else path
     try:
-        return from_json(file.read_text("utf-8"))
+        return from_json(read_text_file(file, field="report"))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"{file} cannot be read: {error}", field="report") from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xmirad.cli.output import Output
+from xmirad.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from xmirad.client.client import Client
@@ -22,11 +23,15 @@ class GlobalFlags:
     Attributes:
         home: Home folder, or None.
         address: Address of the service, or None.
+        token_file: File of the token to show, or None.
+        is_private: Use a service of the home's own, whatever answers at the usual address.
         debug: Show where an error was raised.
     """
 
     home: Path | None = None
     address: str | None = None
+    token_file: Path | None = None
+    is_private: bool = False
     debug: bool = False
 
     def as_settings(self) -> dict[str, Any]:
@@ -36,6 +41,8 @@ class GlobalFlags:
             settings["home"] = self.home
         if self.address is not None:
             settings["server"] = {"address": self.address}
+        if self.token_file is not None:
+            settings["client"] = {"token_file": self.token_file.expanduser().absolute()}
         return settings
 
 
@@ -56,29 +63,41 @@ def settings_of(context: typer.Context) -> "Settings":
     return load_settings(flags_of(context).as_settings())
 
 
+def max_image_bytes(context: typer.Context) -> int:
+    """Return how large an image file may be, before a service is asked: `limits.max_image_bytes`."""
+    return settings_of(context).limits.max_image_bytes
+
+
 @contextmanager
-def connected(context: typer.Context, output: Output, *, explains: bool = False) -> Iterator["Client"]:
+def connected(
+    context: typer.Context, output: Output, *, explains: bool = False, needs_model: bool = True
+) -> Iterator["Client"]:
     """Yield a client of the service: at `--address`, else the home's, else a private one for the length of the block.
 
-    With `explains` a private one can explain.
+    With `explains` a private one can explain; with `needs_model` none is started where there is no model at all.
 
     Raises:
         BackendUnavailableError: If no service answers at `--address`, or none can be started.
+        InvalidRequestError: If `--address` and `--private` exclude each other.
+        XmiradError: If a private one is not to be started, or refuses to.
     """
     from xmirad.client.client import Client
 
-    settings = settings_of(context)
-    if flags_of(context).address is not None:
+    settings, flags = settings_of(context), flags_of(context)
+    if flags.address is not None:
+        if flags.is_private:
+            raise InvalidRequestError("--address and --private exclude each other", field="private")
         from xmirad.supervisor.programs import credentials_of
 
         with Client(settings.server.address, credentials=credentials_of(settings.client)) as client:
             client.server_info()
             yield client
         return
-    from xmirad.supervisor.connection import private_service
+    from xmirad.supervisor.connection import PrivateUse, private_service
 
+    use = PrivateUse(explains=explains, needs_model=needs_model, is_asked_for=flags.is_private)
     with (
-        private_service(settings, notify=output.note, explains=explains) as connection,
+        private_service(settings, notify=output.note, use=use) as connection,
         Client(connection.address, credentials=connection.credentials) as client,
     ):
         yield client

@@ -1,6 +1,7 @@
 """Sends a data set to an archive: skips what is there, and goes on where the service comes back after a crash."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
@@ -11,6 +12,7 @@ from xmirad.cli.tally import Tally
 from xmirad.client.types import Item, ServerInfo, Upload, UploadOutcome
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.errors import BackendUnavailableError, InvalidImageError, OverloadedError, PayloadTooLargeError
+from xmirad.regular_files import opened_regular_file, read_regular_file
 from xmirad.types import EncodedImage
 
 PAGE = 500
@@ -133,12 +135,7 @@ class Uploader:
 
     def _read(self, path: Path) -> bytes:
         try:
-            size = path.stat().st_size
-            if size > self._max_bytes:
-                message = f"the file has {size} bytes; the service accepts {self._max_bytes}"
-                metadata = {"bytes": str(size), "limit": str(self._max_bytes)}
-                raise PayloadTooLargeError(message, field="image.data", metadata=metadata)
-            return path.read_bytes()
+            return read_regular_file(path, max_bytes=self._max_bytes)
         except OSError as error:
             raise InvalidImageError(f"the file cannot be read: {error.strerror}", field="image.data") from error
 
@@ -158,7 +155,9 @@ class Uploader:
     def _name_and_digest(self, item: DatasetItem) -> tuple[str, str] | None:
         """Return None where the id is not known here: a DICOM instance's depends on the site key."""
         try:
-            with item.path.open("rb") as file:
+            with opened_regular_file(item.path) as file:
+                if os.fstat(file.fileno()).st_size > self._max_bytes:
+                    return None  # it is refused without being read
                 if file.read(DICOM_MARK.stop)[DICOM_MARK] == b"DICM":
                     return None
                 file.seek(0)

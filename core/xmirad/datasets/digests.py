@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xmirad.datasets.dataset import DatasetItem
-from xmirad.ids import canonical_digest, image_digest
+from xmirad.ids import canonical_digest, frame_digest
+from xmirad.regular_files import file_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,16 @@ def identified(item: DatasetItem) -> IdentifiedItem:
     Raises:
         OSError: If it cannot be read.
     """
-    return IdentifiedItem(item, image_digest(item.path.read_bytes(), item.frame))
+    return IdentifiedItem(item, image_digest_of(item))
+
+
+def image_digest_of(item: DatasetItem) -> str:
+    """Return the SHA-256 of an item's file, and of the frame if one is chosen; a file of any size takes no memory.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    return frame_digest(file_digest(item.path), item.frame)
 
 
 def data_digest(items: Iterable[IdentifiedItem]) -> str:

@@ -1,11 +1,11 @@
 """Byte-identical images of a data set, which flatter every retrieval figure."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xmirad.datasets.dataset import DatasetItem
+from xmirad.regular_files import file_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,6 @@ def duplicates(items: Iterable[DatasetItem]) -> DuplicateReport:
     """
     by_digest: dict[str, list[DatasetItem]] = defaultdict(list)
     for item in items:
-        with item.path.open("rb") as file:
-            by_digest[hashlib.file_digest(file, "sha256").hexdigest()].append(item)
+        by_digest[file_digest(item.path)].append(item)
     groups = tuple(DuplicateGroup(digest, tuple(same)) for digest, same in by_digest.items() if len(same) > 1)
     return DuplicateReport(item_count=sum(map(len, by_digest.values())), groups=groups)

@@ -48,7 +48,14 @@ def _read(path: Path, layout: Layout, *, split: str | None, full: bool) -> Datas
 
 
 def detect_layout(path: Path) -> Layout:
-    """Return how a data set lies at a path, by the names of its files alone."""
+    """Return how a data set lies at a path, by the names of its files alone.
+
+    Raises:
+        InvalidRequestError: If the path leads to a named pipe, a device or a socket.
+    """
+    if not path.is_dir() and not path.is_file():
+        message = f"{path} is neither a folder nor a regular file"
+        raise InvalidRequestError(message, field="path", metadata={"path": str(path)})
     if path.is_file():
         return Layout.COVIDX if path.suffix.lower() == ".txt" else Layout.MANIFEST
     if (path / FILE_NAME).is_file():

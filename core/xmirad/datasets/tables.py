@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xmirad.datasets.problems import Place
 from xmirad.errors import InvalidRequestError
+from xmirad.regular_files import read_text_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,10 @@ def read_text(path: Path) -> str:
     r"""Return a UTF-8 file's text, without a byte order mark and with `\n` line ends.
 
     Raises:
-        InvalidRequestError: If the file cannot be read or is not UTF-8.
+        InvalidRequestError: If the file cannot be read, is not UTF-8, or is larger than any list (256 MiB).
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_text_file(path, field="path", encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else f"cannot be read: {error.strerror}"
         raise InvalidRequestError(f"{path} {why}", field="path", metadata={"file": str(path)}) from error

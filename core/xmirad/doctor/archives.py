@@ -7,6 +7,7 @@ from xmirad.catalog.records import ArchiveRecord, RecordCorruptError
 from xmirad.composition import blob_store, model_registry
 from xmirad.doctor.findings import Finding, failed, ok
 from xmirad.errors import SiteKeyMismatchError
+from xmirad.evaluation.uploading import is_evaluation_archive
 from xmirad.ids import SiteKey
 from xmirad.settings import Settings
 from xmirad.site_key import present_site_key
@@ -37,7 +38,8 @@ def check_archives(settings: Settings) -> Iterator[Finding]:
         yield failed("archives", "the record of an archive in the blob store cannot be read", remedy)
         return
     yield _site_key(settings, records)
-    yield from _models(settings, records)
+    # Archives that evaluations have filled for themselves are made again when they are needed.
+    yield from _models(settings, [record for record in records if not is_evaluation_archive(record.archive)])
 
 
 def _site_key(settings: Settings, records: Sequence[ArchiveRecord]) -> Finding:

@@ -1,25 +1,22 @@
 """Room on the file systems that are written to."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from xmirad.doctor.findings import Finding, failed, ok, skipped, warning
-from xmirad.home import Home
+from xmirad.home import LEAST_FREE_BYTES, Home, Reader, existing_part
 from xmirad.settings import Settings, StoreKind
 
 GIB = 1024**3
 LEAST_BYTES = GIB
-LEAST_HOME_BYTES = GIB // 16
+LEAST_HOME_BYTES = LEAST_FREE_BYTES
 """Where images and embeddings lie elsewhere, as in a container."""
 LEAST_INODES = 10_000
 SCARCE_SHARE = 0.1
 """As in the alert DiskFull."""
-
-
-Reader = Callable[[Path], os.statvfs_result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def _folders(settings: Settings) -> dict[str, Path]:
 def _by_device(folders: Mapping[str, Path]) -> list[dict[str, Path]]:
     devices: dict[int, dict[str, Path]] = {}
     for name, folder in folders.items():
-        present = next(path for path in (folder, *folder.parents) if path.exists())
+        present = existing_part(folder)
         devices.setdefault(present.stat().st_dev, {})[name] = present
     return list(devices.values())
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from xmirad.datasets import Dataset
+from xmirad.datasets.digests import image_digest_of
 from xmirad.datasets.splits import require_separate_patients
 from xmirad.errors import InvalidRequestError
-from xmirad.ids import image_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ def check_data(dataset: Dataset, beside: Beside) -> None:
 
 def _require_other_images(queries: Dataset, validation: Dataset) -> None:
     """Refuse to fit anything on images that are then searched with."""
-    asked = {image_digest(item.path.read_bytes(), item.frame) for item in queries.items}
-    shared = [item for item in validation.items if image_digest(item.path.read_bytes(), item.frame) in asked]
+    asked = {image_digest_of(item) for item in queries.items}
+    shared = [item for item in validation.items if image_digest_of(item) in asked]
     if shared:
         message = f"{len(shared)} images of {validation.name} are searched with too, such as {shared[0].path.name}"
         raise InvalidRequestError(message, field="calibration_split", metadata={"images": str(len(shared))})

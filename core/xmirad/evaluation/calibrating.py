@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from xmirad.client.search_types import SearchResponse, StreamedOutcome, StreamedSearch
-from xmirad.client.types import ArchiveInfo
+from xmirad.client.types import ArchiveInfo, ServerInfo
 from xmirad.datasets import Dataset, DatasetItem
 from xmirad.errors import ArchiveNotFoundError
 from xmirad.evaluation.options import Progress, Silence, Stage
@@ -27,6 +27,9 @@ Answers = Mapping[int, SearchResponse]
 
 class CalibratedService(Protocol):
     """What calibrating needs of a client."""
+
+    def server_info(self) -> ServerInfo:
+        """Return the service's limits."""
 
     def get_archive(self, archive: str) -> ArchiveInfo:
         """Return an archive."""
@@ -101,7 +104,7 @@ def _replayed(
 ) -> tuple[dict[int, SearchResponse], list[Failure]]:
     answers: dict[int, SearchResponse] = {}
     failures: list[Failure] = []
-    searches = _searches(items, asked, failures)
+    searches = _searches(items, asked, failures, max_bytes=service.server_info().max_image_bytes)
     for outcome in service.stream_search(archive, searches, in_flight=SEARCHES_IN_FLIGHT):
         index = int(outcome.correlation_id)
         if outcome.response is not None:
@@ -113,10 +116,12 @@ def _replayed(
     return answers, failures
 
 
-def _searches(items: Sequence[DatasetItem], asked: Sequence[int], failures: list[Failure]) -> Iterator[StreamedSearch]:
+def _searches(
+    items: Sequence[DatasetItem], asked: Sequence[int], failures: list[Failure], *, max_bytes: int
+) -> Iterator[StreamedSearch]:
     for index in asked:
         item = items[index]
-        image = read_image(item)
+        image = read_image(item, max_bytes=max_bytes)
         if isinstance(image, Failure):
             failures.append(image)
             continue

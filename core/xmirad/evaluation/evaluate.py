@@ -53,7 +53,14 @@ def evaluate(
     if options.saliency is not None and beside.archive is not None:
         message = "maps are evaluated where the queries are items themselves; leave the separate archive out"
         raise InvalidRequestError(message, field="archive_split")
-    run = Run(service, dataset, model=chosen_model(service, options.model), options=options, progress=progress)
+    run = Run(
+        service,
+        dataset,
+        model=chosen_model(service, options.model),
+        options=options,
+        progress=progress,
+        max_image_bytes=service.server_info().max_image_bytes,
+    )
     control = control_run(run)
     try:
         return _evaluate(run, control, beside)
@@ -85,7 +92,7 @@ def _feedback(run: Run, answers: Answers) -> FeedbackReport:
     return simulate_feedback(
         run.service,
         answers.archive.archive,
-        EvaluatedQueries(answers),
+        EvaluatedQueries(answers, max_image_bytes=run.max_image_bytes),
         top_k=ranked_results(run, answers.archive, answers.asked),
         rounds=options.feedback_rounds,
         seed=options.seed,

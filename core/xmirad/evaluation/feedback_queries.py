@@ -12,8 +12,9 @@ from xmirad.evaluation.uploading import read_image
 class EvaluatedQueries:
     """The queries of an evaluation; those that are items of the archive are asked by name, which spares embedding."""
 
-    def __init__(self, answers: Answers) -> None:
-        """Ask with the queries that were answered."""
+    def __init__(self, answers: Answers, *, max_image_bytes: int) -> None:
+        """Ask with the queries that were answered; no image file is read that is larger than the service accepts."""
+        self._max_image_bytes = max_image_bytes
         self._asked = answers.asked
         self._names = answers.archive.names
         self._truth = answers.collector.truth
@@ -35,7 +36,7 @@ class EvaluatedQueries:
         """
         if self._asked.leave_one_out:
             return self._names[query]
-        image = read_image(self._asked.items[query])
+        image = read_image(self._asked.items[query], max_bytes=self._max_image_bytes)
         if isinstance(image, Failure):
             raise InvalidRequestError(image.message, field="path")
         return image

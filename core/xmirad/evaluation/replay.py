@@ -61,7 +61,7 @@ def replay(
     positions = {name: position for position, name in enumerate(archive.names)}
     unreadable: list[Failure] = []
     queries = range(len(asked)) if chosen is None else chosen
-    searches = _searches(archive, asked, queries, top_k=top_k, unreadable=unreadable)
+    searches = _searches(run, archive, asked, queries, top_k=top_k, unreadable=unreadable)
     for outcome in run.service.stream_search(archive.archive, searches, in_flight=run.options.search_window):
         query = int(outcome.correlation_id)
         own = query if asked.leave_one_out else NOBODY
@@ -72,10 +72,10 @@ def replay(
 
 
 def _searches(
-    archive: FilledArchive, asked: Asked, queries: Sequence[int], *, top_k: int, unreadable: list[Failure]
+    run: Run, archive: FilledArchive, asked: Asked, queries: Sequence[int], *, top_k: int, unreadable: list[Failure]
 ) -> Iterator[StreamedSearch]:
     for query in queries:
-        image = read_image(asked.images[query].item)
+        image = read_image(asked.images[query].item, max_bytes=run.max_image_bytes)
         if isinstance(image, Failure):
             unreadable.append(replace(image, stage=Stage.SEARCH))
             continue

@@ -6,6 +6,7 @@ from xmirad.client.types import ModelInfo
 from xmirad.datasets import Dataset
 from xmirad.evaluation.options import EvaluationOptions, Progress
 from xmirad.evaluation.service import Service
+from xmirad.regular_files import MAX_IMAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +19,7 @@ class Run:
         model: The model that the service embeds them with.
         options: How it is run.
         progress: Is told how far it is.
+        max_image_bytes: Largest image file that the service accepts.
     """
 
     service: Service
@@ -25,3 +27,4 @@ class Run:
     model: ModelInfo
     options: EvaluationOptions
     progress: Progress
+    max_image_bytes: int = MAX_IMAGE_BYTES

@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from xmirad.client.types import ModelInfo, Upload, UploadReceipt
 from xmirad.datasets import DatasetItem
 from xmirad.datasets.digests import IdentifiedItem
-from xmirad.errors import ArchiveNotFoundError, InvalidRequestError, ItemAlreadyExistsError, ItemDeletedError
+from xmirad.errors import (
+    ArchiveNotFoundError,
+    InvalidRequestError,
+    ItemAlreadyExistsError,
+    ItemDeletedError,
+    PayloadTooLargeError,
+)
 from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.service import Service
+from xmirad.regular_files import read_regular_file
 from xmirad.types import EncodedImage, OriginalsPolicy
 
 DIGEST_CHARACTERS = 8
 MAX_ARCHIVE_CHARACTERS = 63
+EVALUATION_ARCHIVE = re.compile(r"eval-[a-z0-9-]+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,11 @@ def evaluation_archive(dataset: str, model: ModelInfo) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", dataset.lower()).strip("-") or "data"
     room = MAX_ARCHIVE_CHARACTERS - len(f"eval--{digest}")
     return f"eval-{name[:room].rstrip('-')}-{digest}"
+
+
+def is_evaluation_archive(archive: str) -> bool:
+    """Return whether an archive's id is one that `evaluation_archive` makes."""
+    return EVALUATION_ARCHIVE.fullmatch(archive) is not None
 
 
 def fill_archive(run: Run) -> FilledArchive:
@@ -99,10 +112,15 @@ def fill_archive(run: Run) -> FilledArchive:
     )
 
 
-def read_image(item: DatasetItem) -> EncodedImage | Failure:
-    """Read an image file; what the disk says against it is a failure of the image, not of the evaluation."""
+def read_image(item: DatasetItem, *, max_bytes: int) -> EncodedImage | Failure:
+    """Read an image file; what is wrong with it is a failure of the image, not of the evaluation.
+
+    A file of more than `max_bytes`, such as a video beside the images, is not read.
+    """
     try:
-        return EncodedImage(item.path.read_bytes(), frame=item.frame)
+        return EncodedImage(read_regular_file(item.path, max_bytes=max_bytes), frame=item.frame)
+    except PayloadTooLargeError as error:
+        return Failure(item.path.name, Stage.UPLOAD, reason=error.reason, message=error.message)
     except OSError as error:
         return unreadable(item, error, stage=Stage.UPLOAD)
 
@@ -126,7 +144,7 @@ def _upload(run: Run, archive: str) -> _Round:
     receipts: dict[int, UploadReceipt] = {}
     failures: dict[int, Failure] = {}
     is_outdated = False
-    uploads = _uploads(items, failures)
+    uploads = _uploads(items, failures, max_bytes=run.max_image_bytes)
     for outcome in run.service.upload(archive, uploads, in_flight=run.options.upload_window):
         index = int(outcome.correlation_id)
         if outcome.receipt is not None:
@@ -142,9 +160,9 @@ def _upload(run: Run, archive: str) -> _Round:
     return _Round(receipts, failures, is_outdated)
 
 
-def _uploads(items: Sequence[DatasetItem], failures: dict[int, Failure]) -> Iterator[Upload]:
+def _uploads(items: Sequence[DatasetItem], failures: dict[int, Failure], *, max_bytes: int) -> Iterator[Upload]:
     for index, item in enumerate(items):
-        image = read_image(item)
+        image = read_image(item, max_bytes=max_bytes)
         if isinstance(image, Failure):
             failures[index] = image
             continue

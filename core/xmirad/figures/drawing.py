@@ -63,7 +63,14 @@ def draw_figures(
     require_queries(dataset.items, options.queries)
     index = FigureIndex(folder)
     settings = EvaluationOptions(model=options.model, seed=options.seed)
-    run = Run(service, dataset, model=chosen_model(service, options.model), options=settings, progress=progress)
+    run = Run(
+        service,
+        dataset,
+        model=chosen_model(service, options.model),
+        options=settings,
+        progress=progress,
+        max_image_bytes=service.server_info().max_image_bytes,
+    )
     control = control_of(run, options.control) if any(map(needs_control, names)) else None
     drawing = _Drawing(service, subject_of(run, fill_archive(run)), control, options, folder)
     for outcome in drawing.outcomes(names):

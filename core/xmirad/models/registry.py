@@ -51,8 +51,9 @@ class ModelRegistry:
             found = [artifact for artifact in artifacts if artifact.digest.startswith(wanted)]
         if not found:
             known = ", ".join(artifact.name for artifact in artifacts) or "none"
+            remedy = "" if artifacts else ", build one: xmirad models build efficientnet-lite0-imagenet"
             raise ModelNotFoundError(
-                f"there is no model {wanted!r}; known models: {known}",
+                f"there is no model {wanted!r}; known models: {known}{remedy}",
                 field="model",
                 metadata={"model": wanted, "known": known},
             )

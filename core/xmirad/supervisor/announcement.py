@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
+from xmirad.errors import BackendUnavailableError
 from xmirad.home import PRIVATE_FILE, Home
 
 
@@ -32,11 +33,20 @@ class Announcement:
 
 
 def announce(home: Home, announcement: Announcement) -> None:
-    """Tell that the service serves. Call it while holding the home's service lock."""
+    """Tell that the service serves. Call it while holding the home's service lock.
+
+    Raises:
+        BackendUnavailableError: If the file cannot be written, such as where the file system is full.
+    """
     temporary = home.service_file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(announcement)), "utf-8")
-    temporary.chmod(PRIVATE_FILE)
-    temporary.replace(home.service_file)
+    try:
+        temporary.write_text(json.dumps(asdict(announcement)), "utf-8")
+        temporary.chmod(PRIVATE_FILE)
+        temporary.replace(home.service_file)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        message = f"{home.service_file} cannot be written: {error.strerror}; free space, or choose another home"
+        raise BackendUnavailableError(message, field="home", metadata={"backend": "home"}) from error
 
 
 def withdraw(home: Home) -> None:

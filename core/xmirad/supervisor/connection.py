@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +9,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from xmirad.client.credentials import NO_CREDENTIALS, Credentials
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
+from xmirad.errors import (
+    BackendUnavailableError,
+    HomeInUseError,
+    InvalidRequestError,
+    UnauthenticatedError,
+    XmiradError,
+)
 from xmirad.home import PRIVATE_FILE, Home, exclusive
 from xmirad.settings import DEFAULT_HOME, ServerSettings, Settings
 from xmirad.supervisor.announcement import find_service
-from xmirad.supervisor.programs import answers, credentials_of, embedded_system
+from xmirad.supervisor.programs import answers, credentials_of, embedded_system, listens
+from xmirad.supervisor.starting import answering_service, check_models, check_room, free_address, missing_model
 from xmirad.supervisor.supervisor import Supervisor
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]"})  # noqa: S104 - compared, not bound
@@ -37,21 +43,42 @@ class Connection:
     credentials: Credentials
 
 
+@dataclass(frozen=True, slots=True)
+class PrivateUse:
+    """What a command wants of a service of its own.
+
+    Attributes:
+        explains: It needs a queue and an explainer.
+        needs_model: It is of no use without a model.
+        is_asked_for: It was asked for, whatever service answers at the usual address.
+    """
+
+    explains: bool = False
+    needs_model: bool = False
+    is_asked_for: bool = False
+
+
+PLAIN_USE = PrivateUse()
+
+
 @contextmanager
 def private_service(
-    settings: Settings, *, notify: Callable[[str], None], explains: bool = False
+    settings: Settings, *, notify: Callable[[str], None], use: PrivateUse = PLAIN_USE
 ) -> Iterator[Connection]:
     """Yield the running service of the home; if there is none, run one of our own until the block ends.
 
     A private service is shared: another command on the same home uses it too, and it ends after the last of them.
-    With `explains` it has a queue and an explainer.
+    It is never started without a word where another home's service answers at the usual address.
 
     Raises:
         BackendUnavailableError: If no service answers at a remote address, or none can be started.
-        ArchiveNotReadyError: If the home is held by a process that serves nothing.
+        HomeInUseError: If the home is held by a process that serves nothing.
+        InvalidRequestError: If the home is empty and a service that is not its own answers at the usual address.
+        ModelNotFoundError: If a model is needed and there is none.
+        XmiradError: If the service refuses to start: its own error.
     """
     with ExitStack() as stack:
-        yield _connect(settings, stack, notify, explains=explains)
+        yield _connect(settings, stack, notify, use)
 
 
 def running_service(settings: Settings) -> Connection | None:
@@ -65,30 +92,80 @@ def running_service(settings: Settings) -> Connection | None:
         AccessDeniedError: If the token may not read.
         InvalidRequestError: If the client's settings cannot be used.
     """
-    announced = find_service(Home(settings.home))
-    if announced is not None and answers(announced.reachable_at) == announced.boot_id:
-        return Connection(announced.reachable_at, private=False, credentials=NO_CREDENTIALS)
+    own = _own_announced(Home(settings.home))
+    if own is not None:
+        return own
     usual = settings.server.address == ServerSettings().address
     if usual and settings.home != DEFAULT_HOME.expanduser().absolute():
         return None
-    if not answers(settings.server.address, settings.client):
-        return None
+    try:
+        if not answers(settings.server.address, settings.client):
+            return None
+    except UnauthenticatedError as error:
+        raise _not_accepted(settings) from error
     return Connection(settings.server.address, private=False, credentials=credentials_of(settings.client))
 
 
-def _connect(settings: Settings, stack: ExitStack, notify: Callable[[str], None], *, explains: bool) -> Connection:
+def _own_announced(home: Home) -> Connection | None:
+    """Return the service that the home announces, if it answers."""
+    announced = find_service(home)
+    if announced is None or answers(announced.reachable_at) != announced.boot_id:
+        return None
+    return Connection(announced.reachable_at, private=False, credentials=NO_CREDENTIALS)
+
+
+def _not_accepted(settings: Settings) -> UnauthenticatedError:
+    address, file = settings.server.address, settings.client.token_file
+    said = "asks for a token" if file is None else f"does not accept the token in {file}"
+    message = (
+        f"the service at {address} {said}: name the file of one that it accepts with --token-file, or go on with a "
+        "service of this home's own: --private"
+    )
+    return UnauthenticatedError(message, field="client.token_file", metadata={"address": address})
+
+
+def _check_other_service(settings: Settings, home: Home, notify: Callable[[str], None]) -> None:
+    """Say which service answers at the usual address, if one does that is not this home's.
+
+    Raises:
+        InvalidRequestError: If the home is empty: whoever calls then hardly means it.
+    """
+    address = settings.server.address
+    if address != ServerSettings().address or not listens(address):
+        return
+    found = answering_service(address)
+    if found is None:
+        notify(
+            f"note: a program listens at {address} that does not answer as an X-MIRAD service without TLS; to reach "
+            f"one behind TLS: --address {address} with XMIRAD_CLIENT__CA_FILE"
+        )
+        return
+    token = " --token-file FILE" if "token" in found else ""
+    said = f"{found} answers at {address} and is not that of this home ({home.root}); to reach it: --address {address}"
+    if home.is_empty():
+        message = f"{said}{token}; to use an empty service of this home's own instead: --private"
+        raise InvalidRequestError(message, field="address", metadata={"address": address})
+    notify(f"note: {said}{token}; going on with what this home holds")
+
+
+def _connect(settings: Settings, stack: ExitStack, notify: Callable[[str], None], use: PrivateUse) -> Connection:
     home = Home(settings.home)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        running = running_service(settings)
+        running = _own_announced(home) if use.is_asked_for else running_service(settings)
         if running is not None and _join_users(home, stack):
             return running
         if running is None:
             _check_local(settings.server.address)
+            if not use.is_asked_for:
+                _check_other_service(settings, home, notify)
+            if use.needs_model:
+                check_models(settings)
+            check_room(settings)
             try:
-                address = stack.enter_context(_own_service(settings, home, notify, explains=explains))
+                address = stack.enter_context(_own_service(settings, home, notify, explains=use.explains))
                 return Connection(address, private=True, credentials=NO_CREDENTIALS)
-            except ArchiveNotReadyError:
+            except HomeInUseError:
                 if time.monotonic() > deadline:
                     raise
         time.sleep(POLL_SECONDS)
@@ -105,7 +182,10 @@ def _own_service(settings: Settings, home: Home, notify: Callable[[str], None], 
     home.prepare()
     with exclusive(home.supervisor_lock, purpose="the private service of a command"):
         check_free(home)
-        address = _free_address()
+        lacking = missing_model(settings)
+        if lacking is not None:
+            notify(f"warning: {lacking}")
+        address = free_address()
         supervisor = Supervisor(
             embedded_system(settings, address=address, explains=explains), folder=home.run, notify=notify
         )
@@ -119,7 +199,7 @@ def _own_service(settings: Settings, home: Home, notify: Callable[[str], None], 
                 yield address if service is None else service.reachable_at
             finally:
                 _wait_for_users(users, notify)
-        except BackendUnavailableError as error:
+        except XmiradError as error:
             if supervisor.failure is not None and error is not supervisor.failure:
                 raise supervisor.failure from error
             raise
@@ -133,7 +213,7 @@ def check_free(home: Home) -> None:
     """Check that no process owns the home's data.
 
     Raises:
-        ArchiveNotReadyError: If one does.
+        HomeInUseError: If one does.
     """
     with exclusive(home.service_lock, purpose="a check before the start"):
         pass
@@ -142,14 +222,8 @@ def check_free(home: Home) -> None:
 def _run_quietly(supervisor: Supervisor) -> None:
     try:
         supervisor.run()
-    except BackendUnavailableError:
+    except XmiradError:
         return  # kept as `supervisor.failure`, which whoever waits for it raises
-
-
-def _free_address() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def _users_file(home: Home) -> int:

@@ -1,6 +1,7 @@
 """Log files of supervised processes: bounded, and quoted when something fails."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ MAX_LOG_BYTES = 20 * 1024 * 1024
 TAIL_LINES = 20
 TAIL_BYTES = 8_000
 MAX_SENTENCE = 400
+ERROR_LINE = re.compile(r"xmirad: |Fatal Python error|[A-Za-z_.]+(Error|Exception)\b")
 
 
 def rotate(log: Path) -> None:
@@ -30,7 +32,13 @@ def tail(log: Path, *, begin: int = 0) -> str:
     return "\n".join(lines[-TAIL_LINES:])
 
 
-def last_sentence(text: str) -> str:
-    """Return the last line if it is made for people rather than a structured event."""
-    lines = text.splitlines()
-    return "" if not lines or lines[-1].startswith("{") else lines[-1][:MAX_SENTENCE]
+def last_error(text: str) -> str:
+    """Return the line of a log's end that says why its process ended, or an empty string.
+
+    That is the last line if it is made for people. Where structured events follow, it is the last line before them that
+    names an exception or is a process's own report of its end.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if lines and not lines[-1].startswith("{"):
+        return lines[-1][:MAX_SENTENCE]
+    return next((line[:MAX_SENTENCE] for line in reversed(lines) if ERROR_LINE.match(line)), "")

@@ -10,14 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmirad.errors import BackendUnavailableError
-from xmirad.home import PRIVATE_FILE
+from xmirad.errors import BackendUnavailableError, XmiradError
+from xmirad.home import PRIVATE_FILE, room_lacking
 from xmirad.supervisor import leash
-from xmirad.supervisor.log_files import last_sentence, rotate, tail
+from xmirad.supervisor.exits import EXIT_NOT_RESTARTABLE, reported_error
+from xmirad.supervisor.log_files import last_error, rotate, tail
 from xmirad.supervisor.programs import Program
 
-# A process that exits with this says that starting it again would come to the same (EX_CONFIG of sysexits.h).
-EXIT_NOT_RESTARTABLE = 78
 POLL_SECONDS = 0.02
 
 
@@ -78,7 +77,8 @@ class SupervisedProcess:
         """Look after the process: note that it is ready, and restart it if it has crashed.
 
         Raises:
-            BackendUnavailableError: If there is no point in going on; `metadata["tail"]` has the end of its log.
+            XmiradError: If there is no point in going on: the error that the process reported, else
+                BackendUnavailableError; `metadata["tail"]` has the end of its log.
         """
         now = time.monotonic()
         if self._process is None:
@@ -120,11 +120,11 @@ class SupervisedProcess:
 
     def _crashed(self, code: int, seconds: float) -> None:
         self._process = None
-        self.is_ready = False
+        was_ready, self.is_ready = self.is_ready, False
         end = f"ended with {_exit_text(code)} after {seconds:.1f} s"
         self._quick_crashes = self._quick_crashes + 1 if seconds < self._policy.quick_seconds else 1
         if code == EXIT_NOT_RESTARTABLE:
-            raise self._failure("cannot start")
+            raise self._failure("cannot go on" if was_ready else "cannot start")
         if self._quick_crashes >= self._policy.quick_crashes:
             raise self._failure(f"{end}; given up after {self._quick_crashes} quick crashes")
         delay = self._policy.first_delay_seconds * 2 ** (self._quick_crashes - 1)
@@ -132,12 +132,19 @@ class SupervisedProcess:
         self._restart_at = time.monotonic() + delay
         self._notify(f"{self._program.name} {end}; starting it again in {delay:.1f} s (log: {self._log})")
 
-    def _failure(self, what: str) -> BackendUnavailableError:
+    def _failure(self, what: str) -> XmiradError:
+        """Return the error that the process reported, with its reason, else one of a backend that is not there."""
         end = tail(self._log, begin=self._log_begin)
-        reason = last_sentence(end)
+        line = last_error(end)
+        reported = reported_error(line)
+        # A process that dies of a full disk can often write no line about it.
+        reason = line if reported is None else reported.message
+        reason = reason or room_lacking(self._log.parent) or ""
         message = f"{self._program.name} {what}{f': {reason}' if reason else ''} (log: {self._log})"
         metadata = {"backend": self._program.name, "log": str(self._log), "tail": end}
-        return BackendUnavailableError(message, metadata=metadata)
+        if reported is None:
+            return BackendUnavailableError(message, metadata=metadata)
+        return type(reported)(message, field=reported.field, metadata=metadata)
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xmirad.errors import BackendUnavailableError
+from xmirad.errors import XmiradError
 from xmirad.supervisor.process import POLL_SECONDS, RestartPolicy, SupervisedProcess
 from xmirad.supervisor.programs import Program
 
@@ -44,10 +44,10 @@ class Supervisor:
         ]
         self._stop_requests = 0
         self._ready = threading.Event()
-        self._failure: BackendUnavailableError | None = None
+        self._failure: XmiradError | None = None
 
     @property
-    def failure(self) -> BackendUnavailableError | None:
+    def failure(self) -> XmiradError | None:
         """Why the supervisor gave up, or None."""
         return self._failure
 
@@ -55,14 +55,14 @@ class Supervisor:
         """Run the programs until `stop` is called.
 
         Raises:
-            BackendUnavailableError: If a program cannot be kept running; all are down by then.
+            XmiradError: If a program cannot be kept running; all are down by then.
         """
         try:
             for process in self._processes:
                 process.start()
             while not self._stop_requests:
                 self._step()
-        except BackendUnavailableError as error:
+        except XmiradError as error:
             self._failure = error
             raise
         finally:
@@ -77,7 +77,7 @@ class Supervisor:
         """Wait until all programs have been ready once.
 
         Raises:
-            BackendUnavailableError: If the supervisor gave up.
+            XmiradError: If the supervisor gave up.
         """
         self._ready.wait()
         if self._failure is not None:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xmirad.datasets import Dataset, DatasetItem, Layout
+from xmirad.datasets.digests import image_digest_of
 from xmirad.datasets.duplicates import DuplicateGroup, duplicates
 from xmirad.datasets.reading import detect_layout, read_dataset
 from xmirad.errors import InvalidRequestError
-from xmirad.ids import canonical_digest, image_digest
+from xmirad.ids import canonical_digest
 from xmirad.training.recipe import TrainingRecipe
 
 TEST = "test"
@@ -191,4 +192,4 @@ def _without_copies(
 
 
 def _content(items: Iterable[DatasetItem]) -> list[list[str]]:
-    return [[image_digest(item.path.read_bytes(), item.frame), item.attributes.labels[0]] for item in items]
+    return [[image_digest_of(item), item.attributes.labels[0]] for item in items]

@@ -10,10 +10,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from xmirad.datasets import DatasetItem
+from xmirad.datasets.digests import image_digest_of
 from xmirad.errors import InvalidImageError, TrainingFailedError, XmiradError
-from xmirad.ids import canonical_digest, image_digest
+from xmirad.ids import canonical_digest
 from xmirad.imaging.preprocessing import DECODING_RULES, Preprocessing, resize_shorter_side
 from xmirad.imaging.sandbox import DecoderPool
+from xmirad.regular_files import read_regular_file
 from xmirad.training.masks import Masks
 from xmirad.types import EncodedImage, UInt8Array
 
@@ -56,6 +58,7 @@ def decode_images(
     folder: Path,
     decoder: DecoderPool,
     masks: Masks | None,
+    max_bytes: int,
     advance: Advance,
 ) -> ImageCache:
     """Decode images in the sandbox, one at a time, or find them decoded.
@@ -69,6 +72,7 @@ def decode_images(
         folder: Where decoded images are kept.
         decoder: The sandbox.
         masks: Blanks what is outside a region, or None.
+        max_bytes: Largest image file that is read.
         advance: Is told how many of how many are done.
 
     Raises:
@@ -76,9 +80,7 @@ def decode_images(
         TrainingFailedError: If the pixels cannot be written.
     """
     rules = [DECODING_RULES, CACHE_RULES, recipe.resize_shorter_side, recipe.interpolation.value]
-    content = [
-        [image_digest(item.path.read_bytes(), item.frame), masks.digest(item) if masks else ""] for item in items
-    ]
+    content = [[image_digest_of(item), masks.digest(item) if masks else ""] for item in items]
     name = canonical_digest([rules, content])
     pixels, sizes = folder / f"{name}.pixels", folder / f"{name}.json"
     cached = _mapped(pixels, sizes)
@@ -88,7 +90,9 @@ def decode_images(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".decoding-") as work:
             partial = Path(work) / "pixels"
-            found = _decode_to(partial, items, recipe, decoder=decoder, masks=masks, advance=advance)
+            found = _decode_to(
+                partial, items, recipe, decoder=decoder, masks=masks, max_bytes=max_bytes, advance=advance
+            )
             written = Path(work) / "sizes"
             written.write_text(json.dumps(found), "utf-8")
             partial.replace(pixels)
@@ -116,6 +120,7 @@ def _decode_to(
     *,
     decoder: DecoderPool,
     masks: Masks | None,
+    max_bytes: int,
     advance: Advance,
 ) -> Sizes:
     sizes: Sizes = []
@@ -123,7 +128,10 @@ def _decode_to(
     with path.open("wb") as file:
         for done, item in enumerate(items, start=1):
             try:
-                picture = decoder.picture(EncodedImage(item.path.read_bytes(), frame=item.frame))
+                data = read_regular_file(item.path, max_bytes=max_bytes)
+                picture = decoder.picture(EncodedImage(data, frame=item.frame))
+            except OSError as error:
+                unreadable.append(f"{item.path.name} ({error.strerror})")
             except XmiradError as error:
                 unreadable.append(f"{item.path.name} ({error.message})")
             else:

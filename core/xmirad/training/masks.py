@@ -1,6 +1,5 @@
 """Region masks: training on the lungs or the lesion alone."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ from PIL import Image, UnidentifiedImageError
 
 from xmirad.datasets import DatasetItem
 from xmirad.errors import InvalidRequestError
+from xmirad.regular_files import file_digest
 from xmirad.types import UInt8Array
 
 ENDINGS = ("_xslor.png", "_segmentation.png", "_mask.png", ".png")
@@ -38,7 +38,7 @@ class Masks:
         Raises:
             InvalidRequestError: If the image has no mask.
         """
-        return hashlib.sha256(self._file(item).read_bytes()).hexdigest()
+        return file_digest(self._file(item))
 
     def blank(self, item: DatasetItem, picture: UInt8Array) -> UInt8Array:
         """Return a picture, `[height, width, 3]`, that is black outside its mask, which is scaled to it.

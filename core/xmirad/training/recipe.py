@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from xmirad.errors import InvalidRequestError
 from xmirad.ids import canonical_digest
 from xmirad.models.definition import MODEL_NAME
+from xmirad.regular_files import read_text_file
 
 PACKAGED = files("xmirad.training") / "recipes"
 
@@ -232,7 +233,8 @@ def read_recipe(name_or_path: str) -> TrainingRecipe:
     """
     packaged = PACKAGED / f"{name_or_path}.toml"
     try:
-        text = packaged.read_text("utf-8") if packaged.is_file() else Path(name_or_path).read_text("utf-8")
+        own = Path(name_or_path)
+        text = packaged.read_text("utf-8") if packaged.is_file() else read_text_file(own, field="config")
         return TrainingRecipe.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError) as error:
         message = f"there is no recipe {name_or_path!r}; known: {', '.join(recipe_names())}; or give a TOML file"

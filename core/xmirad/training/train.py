@@ -18,6 +18,7 @@ from xmirad.models.artifact import ModelArtifact, file_digest
 from xmirad.models.building.build import build
 from xmirad.models.building.request import BuildRequest
 from xmirad.models.registry import ModelRegistry
+from xmirad.regular_files import MAX_IMAGE_BYTES
 from xmirad.training.augmentation import Augmentation
 from xmirad.training.batches import Batches
 from xmirad.training.checkpoint import CheckpointFile, TrainingState, write_tensors
@@ -46,6 +47,7 @@ class TrainingRequest:
         masks: Blanks what is outside a region, or None.
         device: Device in torch's notation, or `auto`.
         fresh: Begin anew even if there is a checkpoint.
+        max_image_bytes: Largest image file that is read.
     """
 
     recipe: TrainingRecipe
@@ -56,6 +58,7 @@ class TrainingRequest:
     masks: Masks | None = None
     device: str = "auto"
     fresh: bool = False
+    max_image_bytes: int = MAX_IMAGE_BYTES
 
     @property
     def run(self) -> str:
@@ -90,7 +93,7 @@ def train(request: TrainingRequest, decoder: DecoderPool, progress: Progress) ->
     Raises:
         InvalidRequestError: If weights do not fit the architecture, the name is taken, or a mask is missing.
         InvalidImageError: If images cannot be read.
-        ArchiveNotReadyError: If the same training is running in another process.
+        HomeInUseError: If the same training is running in another process.
         TrainingFailedError: If the loss is not finite, or nothing can be saved.
     """
     recipe = request.recipe
@@ -152,6 +155,7 @@ def _trainer(
                 folder=request.work_dir / "images",
                 decoder=decoder,
                 masks=request.masks,
+                max_bytes=request.max_image_bytes,
                 advance=progress.decoded,
             ),
             data.labels(items),

@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        ArchiveNotReadyError: If another process holds the home.
+        HomeInUseError: If another process holds the home.
         SiteKeyMismatchError: If the site key is missing.
         BackendUnavailableError: If the address cannot be bound.
         InvalidRequestError: If strangers could come in, or the settings of the door do not fit each other.

@@ -249,6 +249,15 @@ def test_archive_commands_print_json(client: FakeClient) -> None:
     assert client.calls[-1] == ("delete_archive", {"archive": "wards", "force": True})
 
 
+def test_archives_of_evaluations_are_listed_only_when_asked_for(client: FakeClient) -> None:
+    for name in ("wards", "eval-covidx-test-0123abcd", "eval-mine"):
+        client.create_archive(name)
+    listed = _run("archive", "list", "--json")
+    assert [info["name"] for info in _json(listed)] == ["archives/eval-mine", "archives/wards"]
+    assert "1 archives of evaluations are not listed (--all does)" in listed.stderr
+    assert len(_json(_run("archive", "list", "--all", "--json"))) == 3
+
+
 def test_purge_only_counts_without_force(client: FakeClient) -> None:
     result = _run("archive", "purge", "wards", "--patient", "p1")
     assert result.stdout == "3 items selected, 0 deleted; nothing is deleted without --force\n"

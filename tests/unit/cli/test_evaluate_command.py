@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_a_gate_that_is_not_reached_exits_with_4_after_the_report(data: Path) ->
     assert _run(str(data), "--min-map", "0.1").exit_code == 0
 
 
+def test_a_video_beside_the_images_is_named_and_ends_with_5(data: Path) -> None:
+    movie = data / "dark" / "movie.png"
+    movie.touch()
+    os.truncate(movie, 3 << 30)
+    result = _run(str(data))
+    assert result.exit_code == 5
+    limit = FakeService().server_info().max_image_bytes
+    message = (
+        f"failed: movie.png (upload): the file has 3221225472 bytes; the service accepts {limit} [IMAGE_TOO_LARGE]"
+    )
+    assert message in result.stdout
+    assert "1 images or maps failed" in result.stderr
+
+
+def test_a_gate_that_is_not_reached_goes_before_failed_images(data: Path) -> None:
+    (data / "dark" / "gone.png").symlink_to("/dev/null")
+    write_pixels(data / "dark" / "odd.png", [200, 199, 10, 9])
+    assert _run(str(data), "--min-map", "0.99").exit_code == 4
+
+
 def test_a_gate_beyond_1_is_usage(data: Path) -> None:
     assert _run(str(data), "--min-map", "58").exit_code == 2
 
@@ -109,7 +130,7 @@ def test_every_flag_of_saliency_has_maps_evaluated(
 def test_maps_are_printed_with_those_that_failed(data: Path, service: FakeService) -> None:
     service.refusals = [ItemNotFoundError("it is gone")]
     result = _run(str(data), "--saliency-queries", "1", "--saliency-control", CONTROL.display_name)
-    assert result.exit_code == 0
+    assert result.exit_code == 5
     assert "Maps on the first result: activation" in result.stdout
     assert "dark, random weights" in result.stdout
     assert "(explain): occlusion map on " in result.stdout

@@ -108,6 +108,12 @@ def test_a_model_that_is_not_there_is_told(settings: Settings, record: ArchiveRe
     assert record.model[:12] in found.found
 
 
+def test_the_model_of_an_evaluation_need_not_be_there(settings: Settings, record: ArchiveRecord) -> None:
+    catalog = Catalog(blob_store(settings))
+    catalog.create_archive(replace(record, archive="eval-covidx-0123abcd", model="ab" * 32))
+    assert "archive eval-covidx-0123abcd" not in {finding.name for finding in check_archives(settings)}
+
+
 def test_a_record_that_cannot_be_read_is_told(settings: Settings, record: ArchiveRecord) -> None:
     (file,) = (path for path in (settings.home / "blobs" / "archives").rglob("*") if path.is_file())
     file.write_text("{")

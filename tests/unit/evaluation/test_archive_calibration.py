@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.fake_evaluation import MODEL, embed, pixel_item
+from support.fake_evaluation import MODEL, FakeService, embed, pixel_item
 from xmirad.api.vocabulary import QueryItemExclusion
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome, StreamedSearch
-from xmirad.client.types import ArchiveInfo
+from xmirad.client.types import ArchiveInfo, ServerInfo
 from xmirad.datasets import Dataset, DatasetItem
 from xmirad.errors import ArchiveNotFoundError, InvalidRequestError, OverloadedError
 from xmirad.evaluation.calibrating import calibrate_archive
@@ -30,6 +30,9 @@ class CalibratedService:
     calibration: EvidenceCalibration | None = None
     created: datetime = datetime(2024, 1, 1, tzinfo=UTC)
     is_remade: bool = False
+
+    def server_info(self) -> ServerInfo:
+        return FakeService().server_info()
 
     def get_archive(self, archive: str) -> ArchiveInfo:
         when, count = self.created, len(self.items)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xmirad.errors import ArchiveNotReadyError
+from xmirad.errors import HomeInUseError
 from xmirad.home import Home, exclusive
 
 HOLD = """
@@ -38,7 +38,7 @@ def test_whoever_comes_second_is_told_who_holds_the_lock_until_that_process_dies
     try:
         assert holder.stdout is not None
         holder.stdout.readline()
-        with pytest.raises(ArchiveNotReadyError) as caught, exclusive(lock, purpose="second"):
+        with pytest.raises(HomeInUseError) as caught, exclusive(lock, purpose="second"):
             pass
         assert caught.value.metadata["holder"] == f"test (process {holder.pid})"
     finally:

@@ -1,16 +1,17 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from xmirad.client.credentials import NO_CREDENTIALS
-from xmirad.errors import BackendUnavailableError
+from xmirad.errors import BackendUnavailableError, InvalidRequestError, ModelNotFoundError, UnauthenticatedError
 from xmirad.home import Home
 from xmirad.settings import DEFAULT_HOME
 from xmirad.settings_sources import load_settings
 from xmirad.supervisor import connection
 from xmirad.supervisor.announcement import Announcement, announce
-from xmirad.supervisor.connection import Connection, private_service, running_service
+from xmirad.supervisor.connection import Connection, PrivateUse, private_service, running_service
 from xmirad.supervisor.programs import embedded_system
 
 PID_ONE = 1  # always there
@@ -82,3 +83,95 @@ def test_processes_are_told_what_flags_have_set(home: Home, tmp_path: Path) -> N
     assert program.environment["XMIRAD_DEFAULT_MODEL"] == "densenet121"
     assert program.environment["XMIRAD_SERVER__ADDRESS"] == "127.0.0.1:7000"
     assert program.stop_seconds > settings.server.drain_seconds
+
+
+USUAL = "127.0.0.1:50051"
+
+
+@pytest.fixture
+def other_service(monkeypatch: pytest.MonkeyPatch, answering: Callable[[dict[str, str]], None]) -> None:
+    """A service of another home that asks for a token, at the usual address."""
+    answering({})
+    monkeypatch.setattr(connection, "listens", lambda address: address == USUAL)
+    monkeypatch.setattr(connection, "answering_service", lambda _: "an X-MIRAD service that asks for a token")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Stands in for starting a service of the home's own; holds `explains` of each start."""
+    starts: list[bool] = []
+
+    @contextmanager
+    def own_service(*_: object, explains: bool) -> Iterator[str]:
+        starts.append(explains)
+        yield "127.0.0.1:7001"
+
+    monkeypatch.setattr(connection, "_own_service", own_service)
+    return starts
+
+
+@pytest.mark.usefixtures("other_service")
+def test_no_empty_service_is_started_beside_one_at_the_usual_address(home: Home, started: list[bool]) -> None:
+    with pytest.raises(InvalidRequestError) as caught, private_service(load_settings(), notify=lambda _: None):
+        pass
+    message = caught.value.message
+    assert f"asks for a token answers at {USUAL} and is not that of this home ({home.root})" in message
+    assert f"to reach it: --address {USUAL} --token-file FILE" in message
+    assert message.endswith("--private")
+    assert started == []
+
+
+@pytest.mark.usefixtures("other_service")
+def test_a_home_that_holds_data_is_used_with_a_word_about_the_other_service(home: Home, started: list[bool]) -> None:
+    (home.blobs / "archives").mkdir()
+    notes: list[str] = []
+    with private_service(load_settings(), notify=notes.append) as found:
+        assert found.private
+    assert f"to reach it: --address {USUAL}" in notes[0]
+    assert started == [False]
+
+
+@pytest.mark.usefixtures("other_service", "home")
+def test_a_private_service_is_started_where_it_is_asked_for(started: list[bool]) -> None:
+    notes: list[str] = []
+    use = PrivateUse(explains=True, is_asked_for=True)
+    with private_service(load_settings(), notify=notes.append, use=use) as found:
+        assert found.address == "127.0.0.1:7001"
+    assert (started, notes) == ([True], [])
+
+
+@pytest.mark.usefixtures("other_service", "home")
+def test_a_program_that_is_not_ours_at_the_usual_address_is_mentioned(
+    started: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "answering_service", lambda _: None)
+    notes: list[str] = []
+    with private_service(load_settings(), notify=notes.append):
+        pass
+    assert "does not answer as an X-MIRAD service without TLS" in notes[0]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_service_that_asks_for_a_token_is_named_with_both_ways_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(address: str, _settings: object = None) -> str | None:
+        raise UnauthenticatedError("the call has no bearer token")
+
+    monkeypatch.setattr(connection, "answers", refuse)
+    settings = load_settings({"server": {"address": "10.0.0.1:50051"}})
+    with pytest.raises(UnauthenticatedError, match=r"10\.0\.0\.1:50051 asks for a token: .*--token-file.*--private"):
+        running_service(settings)
+
+
+@pytest.mark.usefixtures("home")
+def test_without_any_model_nothing_is_started_for_a_command_that_needs_one(
+    answering: Callable[[dict[str, str]], None], started: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering({})
+    monkeypatch.setattr(connection, "listens", lambda _: False)
+    settings = load_settings({"models_dir": tmp_path / "none"})
+    with (
+        pytest.raises(ModelNotFoundError, match="xmirad models build"),
+        private_service(settings, notify=lambda _: None, use=PrivateUse(needs_model=True)),
+    ):
+        pass
+    assert started == []

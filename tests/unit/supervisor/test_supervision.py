@@ -8,8 +8,8 @@ import pytest
 
 from support import fake_program
 from support.supervised import POLICY, Rig, gone, until
-from xmirad.errors import BackendUnavailableError
-from xmirad.supervisor.log_files import last_sentence
+from xmirad.errors import BackendUnavailableError, InvalidRequestError
+from xmirad.supervisor.log_files import last_error
 from xmirad.supervisor.process import RestartPolicy
 
 SUPERVISE = """
@@ -73,6 +73,27 @@ def test_a_program_that_cannot_start_is_not_started_again(rig: Rig) -> None:
     assert "cannot start: the site key is missing (log: " in caught.value.message
 
 
+def test_a_refusal_of_the_program_is_raised_as_its_own_error(rig: Rig) -> None:
+    supervisor = rig.start(rig.program("refuse-setting"))
+    with pytest.raises(InvalidRequestError) as caught:
+        supervisor.wait_until_ready()
+    assert caught.value.field == "security.keys_file"
+    assert "fake cannot start: no tokens are asked for (log: " in caught.value.message
+
+
+def test_giving_up_names_the_last_error_of_the_log(rig: Rig) -> None:
+    supervisor = rig.start(rig.program("crash"))
+    with pytest.raises(BackendUnavailableError, match="given up after 3 quick crashes: boom"):
+        supervisor.wait_until_ready()
+
+
+def test_giving_up_without_a_word_in_the_log_looks_for_a_full_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xmirad.supervisor.process.room_lacking", lambda _folder: "only 0 MiB are free")
+    supervisor = rig.start(rig.program("crash-silently"))
+    with pytest.raises(BackendUnavailableError, match="given up after 3 quick crashes: only 0 MiB are free"):
+        supervisor.wait_until_ready()
+
+
 def test_a_program_that_never_gets_ready_is_given_up_and_taken_down(rig: Rig) -> None:
     program = rig.program("run")
     never = type(program)(program.name, program.command, lambda _pid: False)
@@ -130,6 +151,11 @@ def test_the_log_is_moved_aside_when_it_is_large(rig: Rig, monkeypatch: pytest.M
 
 
 def test_a_structured_event_is_no_sentence_for_people() -> None:
-    assert last_sentence('one\n{"event": "service.stopped"}') == ""
-    assert last_sentence("one\ntwo") == "two"
-    assert last_sentence("") == ""
+    assert last_error('one\n{"event": "service.stopped"}') == ""
+    assert last_error("one\ntwo") == "two"
+    assert last_error("") == ""
+
+
+def test_an_exception_is_found_before_the_events_of_the_end() -> None:
+    log = 'Traceback:\nOSError: [Errno 28] No space left on device\n{"event": "service.stopped"}\n'
+    assert last_error(log) == "OSError: [Errno 28] No space left on device"

@@ -34,11 +34,18 @@ def create(
 
 
 @app.command("list")
-def list_archives(context: typer.Context, as_json: options.Json = False) -> None:
-    """List the archives."""
+def list_archives(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Also those that `evaluate` and `figures` have made.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """List the archives, without those that evaluations have filled for themselves."""
+    from xmirad.evaluation.uploading import is_evaluation_archive
+
     output = Output(as_json)
-    with connected(context, output) as client:
-        archives = list(client.list_archives())
+    with connected(context, output, needs_model=False) as client:
+        found = list(client.list_archives())
+    archives = [info for info in found if every or not is_evaluation_archive(info.archive)]
     output.json(archives)
     output.table(
         ("archive", ">items", "model", "originals", "created"),
@@ -47,13 +54,18 @@ def list_archives(context: typer.Context, as_json: options.Json = False) -> None
             for info in archives
         ],
     )
+    if len(archives) < len(found):
+        output.note(
+            f"{len(found) - len(archives)} archives of evaluations are not listed (--all does); they make the next "
+            "evaluation of the same data quicker, and may be deleted: xmirad archive delete NAME --force"
+        )
 
 
 @app.command("show")
 def show(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
     """Show what is in an archive: counts by label, data set and so on."""
     output = Output(as_json)
-    with connected(context, output) as client:
+    with connected(context, output, needs_model=False) as client:
         stats = client.archive_stats(archive)
     output.json(stats)
     info = stats.archive
@@ -77,7 +89,7 @@ def items(
     """List items of an archive."""
     output = Output(as_json)
     asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits)
-    with connected(context, output) as client:
+    with connected(context, output, needs_model=False) as client:
         found = list(islice(client.list_items(archive, filter=asked), limit))
     output.json(found)
     output.table(
@@ -128,7 +140,7 @@ def delete(
 ) -> None:
     """Delete an archive; with --force even though it holds items."""
     output = Output(as_json)
-    with connected(context, output) as client:
+    with connected(context, output, needs_model=False) as client:
         client.delete_archive(archive, force=force)
     output.json({"deleted": archive})
     output.text(f"deleted {archive}")
@@ -151,7 +163,7 @@ def purge(
     """Count, and with --force delete, the items of a filter or of a patient, with everything derived from them."""
     output = Output(as_json)
     asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits, sources=sources, years=years)
-    with connected(context, output) as client:
+    with connected(context, output, needs_model=False) as client:
         counts = client.purge_items(
             archive,
             filter=None if patient and asked == filters.item_filter() else asked,

@@ -54,7 +54,7 @@ def list_imports(
 ) -> None:
     """List imports."""
     output = Output(as_json)
-    with connected(context, output) as client:
+    with connected(context, output, needs_model=False) as client:
         found = list(client.list_imports(archive=archive))
     output.json(found)
     rows = [
@@ -75,7 +75,7 @@ def list_imports(
 def cancel_import(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
     """Stop an import; what it has stored stays."""
     output = Output(as_json)
-    with connected(context, output) as client:
+    with connected(context, output, needs_model=False) as client:
         cancelled = client.cancel_import(name)
     output.json(cancelled)
     _report(output, cancelled)

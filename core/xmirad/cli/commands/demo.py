@@ -28,7 +28,7 @@ def demo(
     """Run the system in a temporary home: store a data set, evaluate it, search once, write report and picture."""
     from xmirad.cli.demonstration import Demonstration
     from xmirad.client.client import Client
-    from xmirad.supervisor.connection import private_service
+    from xmirad.supervisor.connection import PrivateUse, private_service
 
     printer = Output()
     output.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def demo(
         demonstration = Demonstration(settings, output=output, printer=printer)
         demonstration.prepare(data, Path(folder))
         with (
-            private_service(settings, notify=printer.note) as service,
+            private_service(settings, notify=printer.note, use=PrivateUse(is_asked_for=True)) as service,
             Client(service.address, credentials=service.credentials) as client,
         ):
             demonstration.run(client)

@@ -9,7 +9,7 @@ from xmirad import ids
 from xmirad.cli import options
 from xmirad.cli.commands.search import ITEM_NAME, is_item_id, query_source
 from xmirad.cli.output import Output
-from xmirad.cli.session import connected
+from xmirad.cli.session import connected, max_image_bytes
 from xmirad.errors import InvalidRequestError
 from xmirad.saliency.attention import AttentionForm
 from xmirad.saliency.codec import Codec
@@ -71,7 +71,7 @@ def explain(
     output = Output(as_json)
     if is_self == bool(result):
         raise InvalidRequestError("name either a result or --self", field="result")
-    source = query_source(query, archive=archive, frame=frame)
+    source = query_source(query, archive=archive, frame=frame, max_bytes=max_image_bytes(context))
     chosen = method_of(
         method,
         window=window,

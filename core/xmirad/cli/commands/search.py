@@ -12,8 +12,9 @@ from xmirad import ids
 from xmirad.cli import filters, options
 from xmirad.cli.evidence_words import evidence_lines
 from xmirad.cli.output import Output
-from xmirad.cli.session import connected
+from xmirad.cli.session import connected, max_image_bytes
 from xmirad.errors import InvalidRequestError
+from xmirad.regular_files import MAX_IMAGE_BYTES, read_regular_file
 from xmirad.types import EncodedImage, Patient, PatientPolicy
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def search(
     """Show the items of an archive that look most like a query."""
     output = Output(as_json)
     source = with_feedback(
-        query_source(query, archive=archive, frame=frame), more_like or (), less_like or (), archive=archive
+        query_source(query, archive=archive, frame=frame, max_bytes=max_image_bytes(context)),
+        more_like or (),
+        less_like or (),
+        archive=archive,
     )
     asked = filters.item_filter(
         labels=labels,
@@ -92,18 +96,21 @@ def search(
     print_response(output, response)
 
 
-def query_source(query: str, *, archive: str, frame: int | None = None) -> EncodedImage | str:
+def query_source(
+    query: str, *, archive: str, frame: int | None = None, max_bytes: int = MAX_IMAGE_BYTES
+) -> EncodedImage | str:
     """Return the name of an item that is named in full or by its id, else the image of a file.
 
     Raises:
         InvalidRequestError: If it is neither.
+        PayloadTooLargeError: If the file has more than `max_bytes`.
     """
     if is_item_id(query):
         return ids.item_name(archive, query)
     if ITEM_NAME.fullmatch(query):
         return query
     try:
-        return EncodedImage(Path(query).read_bytes(), frame=frame)
+        return EncodedImage(read_regular_file(Path(query), max_bytes=max_bytes), frame=frame)
     except OSError as error:
         message = f"{query} is neither a readable file ({error.strerror}) nor the name of an item"
         raise InvalidRequestError(message, field="query") from error

@@ -12,6 +12,9 @@ Examples:
 
 def serve(context: typer.Context) -> None:
     """Run the retrieval service in the foreground, without supervision. For containers."""
+    from xmirad.supervisor.starting import check_start
     from xmirad_services.retrieval.app import serve as run
 
-    run(settings_of(context))
+    settings = settings_of(context)
+    check_start(settings, address=settings.server.address)
+    run(settings)

@@ -67,6 +67,7 @@ def train(
         masks=Masks(masks) if masks else None,
         device=device,
         fresh=fresh,
+        max_image_bytes=settings.limits.max_image_bytes,
     )
     announce(request, output)
     with closing(decoder_pool(settings)) as decoder, ShownProgress(recipe.name, output) as progress:

@@ -20,11 +20,13 @@ def up(context: typer.Context, as_json: options.Json = False) -> None:
     from xmirad.supervisor.announcement import find_service
     from xmirad.supervisor.connection import check_free
     from xmirad.supervisor.programs import embedded_system
+    from xmirad.supervisor.starting import check_room, check_start, missing_model
     from xmirad.supervisor.supervisor import Supervisor
 
     output = Output(as_json)
     settings = settings_of(context)
     home = Home(settings.home)
+    check_room(settings)
     home.prepare()
 
     def tell() -> None:
@@ -35,6 +37,10 @@ def up(context: typer.Context, as_json: options.Json = False) -> None:
 
     with exclusive(home.supervisor_lock, purpose="xmirad up"):
         check_free(home)
+        check_start(settings, address=settings.server.address)
+        lacking = missing_model(settings)
+        if lacking is not None:
+            output.note(f"warning: {lacking}")
         programs = embedded_system(settings, address=settings.server.address, explains=True)
         supervisor = Supervisor(programs, folder=home.run, notify=output.note, on_ready=tell)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
