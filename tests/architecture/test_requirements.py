@@ -82,5 +82,5 @@ def test_every_version_of_python_that_is_supported_is_said_to_be() -> None:
 def test_every_locked_package_admits_every_version_of_python() -> None:
     for name in SETS:
         for package in pins(name):
-            admitted = SpecifierSet(metadata(package).get("Requires-Python") or "")
+            admitted = SpecifierSet(str(metadata(package).json.get("requires_python", "")))
             assert [version for version in VERSIONS if f"{version}.1" not in admitted] == [], package

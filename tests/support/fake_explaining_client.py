@@ -70,14 +70,26 @@ class FakeExplainingClient(FakeClient):
         self.later = [RUNNING, DONE, replace(DONE, maps=(ASSESSED,))]
         self.missing_windows = [100, 100, 40, 0]
         self.given_up_items = 0
+        self.interrupts_at: int | None = None
+        self.stored = [QUEUED]
 
     def create_explanation(self, source: object, item: str, **options: object) -> Explanation:
         self.calls.append(("create_explanation", {"source": source, "item": item, **options}))
         return self.first
 
+    def explanations(self, *, archive: str = "") -> Iterator[Explanation]:
+        return (each for each in self.stored if not archive or each.item.startswith(f"archives/{archive}/"))
+
+    def cancel_explanation(self, name: str) -> Explanation:
+        self.calls.append(("cancel_explanation", {"name": name}))
+        found = next(each for each in self.stored if each.name == name)
+        return found if found.is_done else replace(found, state=ExplanationState.CANCELLED)
+
     def watch_explanation(self, name: str, **_: object) -> Iterator[ExplanationUpdate]:
         assert name == NAME
         for number, explanation in enumerate(self.later):
+            if number == self.interrupts_at:
+                raise KeyboardInterrupt
             yield ExplanationUpdate(explanation, str(number))
 
     def fail_with(self, error: XmiradError) -> None:

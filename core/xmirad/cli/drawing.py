@@ -20,7 +20,7 @@ def draw(
         output.note(f"warning: {warning}")
     outcomes: list[Outcome] = []
     with Stages(dataset.name, output) as stages:
-        for outcome in draw_figures(service, dataset, folder, options=options, progress=stages):
+        for outcome in draw_figures(service, dataset, folder, options=options, progress=stages, tell=output.note):
             outcomes.append(outcome)
             if isinstance(outcome, DrawnFigure):
                 output.note(f"drawn: {folder / outcome.file}")

@@ -78,7 +78,11 @@ def point_of(text: str) -> Point | None:
 
 
 class Follower:
-    """Shows an explanation while it becomes exact, and keeps the best map so far in a file."""
+    """Shows an explanation while it becomes exact, and keeps the best map so far in a file.
+
+    Attributes:
+        explanation: Name of the explanation that is followed; empty before it is asked for.
+    """
 
     def __init__(self, output: Output, *, file: Path | None, watch: bool) -> None:
         """Follow with every step shown, or to the exact map only.
@@ -89,6 +93,7 @@ class Follower:
         if file is not None and file.suffix not in SUFFIXES:
             message = f"the output's name must end with {' or '.join(SUFFIXES)}"
             raise InvalidRequestError(message, field="output", metadata={"allowed": ", ".join(SUFFIXES)})
+        self.explanation = ""
         self._output = output
         self._file = file
         self._watch = watch
@@ -117,6 +122,7 @@ class Follower:
             contrast_item=contrast_item,
             include_overlay=wants_png,
         )
+        self.explanation = last.name
         self._show(last)
         if not self._is_enough(last):
             for update in client.watch_explanation(last.name, include_overlay=wants_png):

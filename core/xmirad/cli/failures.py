@@ -2,7 +2,7 @@
 
 import errno
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,14 @@ SWITCHES = ("--debug", "--private")
 
 class ReportingGroup(TyperGroup):
     """The outermost command: whatever a command raises ends here."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own arguments
+        """Name the types of repeatable options as people would: `<str>`, not `<list[str]>`."""
+        super().__init__(**attributes)
+        for parameter in _parameters(self):
+            if getattr(parameter, "multiple", False) and parameter.metavar is None:
+                shown = str(parameter.display_type(None))
+                parameter.metavar = f"<{shown.removeprefix('<list[').removesuffix(']>')}>"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own class has no name
         """Read the arguments, with the global flags moved to the front."""
@@ -56,6 +64,13 @@ def global_flags_first(args: Sequence[str]) -> list[str]:
         else:
             others.append(arg)
     return front + others
+
+
+def _parameters(command: Any) -> Iterator[Any]:  # noqa: ANN401 - typer's own class has no name
+    """Yield the parameters of a command and of all below it."""
+    yield from command.params
+    for below in getattr(command, "commands", {}).values():
+        yield from _parameters(below)
 
 
 def report(error: XmiradError, output: Output) -> None:

@@ -15,6 +15,7 @@ from xmirad.cli.commands import (
     doctor,
     evaluate,
     explain,
+    explanations,
     figures,
     health,
     index,
@@ -58,6 +59,7 @@ app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("phantoms")(phantoms.phantoms)
 app.add_typer(archive.app, name="archive")
+app.add_typer(explanations.app, name="explanations")
 app.add_typer(models.app, name="models")
 app.add_typer(queue.app, name="queue")
 app.add_typer(tokens.app, name="tokens")

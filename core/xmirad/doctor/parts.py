@@ -57,6 +57,12 @@ def _credentials() -> Check:
     return check_credentials
 
 
+def _certificates() -> Check:
+    from xmirad.doctor.certificates import check_certificates
+
+    return check_certificates
+
+
 def _archives() -> Check:
     from xmirad.doctor.archives import check_archives
 
@@ -83,6 +89,7 @@ PARTS = (
     Part("broker", _broker),
     Part("service", _service),
     Part("credentials", _credentials),
+    Part("certificates", _certificates),
     Part("archives", _archives),
     Part("store", _store),
     Part("model", _model),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def named_panels(subject: Subject, ranked: Mapping[int, RankedItem], names: Sequ
     Args:
         subject: The archive.
         ranked: The first results by query.
-        names: Identifiers or names of files.
+        names: Identifiers, names of files, or paths.
 
     Raises:
         InvalidRequestError: If there is no such image in the archive, or it has no label.
@@ -91,7 +92,7 @@ def named_panels(subject: Subject, ranked: Mapping[int, RankedItem], names: Sequ
     positions = _by_name(subject.items)
     cases = []
     for name in names:
-        query = positions.get(name)
+        query = _position(positions, name)
         if query is None or query not in ranked:
             raise _unknown(name)
         label = subject.items[query].attributes.labels[0]
@@ -107,20 +108,26 @@ def require_queries(items: Sequence[DatasetItem], names: Sequence[str]) -> None:
     """
     positions = _by_name(items)
     for name in names:
-        if name not in positions or not items[positions[name]].attributes.labels:
+        position = _position(positions, name)
+        if position is None or not items[position].attributes.labels:
             raise _unknown(name)
 
 
 def _by_name(items: Sequence[DatasetItem]) -> dict[str, int]:
     positions: dict[str, int] = {}
     for position, item in enumerate(items):
-        for name in (item.external_id, item.path.stem, item.path.name):
+        for name in (item.external_id, item.path.stem, item.path.name, str(item.path.resolve())):
             positions.setdefault(name, position)
     return positions
 
 
+def _position(positions: Mapping[str, int], name: str) -> int | None:
+    found = positions.get(name)
+    return positions.get(str(Path(name).resolve())) if found is None else found
+
+
 def _unknown(name: str) -> InvalidRequestError:
-    return InvalidRequestError(f"no image with a label is named {name!r}", field="queries", metadata={"value": name})
+    return InvalidRequestError(f"no image with a label is named {name!r}", field="query", metadata={"value": name})
 
 
 def _panel(

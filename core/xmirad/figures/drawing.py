@@ -1,6 +1,6 @@
 """All figures of a data set: the archives filled, the maps asked for, one figure drawn after the other."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -45,11 +45,19 @@ _NOT_DRAWABLE = (InvalidRequestError, AccessDeniedError)
 
 
 def draw_figures(
-    service: FiguresService, dataset: Dataset, folder: Path, *, options: FiguresOptions, progress: Progress
+    service: FiguresService,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    options: FiguresOptions,
+    progress: Progress,
+    tell: Callable[[str], None] = lambda _sentence: None,
 ) -> Iterator[Outcome]:
     """Draw figures of a data set into a folder, and yield each as it is done.
 
     Maps that are there already are not computed again, so that a run that was broken off goes on where it was.
+
+    How many maps are asked for is told before the first of them, and how long they take after it.
 
     Raises:
         InvalidRequestError: If a figure or a query is unknown, a library is not installed, fewer than two images could
@@ -72,7 +80,8 @@ def draw_figures(
         max_image_bytes=service.server_info().max_image_bytes,
     )
     control = control_of(run, options.control) if any(map(needs_control, names)) else None
-    drawing = _Drawing(service, subject_of(run, fill_archive(run)), control, options, folder)
+    book = MapBook(service, options.maps, progress, tell=tell)
+    drawing = _Drawing(service, subject_of(run, fill_archive(run)), control, options, folder, book)
     for outcome in drawing.outcomes(names):
         index.add(outcome)
         yield outcome
@@ -82,7 +91,13 @@ class _Drawing:
     """Draws the figures of one data set; what several of them need is made once, when the first one needs it."""
 
     def __init__(
-        self, service: FiguresService, subject: Subject, control: Run | None, options: FiguresOptions, folder: Path
+        self,
+        service: FiguresService,
+        subject: Subject,
+        control: Run | None,
+        options: FiguresOptions,
+        folder: Path,
+        book: MapBook,
     ) -> None:
         self._service = service
         self._subject = subject
@@ -90,7 +105,7 @@ class _Drawing:
         self._options = options
         self._folder = folder
         self._pictures = Pictures(service)
-        self._book = MapBook(service, options.maps, subject.run.progress)
+        self._book = book
 
     def outcomes(self, names: Sequence[str]) -> Iterator[Outcome]:
         """Yield what becomes of each figure.
@@ -105,6 +120,7 @@ class _Drawing:
             yield from (Omission(name, lacking.reason, lacking.message) for name in explained)
             return
         self._plan(explained)
+        self._book.announce()
         costly = [name for name in explained if name.endswith(MethodName.OCCLUSION)]
         yield from (self._outcome(name) for name in costly)
         if SANITY in explained:

@@ -294,3 +294,24 @@ def test_a_second_up_is_told_who_holds_the_home(home: Path) -> None:
         result = _run("up")
     assert result.exit_code == 1
     assert "in use by xmirad up (process" in result.stderr
+
+
+def test_a_repeatable_option_is_shown_with_the_type_of_one_value() -> None:
+    shown = _run("search", "--help").stdout
+    assert "--filter-label <str>" in shown
+    assert "--filter-sex <F|M|O>" in shown
+    assert "list[" not in shown
+
+
+def test_no_event_of_the_library_is_printed_by_a_command(tmp_path: Path) -> None:
+    token = tmp_path / "viewer.token"
+    token.write_text("xmirad_secret")
+    token.chmod(0o644)
+    code = "from xmirad.cli.main import main; main()"
+    flags = ["--address", "127.0.0.1:1", "--token-file", str(token)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "archive", "list", *flags], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "secret.readable_by_others" not in done.stderr
+    assert done.stderr.startswith("error: ")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from support.errors import concrete_errors
 from support.fake_client import FakeClient
 from support.fake_evaluation import FakeService, write_pixels
 from support.fake_explaining_client import FakeExplainingClient
@@ -21,13 +22,6 @@ ITEM = "0a1b2c3d-0000-4000-8000-000000000000"
 
 def run(*args: str) -> Result:
     return CliRunner().invoke(app, args)
-
-
-def every_error(base: type[XmiradError] = XmiradError) -> Iterator[type[XmiradError]]:
-    for error in base.__subclasses__():
-        yield from every_error(error)
-        if hasattr(error, "reason"):
-            yield error
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +91,7 @@ def test_a_command_ends_with_the_documented_code_and_says_why(line: str, code: E
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("error", sorted(set(every_error()), key=lambda error: error.reason))
+@pytest.mark.parametrize("error", concrete_errors())
 def test_every_error_has_one_of_three_codes(error: type[XmiradError]) -> None:
     expected = {"FIELD_INVALID": ExitCode.USAGE, "BACKEND_UNAVAILABLE": ExitCode.UNAVAILABLE}
     assert exit_code_of(error("message")) is expected.get(error.reason, ExitCode.FAILURE)

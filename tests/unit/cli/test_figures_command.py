@@ -108,3 +108,25 @@ def test_a_control_of_another_name_is_one_line(data: Path, tmp_path: Path) -> No
 def test_without_a_control_the_command_says_what_it_left_out(data: Path, tmp_path: Path) -> None:
     assert "--control" in _run(data, "-o", tmp_path / "out").stderr
     assert CONTROL.display_name not in (tmp_path / "out" / "figures.json").read_text()
+
+
+def test_the_number_of_maps_and_their_time_are_said_beforehand(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xmirad.figures.maps.COMPUTED_SECONDS", 0.0)
+    result = _run(data, "-o", tmp_path / "out", "--only", "grid-activation", "--query", data / "bright" / "b1.png")
+    assert result.exit_code == 0
+    lines = result.stderr.splitlines()
+    announced = next(line for line in lines if "maps to show" in line)
+    assert announced.startswith("3 maps to show: 3 by activation")
+    estimate = next(line for line in lines if line.startswith("a map took"))
+    assert "2 more take up to about" in estimate
+    assert lines.index(announced) < lines.index(estimate)
+
+
+def test_queries_are_named_by_id_file_or_path(data: Path, tmp_path: Path) -> None:
+    asked = ("--query", "b1", "--query", data / "dark" / "d2.png", "--queries", "b3.png,d0")
+    result = _run(data, "-o", tmp_path / "out", "--only", "grid-activation", *asked)
+    assert result.exit_code == 0
+    figure = json.loads((tmp_path / "out" / "figures.json").read_text())["figures"][0]
+    assert [case["query"] for case in figure["details"]["cases"]] == ["b1.png", "d2.png", "b3.png", "d0.png"]

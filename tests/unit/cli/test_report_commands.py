@@ -128,3 +128,10 @@ def test_the_page_against_a_separate_archive_needs_its_split(data: Path, tmp_pat
     made = _run("report", report, data, "--split", "test", "--archive-split", "train", "--output", page)
     assert made.exit_code == 0, made.output
     assert page.read_text() == report.with_name("report.html").read_text()
+
+
+def test_an_output_that_is_no_page_is_a_folder(data: Path, tmp_path: Path) -> None:
+    report = _evaluated(data, tmp_path / "a")
+    made = _run("report", report, data, "--split", "test", "--output", tmp_path / "rep2")
+    assert made.exit_code == 0, made.output
+    assert "<html" in (tmp_path / "rep2" / "report.html").read_text()

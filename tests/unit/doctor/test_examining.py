@@ -78,7 +78,17 @@ def test_a_check_that_time_was_too_short_for_is_a_warning(tmp_path: Path) -> Non
 
 def test_what_costs_much_is_begun_last() -> None:
     names = [each.name for each in PARTS]
-    assert names == ["settings", "disk", "broker", "service", "credentials", "archives", "store", "model"]
+    assert names == [
+        "settings",
+        "disk",
+        "broker",
+        "service",
+        "credentials",
+        "certificates",
+        "archives",
+        "store",
+        "model",
+    ]
 
 
 def test_a_check_that_breaks_tells_where_and_no_secret(tmp_path: Path) -> None:

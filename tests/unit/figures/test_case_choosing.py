@@ -119,4 +119,4 @@ def test_a_query_that_is_not_there_or_has_no_label_is_refused(name: str) -> None
     for refuse in (require_queries, lambda _, names: named_panels(about, {}, names)):
         with pytest.raises(InvalidRequestError) as refusal:
             refuse(about.items, [name])
-        assert refusal.value.field == "queries"
+        assert refusal.value.field == "query"

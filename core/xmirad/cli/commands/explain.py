@@ -7,6 +7,7 @@ import typer
 
 from xmirad import ids
 from xmirad.cli import options
+from xmirad.cli.commands.explanations import told_if_interrupted
 from xmirad.cli.commands.search import ITEM_NAME, is_item_id, query_source
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected, max_image_bytes
@@ -62,6 +63,9 @@ def explain(
     file: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the map: .png over the image, or .npy.")
     ] = None,
+    cancel_on_interrupt: Annotated[
+        bool, typer.Option("--cancel-on-interrupt", help="At Ctrl-C stop the work; else it goes on in the queue.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show every step, and wait for the fidelity.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -85,7 +89,10 @@ def explain(
         point=point_of(point),
     )
     follower = Follower(output, file=file, watch=watch)
-    with connected(context, output, explains=True) as client:
+    with (
+        connected(context, output, explains=True) as client,
+        told_if_interrupted(client, output, name=lambda: follower.explanation, cancels=cancel_on_interrupt),
+    ):
         ranked = _Ranking(client, source, archive)
         follower.follow(
             client,

@@ -16,7 +16,7 @@ Examples:
   xmirad figures ~/covidx -o figures --control efficientnet-lite0-random-seed0
   xmirad figures ~/covidx -o figures --only tsne --thumbnails
   xmirad figures ~/isic2017 -o figures --only grid-activation,grid-attention
-  xmirad figures ~/isic2017 -o figures --only grid-occlusion --queries ISIC_0012099,ISIC_0012255
+  xmirad figures ~/isic2017 -o figures --only grid-occlusion --query ISIC_0012099 --query ISIC_0012255
 
 \b
 Figures: tsne; grid-activation, grid-attention, grid-occlusion (together: grid);
@@ -43,8 +43,14 @@ def figures(
         ),
     ] = "",
     queries: Annotated[
-        str, typer.Option(help="Images to show in the grids, separated by commas. Default: drawn by the seed.")
-    ] = "",
+        list[str] | None,
+        typer.Option(
+            "--query",
+            "--queries",
+            help="Image to show in the grids: its id, file or path; repeatable, or several with commas. "
+            "Default: drawn by the seed.",
+        ),
+    ] = None,
     results: Annotated[int, typer.Option(help="Results of each query in the grids.", min=1, max=5)] = 3,
     window: Annotated[int, typer.Option(help="Occlusion: width of a window in pixels.")] = WINDOW,
     stride: Annotated[int, typer.Option(help="Occlusion: distance of the windows; 10 costs a quarter.")] = STRIDE,
@@ -65,7 +71,7 @@ def figures(
         only=_listed(only),
         model=model,
         control=control,
-        queries=_listed(queries),
+        queries=tuple(name for text in queries or () for name in _listed(text)),
         results=results,
         occlusion=OcclusionMethod(window=window, stride=stride),
         pairs_per_class=pairs,

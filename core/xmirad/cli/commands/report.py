@@ -12,6 +12,8 @@ EXAMPLES = """\b
 Examples:
   xmirad report covidx-report/report.json ~/covidx --figures covidx-figures
   xmirad report isic-report/report.json ~/isic2017 --archive-split train --figures isic-figures"""
+PAGE = "report.html"
+PAGE_SUFFIXES = (".html", ".htm")
 
 
 def report(
@@ -23,7 +25,8 @@ def report(
     archive_split: evaluation_options.ArchiveSplit = None,
     figures: evaluation_options.Figures = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page. Default: report.html beside the report.")
+        Path | None,
+        typer.Option("--output", "-o", help="The page, or a folder for it. Default: report.html beside the report."),
     ] = None,
 ) -> None:
     """Make the page of a report again: one HTML file with tables, charts, pictures, and figures made beside."""
@@ -34,6 +37,10 @@ def report(
     found = read_report(report_file)
     parts = evaluation_data(data, layout=layout, split=split, full=full, archive_split=archive_split)
     page = report_page(found, parts, figures=figures)
-    target = output or (report_file if report_file.is_dir() else report_file.parent) / "report.html"
+    folder = report_file if report_file.is_dir() else report_file.parent
+    target = folder / PAGE if output is None else output
+    if target.suffix not in PAGE_SUFFIXES:  # a folder, as of `evaluate --output`
+        target.mkdir(parents=True, exist_ok=True)
+        target /= PAGE
     target.write_text(page, "utf-8")
     printer.note(f"report: {target}")

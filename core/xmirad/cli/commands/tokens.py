@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  xmirad tokens create --name viewer --scope read --scope explain --scope identity > viewer.token
+  (umask 077; xmirad tokens create --name viewer --scope read --scope explain --scope identity > viewer.token)
   xmirad tokens list
   xmirad tokens revoke viewer
 The token is shown once; the file holds its SHA-256 only. A running service reads changes within a second; one in a
