@@ -60,6 +60,7 @@ PLANTED_VIOLATIONS = [
     ("Only the queue and its workers know Celery", "services/xmirad_services/planted.py", "from kombu import Queue"),
     ("Only the queue speaks Redis", "explainer/xmirad_explainer/parts.py", "import redis"),
     ("One module reads JSON Web Tokens", "core/xmirad/access/authentication.py", "import jwt"),
+    ("Only the raster decoder reads HEIC", "core/xmirad/imaging/decoding.py", "import pillow_heif"),
     ("Only tracing knows OpenTelemetry", "core/xmirad/explanations/scoring.py", "import opentelemetry.trace"),
     ("Data set readers use the standard library only", "core/xmirad/datasets/dataset.py", "import numpy"),
     ("Metrics and evidence use numpy only", "core/xmirad/metrics/planted.py", "import sklearn"),

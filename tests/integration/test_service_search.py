@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -48,6 +49,18 @@ def test_a_search_by_image_ranks_like_the_slow_search(world: World) -> None:
     assert response.query_digest == hashlib.sha256(png(OUTSIDE).data).hexdigest()
     assert response.searched_items == SAMPLES
     assert response.exact
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "HEIF", "AVIF"])
+def test_a_telephones_picture_of_an_item_finds_it_first(world: World, kind: str) -> None:
+    pillow_heif.register_heif_opener()
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(png(5).data)) as picture:
+        picture.convert("RGB").save(buffer, kind, quality=95)
+    response = world.client.search(ARCHIVE, EncodedImage(buffer.getvalue()), top_k=1)
+    [(name, score)] = rows(response)
+    assert name == world.names[5]
+    assert score > 0.9
 
 
 def test_a_search_by_item_ranks_like_the_slow_search(world: World) -> None:

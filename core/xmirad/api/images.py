@@ -7,7 +7,16 @@ from xmirad.errors import InvalidImageError, InvalidRequestError, PayloadTooLarg
 from xmirad.types import EncodedImage
 
 DICOM = "application/dicom"
-RASTER_TYPES = ("image/png", "image/jpeg", "image/tiff", "image/bmp")
+RASTER_TYPES = (
+    "image/png",
+    "image/jpeg",
+    "image/tiff",
+    "image/bmp",
+    "image/webp",
+    "image/heic",
+    "image/heif",
+    "image/avif",
+)
 MEDIA_TYPES = (*RASTER_TYPES, DICOM)
 DICOM_MARK = slice(128, 132)
 

@@ -4,6 +4,7 @@ Not for people: `sandbox.DecoderPool` starts it.
 """
 
 import importlib
+import importlib.util
 import mmap
 import os
 import socket
@@ -69,6 +70,8 @@ def _warm_up() -> None:
     """Load what the first images would otherwise wait for, at the cost of their time limit."""
     Image.preinit()
     importlib.import_module("xmirad.imaging.dicom.decode")
+    if importlib.util.find_spec("pillow_heif"):
+        importlib.import_module("pillow_heif")
 
 
 def _silence_libraries() -> None:

@@ -11,16 +11,32 @@ DICOM_FILE = dicom_file(np.zeros((20, 20), np.uint16))
 PNG_IN_PREAMBLE = b"\x89PNG\r\n\x1a\n" + DICOM_FILE[8:]
 
 
+def brands(major: bytes, *compatible: bytes) -> bytes:
+    """Return the first box of an ISO base media file, and what may follow it."""
+    body = b"ftyp" + major + bytes(4) + b"".join(compatible)
+    return (4 + len(body)).to_bytes(4, "big") + body + b"avif heic mif1"
+
+
 @pytest.mark.parametrize(
     ("data", "media_type"),
     [
         (raster("PNG"), "image/png"),
         (raster("JPEG"), "image/jpeg"),
         (raster("TIFF"), "image/tiff"),
+        (b"MM\0*", "image/tiff"),
+        (b"II+\0\x08\0\0\0", "image/tiff"),
+        (b"MM\0+\0\x08\0\0", "image/tiff"),
         (raster("BMP"), "image/bmp"),
+        (raster("WEBP"), "image/webp"),
+        (raster("AVIF"), "image/avif"),
+        (brands(b"heic", b"mif1", b"heic"), "image/heic"),
+        (brands(b"hevc", b"msf1"), "image/heic"),
+        (brands(b"mif1", b"heix", b"miaf"), "image/heic"),
+        (brands(b"mif1", b"avif"), "image/avif"),
+        (brands(b"avis"), "image/avif"),
+        (brands(b"mif1", b"miaf"), "image/heif"),
         (DICOM_FILE, DICOM),
     ],
-    ids=["png", "jpeg", "tiff", "bmp", "dicom"],
 )
 def test_a_media_type_is_detected_and_confirmed(data: bytes, media_type: str) -> None:
     assert media_type_of(EncodedImage(data)) == media_type
@@ -46,6 +62,38 @@ def test_an_unknown_file_is_an_image_error(declared: str, field: str) -> None:
     with pytest.raises(InvalidImageError) as caught:
         media_type_of(EncodedImage(b"text", declared))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("data", [brands(b"heic"), brands(b"mif1")])
+def test_heic_and_heif_are_two_names_of_one_container(data: bytes) -> None:
+    for declared in ("image/heic", "image/heif"):
+        assert media_type_of(EncodedImage(data, declared)) == declared
+    with pytest.raises(InvalidRequestError):
+        media_type_of(EncodedImage(data, "image/avif"))
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (raster("GIF"), "a GIF image"),
+        (raster("JPEG2000"), "a JPEG 2000 image"),
+        (b"\xff\x4f\xff\x51" + bytes(40), "a JPEG 2000 codestream"),
+        (b"\xff\x0a" + bytes(40), "a JPEG XL image"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"PK\x03\x04" + bytes(40), "a ZIP archive"),
+        (b"\x1f\x8b\x08" + bytes(40), "a gzip archive (such as NIfTI .nii.gz)"),
+        (b"\x5c\x01\0\0" + bytes(340) + b"n+1\0", "a NIfTI volume"),
+        (brands(b"isom", b"mp42"), "an MP4 or QuickTime video, or another ISO base media file"),
+        (b"RIFF\0\0\0\0AVI LIST", "an AVI video"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "a RIFF file other than WebP"),
+        (b"text", "of a kind that is not known"),
+    ],
+)
+def test_a_file_that_is_not_read_is_named_beside_what_is_read(data: bytes, name: str) -> None:
+    with pytest.raises(InvalidImageError) as caught:
+        media_type_of(EncodedImage(data))
+    read = "PNG, JPEG, TIFF, BMP, WebP, HEIC (HEIF) and AVIF images and DICOM files are read"
+    assert caught.value.message == f"the file is {name}; {read}"
 
 
 def test_only_dicom_files_have_frames() -> None:

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from PIL import Image
 
 from xmirad.errors import InvalidImageError, PayloadTooLargeError
+from xmirad.imaging.decoding import decode_picture
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.raster import decode_raster
+from xmirad.types import EncodedImage
 
 RAMP_16 = np.arange(65536, dtype=np.uint16).reshape(256, 256)
 GRAY = (np.add.outer(np.arange(40), np.arange(30)) * 3).astype(np.uint8)
@@ -215,3 +218,26 @@ def test_limits_on_pixels_and_aspect_hold_at_their_edges() -> None:
 def test_cielab_is_refused() -> None:
     with pytest.raises(InvalidImageError, match="CIELAB"):
         decode(encode(Image.new("LAB", (20, 20)), "TIFF"), "TIFF")
+
+
+CASES = Path(__file__).parents[2] / "data" / "images" / "raster"
+LARGEST_ERRORS = {"jpeg-without-end-marker.jpg": 6}
+"""What is lossy may differ; everything else is exact."""
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.right.png")), ids=lambda path: path.name[: -len(".right.png")])
+def test_a_file_of_an_unusual_kind_gives_its_right_picture(path: Path) -> None:
+    file = path.with_name(path.name.removesuffix(".right.png"))
+    with Image.open(path) as right:
+        expected = np.asarray(right.convert("RGB")).astype(int)
+    actual = decode_picture(EncodedImage(file.read_bytes()), DecodeLimits())
+    assert actual.shape == expected.shape
+    assert np.abs(actual - expected).max() <= LARGEST_ERRORS.get(file.name, 0)
+
+
+def test_gray_with_premultiplied_alpha_gives_its_gray_as_stored() -> None:
+    data = (CASES / "gray8-associated-alpha.tif").read_bytes()
+    image, notes = decode_raster(data, "image/tiff", DecodeLimits())
+    stored = np.frombuffer(data[272:], np.uint8).reshape(48, 64, 2)[..., 0]
+    np.testing.assert_array_equal(np.asarray(image), stored)
+    assert (image.mode, notes) == ("L", ())
