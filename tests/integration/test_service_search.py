@@ -18,6 +18,7 @@ from support.sample_filters import FILTERS
 from support.sample_items import COPY_OF, SAMPLES, samples
 from support.sample_world import ARCHIVE, World, sample_world
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
+from xmirad.client import Upload
 from xmirad.client.search_types import SearchResponse, SearchSource, StreamedSearch
 from xmirad.errors import ArchiveEmptyError, InvalidRequestError, ItemNotFoundError, ModelMismatchError
 from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy, SamePatient
@@ -51,16 +52,23 @@ def test_a_search_by_image_ranks_like_the_slow_search(world: World) -> None:
     assert response.exact
 
 
-@pytest.mark.parametrize("kind", ["WEBP", "HEIF", "AVIF"])
-def test_a_telephones_picture_of_an_item_finds_it_first(world: World, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "media_type"), [("WEBP", "image/webp"), ("HEIF", "image/heic"), ("AVIF", "image/avif")]
+)
+def test_a_telephones_picture_finds_its_item_and_is_stored(world: World, kind: str, media_type: str) -> None:
     pillow_heif.register_heif_opener()
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(png(5).data)) as picture:
         picture.convert("RGB").save(buffer, kind, quality=95)
-    response = world.client.search(ARCHIVE, EncodedImage(buffer.getvalue()), top_k=1)
-    [(name, score)] = rows(response)
+    image = EncodedImage(buffer.getvalue())
+    [(name, score)] = rows(world.client.search(ARCHIVE, image, top_k=1))
     assert name == world.names[5]
     assert score > 0.9
+
+    archive = kind.lower()
+    world.client.create_archive(archive)
+    item = world.client.create_item(archive, Upload(EncodedImage(image.data, media_type))).item
+    assert_same(rows(world.client.search(archive, image, top_k=1)), [(item, 1.0)])
 
 
 def test_a_search_by_item_ranks_like_the_slow_search(world: World) -> None:
