@@ -20,6 +20,15 @@ ARCHIVE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 IMPORT_NUMBER = re.compile(r"[0-9]{6}")
 EXPLANATION_ID = re.compile(r"[0-9a-f]{64}")
 KEY_BYTES = 16
+PLACEHOLDER_IDS = frozenset(
+    {
+        *("anon", "anonymous", "anonymized", "anonymised", "deidentified", "pseudonymized"),  # codespell:ignore
+        *("unknown", "unk", "none", "null", "nil", "nan", "na", "notavailable", "notapplicable", "notset", "undefined"),
+        *("missing", "removed", "deleted", "redacted", "noid", "nopatientid", "id", "dummy"),
+        *("test", "testpatient", "patient", "patientid", "subject", "xxx", "xxxx", "xxxxx"),
+    }
+)
+"""What software and people write where a Patient ID was taken away: lower case, letters and digits only."""
 
 
 def image_digest(data: bytes, frame: int | None = None) -> str:
@@ -75,6 +84,16 @@ class SiteKey:
     def _hash(self, *parts: str) -> str:
         message = json.dumps(parts, ensure_ascii=False).encode()
         return hmac.new(self.secret, message, hashlib.sha256).digest()[:KEY_BYTES].hex()
+
+
+def is_placeholder(patient_id: str) -> bool:
+    """Return whether a Patient ID stands for nobody in particular, so that equal ones are not the same patient.
+
+    Placeholders are the words of `PLACEHOLDER_IDS` in any case, with any marks between the letters (`N/A`,
+    `De-Identified`, `<unknown>`), and whatever has no letter and no digit but zeros (`0`, `00000`, `-`, an empty text).
+    """
+    word = "".join(character for character in patient_id.lower() if character.isalnum())
+    return not word.strip("0") or word in PLACEHOLDER_IDS
 
 
 def archive_name(archive: str) -> str:

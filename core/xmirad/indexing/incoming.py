@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from xmirad.catalog.records import Identity
-from xmirad.ids import SiteKey, image_digest, item_id, upload_key
+from xmirad.ids import SiteKey, image_digest, is_placeholder, item_id, upload_key
 from xmirad.types import DecodedImage, DicomHeader, EncodedImage, ItemAttributes, Patient
 
 
@@ -79,12 +79,20 @@ def patient_key(
     stated: Patient | None, header: DicomHeader | None, *, item: str, site_key: SiteKey
 ) -> tuple[str, bool]:
     """Return the key to group by and whether it stands for a patient rather than for a study or an item."""
-    patient = stated or (header.patient if header else None)
-    if patient is not None and patient.patient_id.strip():
-        return site_key.patient_key(patient), True
+    found = header.patient if header else None
+    key = stated_key(stated, site_key=site_key) or stated_key(found, site_key=site_key)
+    if key is not None:
+        return key, True
     if header is not None:
         return site_key.study_key(header.study_instance_uid), False
     return site_key.item_key(item), False
+
+
+def stated_key(patient: Patient | None, *, site_key: SiteKey) -> str | None:
+    """Return the key of a patient who is named, or None where there is none or a placeholder such as `ANONYMOUS`."""
+    if patient is None or is_placeholder(patient.patient_id):
+        return None
+    return site_key.patient_key(patient)
 
 
 def merged(stated: ItemAttributes, found: ItemAttributes) -> ItemAttributes:

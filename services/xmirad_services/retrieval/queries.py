@@ -9,7 +9,7 @@ from xmirad.archive.port import Archive
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import SiteKey, image_digest, item_name
 from xmirad.imaging.preprocessing import Preprocessing
-from xmirad.indexing.incoming import image_of, patient_key
+from xmirad.indexing.incoming import image_of, patient_key, stated_key
 from xmirad.indexing.runner import Embed, Tools
 from xmirad.lanes import Priority
 from xmirad.observability.tracing import SpanName, span
@@ -86,7 +86,7 @@ def query_of_item(archive: Archive, item: str, patient: Patient | None, *, site:
         name = item_name(archive.binding.archive, item)
         raise ItemNotFoundError(f"there is no item {name}", field="item", metadata={"item": name})
     payload = found[0].payload
-    stated = site_key.patient_key(patient) if patient is not None else None
+    stated = stated_key(patient, site_key=site_key)
     return Query(
         embedding=found[0].embedding,
         digest=payload.image_digest,
@@ -98,7 +98,7 @@ def query_of_item(archive: Archive, item: str, patient: Patient | None, *, site:
 
 def query_of_embedding(embedding: Float32Array, patient: Patient | None, *, site_key: SiteKey) -> Query:
     """Take a vector as it is; the search checks and scales it."""
-    key = site_key.patient_key(patient) if patient is not None else None
+    key = stated_key(patient, site_key=site_key)
     return Query(embedding=embedding, digest=digest_of_vector(embedding), patient=key, patient_known=key is not None)
 
 
@@ -119,6 +119,7 @@ def digest_of_vector(embedding: Float32Array) -> str:
 
 
 def _patient_of_image(stated: Patient | None, decoded: DecodedImage, site_key: SiteKey) -> tuple[str | None, bool]:
-    if stated is None and decoded.dicom is None:
-        return None, False
+    if decoded.dicom is None:
+        key = stated_key(stated, site_key=site_key)
+        return key, key is not None
     return patient_key(stated, decoded.dicom, item="", site_key=site_key)

@@ -5,8 +5,8 @@ import pytest
 
 from support.indexing import SITE_KEY
 from support.records import GEOMETRY
-from xmirad.ids import image_digest, item_id
-from xmirad.indexing.incoming import Identified, IncomingItem, identify, image_of, merged, patient_key
+from xmirad.ids import image_digest, is_placeholder, item_id
+from xmirad.indexing.incoming import Identified, IncomingItem, identify, image_of, merged, patient_key, stated_key
 from xmirad.types import DecodedImage, DicomHeader, EncodedImage, ItemAttributes, Patient, Sex
 
 DATA = b"file"
@@ -81,3 +81,28 @@ def test_what_is_stated_goes_before_what_the_header_says() -> None:
 
 def test_an_age_band_of_zero_counts_as_stated() -> None:
     assert merged(ItemAttributes(age_band=0), ItemAttributes(age_band=40)).age_band == 0
+
+
+@pytest.mark.parametrize(
+    "placeholder", ["ANONYMOUS", "anon", "0", "00000", "N/A", "<unknown>", "De-Identified", "Test", "-"]
+)
+def test_a_placeholder_is_no_patient(placeholder: str) -> None:
+    assert is_placeholder(placeholder)
+    dicom = header(patient=Patient("P2", "clinic"))
+    named = Patient(placeholder, "clinic")
+    assert patient_key(named, dicom, item="i", site_key=SITE_KEY) == (
+        SITE_KEY.patient_key(Patient("P2", "clinic")),
+        True,
+    )
+    assert patient_key(named, header(patient=named), item="i", site_key=SITE_KEY) == (
+        SITE_KEY.study_key("1.2.1"),
+        False,
+    )
+    assert stated_key(named, site_key=SITE_KEY) is None
+
+
+@pytest.mark.parametrize(
+    "patient_id", ["1", "P0", "007", "ANON-17", "anonymous2", "test-4", "x", "Nanette", "MRN-0042"]
+)
+def test_an_identifier_that_tells_patients_apart_is_no_placeholder(patient_id: str) -> None:
+    assert not is_placeholder(patient_id)

@@ -8,6 +8,7 @@ import re
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
+from xmirad.ids import is_placeholder
 from xmirad.types import DicomHeader, ItemAttributes, Patient, Sex
 
 _CODE_LENGTH = 16
@@ -27,7 +28,7 @@ def read_header(instance: Dataset, *, frame: int, frame_count: int) -> DicomHead
         sop_instance_uid=str(instance.SOPInstanceUID),
         frame=frame,
         frame_count=frame_count,
-        patient=Patient(patient_id, issuer) if patient_id else None,
+        patient=None if is_placeholder(patient_id) else Patient(patient_id, issuer),
         attributes=ItemAttributes(
             modality=_code(instance, "Modality"),
             body_part=_code(instance, "BodyPartExamined"),
