@@ -27,7 +27,13 @@ def test_a_created_import_says_everything_that_is_known(client: Client, archive:
     assert created.state is ImportState.QUEUED
     assert created.create_time == datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)
     assert (created.total, created.done, created.failures, created.error, created.finish_time) == (0, 0, {}, None, None)
+    assert (created.include, created.exclude) == ((), ())
     assert client.get_import(created.name) == created
+
+
+def test_patterns_of_an_import_are_sent_and_told(client: Client, archive: str) -> None:
+    created = client.create_import(archive, "covidx", include=["train/**", "*.png"], exclude=["masks"])
+    assert (created.include, created.exclude) == (("train/**", "*.png"), ("masks",))
 
 
 def test_an_import_is_watched_to_its_end(client: Client, archive: str) -> None:

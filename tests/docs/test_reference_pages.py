@@ -10,6 +10,9 @@ from support.errors import concrete_errors
 from support.monitoring import shown_metrics
 from support.project import ROOT
 from xmirad.cli.main import app
+from xmirad.datasets.dataset import Layout
+from xmirad.datasets.manifest import COLUMNS
+from xmirad.ids import PLACEHOLDER_IDS
 from xmirad.settings import Settings
 
 DOCS = ROOT / "docs"
@@ -48,6 +51,12 @@ def test_every_command_is_documented() -> None:
         assert f"## `xmirad {name}`" in text
         for inner in getattr(below, "commands", {}):
             assert f"## `xmirad {name} {inner}`" in text
+
+
+def test_layouts_columns_and_placeholders_of_data_sets_are_documented() -> None:
+    text = (DOCS / "data-sets.md").read_text()
+    words = {*Layout, *COLUMNS, *PLACEHOLDER_IDS}
+    assert sorted(word for word in words if f"`{word}`" not in text) == []
 
 
 def test_every_error_reason_is_documented() -> None:

@@ -25,6 +25,8 @@ def CreateImport(archives: FakeArchives, request: pb.CreateImportRequest, call: 
         archive=request.archive,
         folder=request.folder,
         split=request.split,
+        include=request.include,
+        exclude=request.exclude,
         state=pb.IMPORT_STATE_QUEUED,
         create_time=time_to_proto(CREATED),
     )

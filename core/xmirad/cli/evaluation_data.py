@@ -1,12 +1,13 @@
 """What an evaluation was asked for: the data sets, and whether maps are evaluated."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from xmirad.datasets.dataset import Dataset, Layout
 from xmirad.datasets.reading import read_dataset
+from xmirad.datasets.selection import EVERYTHING, Selection
 from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.beside import Beside
 from xmirad.evaluation.options import SaliencyOptions
@@ -34,13 +35,14 @@ def evaluation_data(
     archive_split: str | None = None,
     calibration_split: str | None = None,
     other_data: Path | None = None,
+    selection: Selection = EVERYTHING,
 ) -> EvaluationData:
     """Read the data sets that an evaluation was asked for with.
 
     Raises:
         InvalidRequestError: If one cannot be read, or two are the same.
     """
-    read: Callable[..., Dataset] = partial(read_dataset, data, layout=layout, full=full)
+    read: Callable[..., Dataset] = partial(read_dataset, data, layout=layout, full=full, selection=selection)
     queries = read(split=split)
     archive = None if archive_split is None else read(split=archive_split)
     validation = None if calibration_split is None else read(split=calibration_split)
@@ -50,7 +52,7 @@ def evaluation_data(
     if archive is not None and validation is not None and archive.name == validation.name:
         message = f"{validation.name} is the archive; the temperature needs a split of its own"
         raise InvalidRequestError(message, field="calibration_split")
-    other = None if other_data is None else read_dataset(other_data)
+    other = None if other_data is None else read_dataset(other_data, selection=replace(selection, images=None))
     return EvaluationData(queries, Beside(archive=archive, validation=validation, other_data=other))
 
 

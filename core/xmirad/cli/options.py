@@ -8,6 +8,7 @@ import typer
 
 from xmirad.cli.completion import archive_names, model_names
 from xmirad.datasets.dataset import Layout
+from xmirad.datasets.selection import FrameChoice, Selection
 
 
 class MethodName(StrEnum):
@@ -37,10 +38,56 @@ Model = Annotated[
     typer.Option("--model", "-m", help="Model, by name or digest. Default: the service's.", autocompletion=model_names),
 ]
 DatasetPath = Annotated[
-    Path, typer.Argument(help="Folder, CSV manifest or label list of a data set.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Folder, label list or CSV manifest of a data set; the columns of a manifest: path, labels, patient_id, "
+        "split and others, see docs/data-sets.md.",
+        show_default=False,
+    ),
 ]
 DatasetLayout = Annotated[Layout | None, typer.Option(help="How the data set lies there. Default: detected.")]
 DatasetSplit = Annotated[
-    str | None, typer.Option(help="Split to read, or `all`. Default: test for covidx and isic2017, else everything.")
+    str | None, typer.Option(help="Split to read, or `all`. Default: test for covidx and isic, else everything.")
 ]
 FullList = Annotated[bool, typer.Option("--full", help="ISIC 2017: the full test list instead of the balanced one.")]
+Include = Annotated[
+    list[str] | None,
+    typer.Option("--include", help="Read only files that match this glob, such as 'train/**'; repeatable."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", help="Leave out files and folders that match, such as masks; repeatable."),
+]
+ImagesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        "--root",
+        help="Folder of the images that a list or manifest names; absolute names may lie in it. Default: beside it.",
+    ),
+]
+SkipMissing = Annotated[
+    bool, typer.Option("--skip-missing", help="Count files that a list names and are not there as failed, and go on.")
+]
+Frames = Annotated[FrameChoice, typer.Option(help="Frames to read of DICOM files with several.")]
+
+
+def selection(
+    include: list[str] | None,
+    exclude: list[str] | None,
+    images: Path | None,
+    skip_missing: bool,
+    frames: FrameChoice,
+) -> Selection:
+    """Return what of a data set is read.
+
+    Raises:
+        InvalidRequestError: If a pattern is empty.
+    """
+    return Selection(
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        images=images,
+        skip_missing=skip_missing,
+        frames=frames,
+    )

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xmirad.client.types import UploadReceipt
-from xmirad.datasets.dataset import DatasetItem
+from xmirad.datasets.dataset import DatasetItem, Unreadable
 from xmirad.datasets.duplicates import DuplicateGroup, DuplicateReport
 from xmirad.errors import XmiradError
 from xmirad.types import UploadState
+
+FILE_UNREADABLE = "FILE_UNREADABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Tally:
 
     Attributes:
         items: The images, in the data set's order.
+        unreadable: What the data set's reader could not read; it counts as failed.
         created: How many are new.
         updated: How many were there with other attributes.
         unchanged: How many were there just so, found out by sending them.
@@ -42,6 +45,7 @@ class Tally:
     """
 
     items: Sequence[DatasetItem]
+    unreadable: Sequence[Unreadable] = ()
     created: int = 0
     updated: int = 0
     unchanged: int = 0
@@ -49,6 +53,15 @@ class Tally:
     failures: list[Failure] = field(default_factory=list)
     _settled: set[int] = field(default_factory=set)
     _numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        """Count what could not be read."""
+        self.failures += [Failure(str(each.path), FILE_UNREADABLE, each.why, "path") for each in self.unreadable]
+
+    @property
+    def total(self) -> int:
+        """How many images there should be."""
+        return len(self.items) + len(self.unreadable)
 
     @property
     def done(self) -> int:
@@ -89,7 +102,7 @@ class Tally:
             for digest, numbers in self._numbers.items()
             if len(numbers) > 1
         ]
-        return DuplicateReport(item_count=self.done - len(self.failures), groups=tuple(groups))
+        return DuplicateReport(item_count=sum(map(len, self._numbers.values())), groups=tuple(groups))
 
     def _settle(self, number: int, image_digest: str) -> None:
         self._settled.add(number)

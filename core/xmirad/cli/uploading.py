@@ -80,6 +80,8 @@ class Uploader:
         Raises:
             BackendUnavailableError: If the service went away and did not come back. Running again goes on from there.
         """
+        if not self._tally.waiting:
+            return
         self._max_bytes = self._client.server_info().max_image_bytes
         for last in (*[False] * (ROUNDS - 1), True):
             try:

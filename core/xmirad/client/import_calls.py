@@ -1,5 +1,6 @@
 """The calls of the client that are about imports."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from xmirad.api.enums import IMPORT_STATE
@@ -12,9 +13,13 @@ from xmirad.client.import_types import Import
 from xmirad.ids import archive_name
 
 
-def create_import(archive: str, folder: str, *, split: str) -> Call[Import]:
+def create_import(
+    archive: str, folder: str, *, split: str, include: Iterable[str], exclude: Iterable[str]
+) -> Call[Import]:
     """Ask for a folder to be imported."""
-    request = pb.CreateImportRequest(archive=archive_name(archive), folder=folder, split=split)
+    request = pb.CreateImportRequest(
+        archive=archive_name(archive), folder=folder, split=split, include=include, exclude=exclude
+    )
     return call(lambda stubs: stubs.archives.CreateImport, request, imported)
 
 
@@ -49,6 +54,8 @@ def _import(message: pb.Import) -> Import:
         archive=message.archive.removeprefix("archives/"),
         folder=message.folder,
         split=message.split,
+        include=tuple(message.include),
+        exclude=tuple(message.exclude),
         state=IMPORT_STATE.read(message.state),
         total=message.total_images,
         created=message.created_items,

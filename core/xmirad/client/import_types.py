@@ -17,6 +17,8 @@ class Import:
         archive: The archive's id.
         folder: Alias of the folder.
         split: The split that is read, or an empty string.
+        include: If there are any, only files that match one of these patterns are stored.
+        exclude: Files that match one of these are not.
         state: How far it is; None where a newer service says what is not known here.
         total: How many images there are; 0 while QUEUED.
         created: How many images are new items.
@@ -34,6 +36,8 @@ class Import:
     archive: str
     folder: str
     split: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
     state: ImportState | None
     total: int
     created: int

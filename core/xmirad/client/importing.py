@@ -1,6 +1,6 @@
 """The methods of the synchronous client that import folders."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from xmirad.client import import_calls
 from xmirad.client.connection import Connection
@@ -13,18 +13,30 @@ class ImportMethods:
 
     _connection: Connection
 
-    def create_import(self, archive: str, folder: str, *, split: str = "") -> Import:
+    def create_import(
+        self,
+        archive: str,
+        folder: str,
+        *,
+        split: str = "",
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+    ) -> Import:
         """Begin to store the images of a folder that the service knows; those that are there are found unchanged.
 
         Args:
             archive: The archive's id; it must be there.
             folder: Alias of the folder, by the service's setting `imports.folders`.
             split: Split of the data set, or `all`; empty for what its reader takes without one.
+            include: Globs; if there are any, only files that match one are stored.
+            exclude: Globs; files that match one are not stored.
 
         Raises:
             ConcurrentImportError: If another import into the archive is not finished.
         """
-        return self._connection.run(import_calls.create_import(archive, folder, split=split))
+        return self._connection.run(
+            import_calls.create_import(archive, folder, split=split, include=include, exclude=exclude)
+        )
 
     def get_import(self, name: str) -> Import:
         """Return an import as it is now."""

@@ -14,6 +14,10 @@ class Layout(StrEnum):
 
     COVIDX = "covidx"
     ISIC2017 = "isic2017"
+    ISIC2018 = "isic2018"
+    ISIC2019 = "isic2019"
+    ISIC2020 = "isic2020"
+    SPLIT_FOLDER = "split-folder"
     FOLDER = "folder"
     MANIFEST = "manifest"
 
@@ -38,6 +42,19 @@ class DatasetItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file or folder that belongs to a data set and cannot be read.
+
+    Attributes:
+        path: The file or folder.
+        why: The reason, such as `is a link to nothing`.
+    """
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """Images in a stable order.
 
@@ -45,8 +62,10 @@ class Dataset:
         name: Data set and what of it was read, such as `covidx-test`.
         items: The images.
         warnings: What a reader noticed and went on, one sentence each.
+        unreadable: What is there, or should be, and is not among the items; to be reported as failed.
     """
 
     name: str
     items: tuple[DatasetItem, ...]
     warnings: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()

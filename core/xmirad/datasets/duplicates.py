@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.regular_files import file_digest
@@ -14,7 +15,7 @@ class DuplicateGroup:
 
     Attributes:
         image_digest: SHA-256 of the file, hexadecimal.
-        items: The items, at least two, in the data set's order.
+        items: The items, at least two, in the data set's order; of a file with several frames all of the same frame.
     """
 
     image_digest: str
@@ -76,8 +77,11 @@ def duplicates(items: Iterable[DatasetItem]) -> DuplicateReport:
 
     A copy that was scaled or encoded again is not found.
     """
-    by_digest: dict[str, list[DatasetItem]] = defaultdict(list)
+    by_image: dict[tuple[str, int | None], list[DatasetItem]] = defaultdict(list)
+    digests: dict[Path, str] = {}
     for item in items:
-        by_digest[file_digest(item.path)].append(item)
-    groups = tuple(DuplicateGroup(digest, tuple(same)) for digest, same in by_digest.items() if len(same) > 1)
-    return DuplicateReport(item_count=sum(map(len, by_digest.values())), groups=groups)
+        if item.path not in digests:
+            digests[item.path] = file_digest(item.path)
+        by_image[digests[item.path], item.frame].append(item)
+    groups = tuple(DuplicateGroup(digest, tuple(same)) for (digest, _), same in by_image.items() if len(same) > 1)
+    return DuplicateReport(item_count=sum(map(len, by_image.values())), groups=groups)

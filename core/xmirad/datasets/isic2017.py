@@ -7,12 +7,15 @@ test split has a full list and, in the retrieval literature, a balanced one with
 from collections.abc import Mapping
 from pathlib import Path
 
-from xmirad.datasets.dataset import ALL_SPLITS, Dataset, DatasetItem
+from xmirad.datasets.dataset import ALL_SPLITS, Dataset, DatasetItem, Unreadable
 from xmirad.datasets.demographics import age_band, parse_sex
 from xmirad.datasets.paths import FolderIndex, check_inside
-from xmirad.datasets.problems import MissingFile, choice_error, require_files, value_error
+from xmirad.datasets.problems import MissingFile, choice_error, skip_or_refuse, value_error
 from xmirad.datasets.repeats import Repeats
+from xmirad.datasets.selection import EVERYTHING, PathFilter, Selection
+from xmirad.datasets.splits import matching_split
 from xmirad.datasets.tables import Row, read_table
+from xmirad.errors import InvalidRequestError
 from xmirad.types import ItemAttributes, Sex
 
 NAME = "isic2017"
@@ -29,7 +32,14 @@ def isic_splits(folder: Path) -> list[str]:
     return [split for split in STEMS if any(path.is_file() for path in _lists(folder, split))]
 
 
-def read_isic2017(folder: Path, *, split: str | None = None, full: bool = False) -> Dataset:
+def read_isic2017(
+    folder: Path,
+    *,
+    split: str | None = None,
+    full: bool = False,
+    selection: Selection = EVERYTHING,
+    names: PathFilter | None = None,
+) -> Dataset:
     """Read one split, or all with `split="all"`.
 
     The test split comes by its balanced list where there is one, unless `full` is set or all splits are read.
@@ -38,19 +48,19 @@ def read_isic2017(folder: Path, *, split: str | None = None, full: bool = False)
         InvalidRequestError: If a split or an image is missing, a list lacks a column, or a value is not allowed.
     """
     present = isic_splits(folder)
-    wanted = present if split == ALL_SPLITS else [split or DEFAULT_SPLIT]
-    repeats = Repeats()
-    items: list[DatasetItem] = []
-    names = [NAME, split or DEFAULT_SPLIT]
-    for name in wanted:
+    asked = split if split == ALL_SPLITS else matching_split(split or DEFAULT_SPLIT, present) or split or DEFAULT_SPLIT
+    reader = _ListReader(folder, selection, names or PathFilter(selection))
+    called = [NAME, asked]
+    for name in present if asked == ALL_SPLITS else [asked]:
         if name not in present:
             raise choice_error("split", name, allowed=[*present, ALL_SPLITS], where=str(folder))
         full_list, balanced_list = _lists(folder, name)
-        full_is_due = full or split == ALL_SPLITS or not balanced_list.is_file()
-        if name == "test" and split != ALL_SPLITS:
-            names.append("full" if full_is_due else "balanced")
-        items += _read_list(full_list if full_is_due else balanced_list, split=name, repeats=repeats)
-    return Dataset(name="-".join(names), items=tuple(items), warnings=tuple(repeats.warnings))
+        full_is_due = full or asked == ALL_SPLITS or not balanced_list.is_file()
+        if name == "test" and asked != ALL_SPLITS:
+            called.append("full" if full_is_due else "balanced")
+        reader.read(full_list if full_is_due else balanced_list, split=name)
+    warnings = tuple(reader.repeats.warnings)
+    return Dataset("-".join(called), tuple(reader.items), warnings, tuple(reader.unreadable))
 
 
 def _lists(folder: Path, split: str) -> tuple[Path, Path]:
@@ -58,24 +68,43 @@ def _lists(folder: Path, split: str) -> tuple[Path, Path]:
     return folder / f"{stem}.csv", folder / f"{stem}_balanced.csv"
 
 
-def _read_list(label_list: Path, *, split: str, repeats: Repeats) -> list[DatasetItem]:
-    folder = label_list.parent / f"{STEMS[split]}_Data"
-    images = FolderIndex(folder)
-    people = _read_people(folder)
-    items: list[DatasetItem] = []
-    missing: list[MissingFile] = []
-    for row in read_table(label_list, required=("image_id", MELANOMA, KERATOSIS)).rows:
-        image_id = row.cells["image_id"]
-        check_inside(image_id, row.place)
-        path = images.find(f"{image_id}.jpg")
-        if path is None:
-            missing.append(MissingFile(row.place, f"{image_id}.jpg"))
-            continue
-        item = _item(row, split=split, path=path, people=people)
-        if repeats.is_new(item, row.place):
-            items.append(item)
-    require_files(missing)
-    return items
+class _ListReader:
+    """Reads label lists, one after the other."""
+
+    def __init__(self, folder: Path, selection: Selection, names: PathFilter) -> None:
+        self.items: list[DatasetItem] = []
+        self.unreadable: list[Unreadable] = []
+        self.repeats = Repeats()
+        self._folder = folder
+        self._selection = selection
+        self._names = names
+
+    def read(self, label_list: Path, *, split: str) -> None:
+        """Read the list of a split."""
+        folder = self._folder / f"{STEMS[split]}_Data"
+        images = FolderIndex(self._selection.images or _existing(folder))
+        people = _read_people(folder)
+        missing: list[MissingFile] = []
+        for row in read_table(label_list, required=("image_id", MELANOMA, KERATOSIS)).rows:
+            name = f"{row.cells['image_id']}.jpg"
+            check_inside(name, row.place)
+            if not self._names.takes(f"{images.folder.name}/{name}"):
+                continue
+            path = images.find(name)
+            if path is None:
+                missing.append(MissingFile(row.place, name, images.folder / name, images.why_missing(name)))
+                continue
+            item = _item(row, split=split, path=path, people=people)
+            if self.repeats.is_new(item, row.place):
+                self.items.append(item)
+        self.unreadable += skip_or_refuse(missing, skip=self._selection.skip_missing)
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        message = f"the images are not there; expected {folder}; --images FOLDER names another place"
+        raise InvalidRequestError(message, field="path", metadata={"expected": str(folder)})
+    return folder
 
 
 def _item(row: Row, *, split: str, path: Path, people: Mapping[str, tuple[Sex | None, int | None]]) -> DatasetItem:

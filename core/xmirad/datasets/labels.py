@@ -1,9 +1,14 @@
 """What a label may be; the limits are those of the contract's `ItemAttributes.labels`."""
 
+from collections import Counter
+from collections.abc import Iterable
+
+from xmirad.datasets.dataset import DatasetItem
 from xmirad.errors import InvalidRequestError
 
 MAX_LABELS = 32
 MAX_LABEL_CHARACTERS = 64
+SEPARATORS = "|,;"
 
 
 def check_label(label: str, *, where: str) -> str:
@@ -19,3 +24,20 @@ def check_label(label: str, *, where: str) -> str:
             metadata={"value": label, "max_characters": str(MAX_LABEL_CHARACTERS)},
         )
     return label
+
+
+def separator_warnings(items: Iterable[DatasetItem]) -> list[str]:
+    """Return a sentence for each character within labels that other data sets separate labels with."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for item in items:
+        for label in item.attributes.labels:
+            for separator in SEPARATORS:
+                if separator in label:
+                    counts[separator] += 1
+                    examples.setdefault(separator, label)
+    return [
+        f"{count} labels have a {separator!r}, such as {examples[separator]!r}, and count as one label each: "
+        "if they are several, separate them by ';' in the column `labels` of a manifest"
+        for separator, count in counts.items()
+    ]

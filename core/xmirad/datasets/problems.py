@@ -4,7 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xmirad.datasets.dataset import Unreadable
 from xmirad.errors import InvalidRequestError
+
+NAMED = 10
+"""So many of the files at fault are named in a message; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +25,24 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class MissingFile:
-    """A file that a list names and the disk does not have."""
+    """A file that a list names and that cannot be read.
+
+    Attributes:
+        place: The line that names it.
+        name: As it is named there.
+        path: Where it was looked for.
+        why: What is at fault, or an empty string: it does not exist.
+    """
 
     place: Place
     name: str
+    path: Path
+    why: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Return a sentence that names the file."""
+        return f"{self.name!r} {self.why}" if self.why else f"there is no file {self.name!r}"
 
 
 def value_error(place: Place, column: str, *, value: str, allowed: str) -> InvalidRequestError:
@@ -42,18 +60,19 @@ def value_error(place: Place, column: str, *, value: str, allowed: str) -> Inval
     )
 
 
-def require_files(missing: Sequence[MissingFile]) -> None:
-    """Refuse a list that names files that are not there.
+def skip_or_refuse(missing: Sequence[MissingFile], *, skip: bool) -> list[Unreadable]:
+    """Return the files that a list names and that are not there, or refuse the list for them.
 
     Raises:
-        InvalidRequestError: If there is any. It names the first and says how many there are.
+        InvalidRequestError: If there is any and `skip` is not set. It names the first ten and says how many there are.
     """
-    if not missing:
-        return
+    if skip or not missing:
+        return [Unreadable(each.path, f"{each.place}: {each.reason}") for each in missing]
     first = missing[0]
-    more = f" ({len(missing)} missing files in all)" if len(missing) > 1 else ""
+    names = named([f"{each.name} (line {each.place.line})" for each in missing])
+    several = f"; {len(missing)} files are missing: {names}" if len(missing) > 1 else ""
     raise InvalidRequestError(
-        f"{first.place}: there is no file {first.name!r}{more}",
+        f"{first.place}: {first.reason}{several}; --skip-missing goes on without what is missing",
         field="path",
         metadata={
             "list": str(first.place.file),
@@ -62,6 +81,12 @@ def require_files(missing: Sequence[MissingFile]) -> None:
             "missing_files": str(len(missing)),
         },
     )
+
+
+def named(names: Sequence[str]) -> str:
+    """Return the first ten of some names for a sentence, and how many there are beside them."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def choice_error(field: str, value: str, *, allowed: Iterable[str], where: str) -> InvalidRequestError:

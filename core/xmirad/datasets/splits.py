@@ -1,4 +1,4 @@
-"""Whether two parts of a data set are apart: nobody whose image is searched with may be in the archive."""
+"""Parts of a data set: what they are called, and whether they are apart."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,32 @@ from xmirad.errors import InvalidRequestError
 from xmirad.types import Patient
 
 NAMED = 5
+SPELLINGS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What data sets call their splits, and the one name of each."""
+
+
+def split_called(name: str) -> str | None:
+    """Return `train`, `val` or `test` for a usual name of one of them, in any case, or None."""
+    return SPELLINGS.get(name.lower())
+
+
+def matching_split(asked: str, present: Iterable[str]) -> str | None:
+    """Return the split that was asked for, or the only one that is called the same in other words, or None."""
+    known = list(present)
+    if asked in known:
+        return asked
+    meant = split_called(asked)
+    same = [split for split in known if meant is not None and split_called(split) == meant]
+    return same[0] if len(same) == 1 else None
 
 
 def require_separate_patients(first: Dataset, second: Dataset) -> None:

@@ -1,7 +1,7 @@
 """Reading text and CSV files strictly."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,16 @@ def read_text(path: Path) -> str:
         raise InvalidRequestError(f"{path} {why}", field="path", metadata={"file": str(path)}) from error
 
 
-def read_table(path: Path, *, required: Sequence[str]) -> Table:
+def read_table(
+    path: Path, *, required: Sequence[str], known: Sequence[str] = (), advice: Callable[[str], str] | None = None
+) -> Table:
     """Read a CSV file with a header line.
+
+    Args:
+        path: The file.
+        required: Columns that it must have.
+        known: Columns that are found whatever the case, and with spaces or hyphens for underscores.
+        advice: Returns the known column that an unknown one may stand for, or an empty string.
 
     Raises:
         InvalidRequestError: If the file is no CSV, lacks a required column or names it twice, or a row is too long or
@@ -49,8 +57,8 @@ def read_table(path: Path, *, required: Sequence[str]) -> Table:
     lines = read_text(path).split("\n")
     reader = csv.reader((line + "\n" for line in lines), strict=True)
     try:
-        columns = tuple(name.strip() for name in next(reader, []))
-        _check_columns(path, columns, required=required)
+        columns = tuple(_spelled(name.strip(), known) for name in next(reader, []))
+        _check_columns(path, columns, required=required, known=known, advice=advice)
         rows = tuple(_row(Place(path, reader.line_num), cells, columns=columns) for cells in reader if any(cells))
     except csv.Error as error:
         raise InvalidRequestError(
@@ -61,15 +69,44 @@ def read_table(path: Path, *, required: Sequence[str]) -> Table:
     return Table(columns, rows)
 
 
-def _check_columns(path: Path, columns: tuple[str, ...], *, required: Sequence[str]) -> None:
+def _spelled(name: str, known: Sequence[str]) -> str:
+    word = name.lower().replace(" ", "_").replace("-", "_")
+    return word if word in known else name
+
+
+def _check_columns(
+    path: Path,
+    columns: tuple[str, ...],
+    *,
+    required: Sequence[str],
+    known: Sequence[str],
+    advice: Callable[[str], str] | None,
+) -> None:
+    for name in columns:
+        if columns.count(name) > 1 and (name in required or name in known):
+            raise _column_error(path, columns, name, f"names the column {name!r} more than once")
     for name in required:
-        if columns.count(name) != 1:
-            what = "names the column {!r} more than once" if name in columns else "has no column {!r}"
-            raise InvalidRequestError(
-                f"{path.name} {what.format(name)}; its columns are: {', '.join(columns)}",
-                field=name,
-                metadata={"file": str(path), "column": name, "columns": ", ".join(columns)},
-            )
+        if name not in columns:
+            meant = [repr(column) for column in columns if advice is not None and advice(column) == name]
+            hint = f"; is it {' or '.join(meant)}? Rename that to {name!r}" if meant else ""
+            allowed = f"; known are: {', '.join(known)}" if known else ""
+            raise _column_error(path, columns, name, f"has no column {name!r}{_separator_hint(columns)}{hint}{allowed}")
+
+
+def _column_error(path: Path, columns: tuple[str, ...], name: str, fault: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{path.name} {fault}; its columns are: {', '.join(columns)}",
+        field=name,
+        metadata={"file": str(path), "column": name, "columns": ", ".join(columns)},
+    )
+
+
+def _separator_hint(columns: tuple[str, ...]) -> str:
+    """Say that a table of one column looks like one whose cells are separated by something else than commas."""
+    for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and separator in columns[0]:
+            return f" (its cells seem to be separated by {word}; they must be separated by commas)"
+    return ""
 
 
 def _row(place: Place, cells: list[str], *, columns: tuple[str, ...]) -> Row:

@@ -6,7 +6,7 @@ from xmirad.datasets import Dataset, DatasetItem
 from xmirad.datasets.digests import IdentifiedItem, identified
 from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_parts import Failure
-from xmirad.evaluation.uploading import FilledArchive, unreadable
+from xmirad.evaluation.uploading import FilledArchive, unreadable, unreadable_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def images_beside(dataset: Dataset, archive: FilledArchive) -> Asked:
     indices: list[int] = []
     images: list[IdentifiedItem] = []
     identical: list[str] = []
-    failures: list[Failure] = []
+    failures: list[Failure] = list(unreadable_files(dataset, stage=Stage.SEARCH))
     for index, item in enumerate(dataset.items):
         try:
             image = identified(item)

@@ -13,7 +13,7 @@ from xmirad.datasets import Dataset, DatasetItem
 from xmirad.errors import ArchiveNotFoundError
 from xmirad.evaluation.options import Progress, Silence, Stage
 from xmirad.evaluation.report_parts import Failure
-from xmirad.evaluation.uploading import read_image
+from xmirad.evaluation.uploading import read_image, unreadable_files
 from xmirad.evidence.calibration import EvidenceCalibration, Neighborhoods, calibrate
 from xmirad.evidence.distances import NEIGHBORS
 from xmirad.ids import canonical_digest
@@ -88,7 +88,8 @@ def calibrate_archive(
     )
     _require_same(info, service.get_archive(archive))
     updated = service.set_evidence_calibration(archive, calibration)
-    return Calibrated(updated, calibration, len(dataset.items) - len(labeled), tuple(failures))
+    unread = unreadable_files(dataset, stage=Stage.SEARCH)
+    return Calibrated(updated, calibration, len(dataset.items) - len(labeled), (*unread, *failures))
 
 
 def _require_same(before: ArchiveInfo, now: ArchiveInfo) -> None:

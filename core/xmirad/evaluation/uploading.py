@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xmirad.client.types import ModelInfo, Upload, UploadReceipt
-from xmirad.datasets import DatasetItem
+from xmirad.datasets import Dataset, DatasetItem
 from xmirad.datasets.digests import IdentifiedItem
 from xmirad.errors import (
     ArchiveNotFoundError,
@@ -91,7 +91,10 @@ def fill_archive(run: Run) -> FilledArchive:
     names: dict[str, int] = {}
     for index in sorted(uploaded.receipts):
         names.setdefault(uploaded.receipts[index].item, index)
-    failures = tuple(uploaded.failures[index] for index in sorted(uploaded.failures))
+    failures = (
+        *unreadable_files(run.dataset, stage=Stage.UPLOAD),
+        *(uploaded.failures[index] for index in sorted(uploaded.failures)),
+    )
     if len(names) < 2:
         why = f"; the first failure: {failures[0].file}: {failures[0].message}" if failures else ""
         raise InvalidRequestError(
@@ -128,6 +131,13 @@ def read_image(item: DatasetItem, *, max_bytes: int) -> EncodedImage | Failure:
 def unreadable(item: DatasetItem, error: OSError, *, stage: Stage) -> Failure:
     """Return the failure of an image whose file cannot be read."""
     return Failure(item.path.name, stage, reason="FILE_UNREADABLE", message=f"cannot be read: {error.strerror}")
+
+
+def unreadable_files(dataset: Dataset, *, stage: Stage) -> tuple[Failure, ...]:
+    """Return the failures of what the data set's reader could not read."""
+    return tuple(
+        Failure(each.path.name, stage, reason="FILE_UNREADABLE", message=each.why) for each in dataset.unreadable
+    )
 
 
 def delete_archive(service: Service, archive: str) -> None:

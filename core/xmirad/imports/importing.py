@@ -35,7 +35,16 @@ class Importing:
         self._step_seconds = step_seconds
         self._clock = clock
 
-    def create(self, archive: str, *, site: str, folder: str, split: str) -> ImportSnapshot:
+    def create(
+        self,
+        archive: str,
+        *,
+        site: str,
+        folder: str,
+        split: str,
+        include: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+    ) -> ImportSnapshot:
         """Begin an import into an archive that is there and the site's.
 
         Raises:
@@ -52,7 +61,9 @@ class Importing:
         if latest is not None and not latest.state.is_terminal:
             raise _running(latest.request.name)
         number = latest.request.number + 1 if latest is not None else 1
-        request = self._store.begin(archive, number, site=site, folder=folder, split=split)
+        request = self._store.begin(
+            archive, number, site=site, folder=folder, split=split, include=include, exclude=exclude
+        )
         if request is None:
             raise _running(import_name(archive, number))
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.datasets.reading import read_dataset
+from xmirad.datasets.selection import Selection
 from xmirad.errors import InvalidRequestError
 from xmirad.ids import canonical_digest
 from xmirad.imports.files import require_lists_inside
@@ -21,12 +22,14 @@ class Listing:
         items: The images.
         digest: Digest of which they are, in their order.
         warnings: What the reader noticed and went on.
+        unreadable: Path relative to the folder and reason of what the reader could not read.
     """
 
     folder: Path
     items: tuple[DatasetItem, ...]
     digest: str
     warnings: tuple[str, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     def path(self, number: int) -> str:
         """Return the path of an image relative to the folder."""
@@ -59,11 +62,13 @@ class Listings:
         folder = path if path.is_dir() else path.parent
         require_lists_inside(folder)
         try:
-            dataset = read_dataset(path, split=request.split or None)
+            selection = Selection(include=request.include, exclude=request.exclude, follow_links=False)
+            dataset = read_dataset(path, split=request.split or None, selection=selection)
         except InvalidRequestError as error:
             # A client is told the alias, never where that is.
             message = error.message.replace(str(path), request.folder)
-            field = "split" if error.field == "split" else "folder"
+            field = error.field if error.field in ("split", "include", "exclude") else "folder"
             raise InvalidRequestError(message, field=field, metadata={"folder": request.folder}) from error
         named = [(str(item.path.relative_to(folder)), item.external_id, item.frame or 0) for item in dataset.items]
-        return Listing(folder, dataset.items, canonical_digest(named), dataset.warnings)
+        unreadable = tuple((each.path.relative_to(folder).as_posix(), each.why) for each in dataset.unreadable)
+        return Listing(folder, dataset.items, canonical_digest(named), dataset.warnings, unreadable)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from xmirad.errors import XmiradError
+from xmirad.errors import InvalidImageError, XmiradError
 from xmirad.ids import import_name
 from xmirad.types import ImportState, UploadState
 
@@ -25,6 +25,8 @@ class ImportRequest:
         folder: Alias of the folder.
         split: Split of the data set, or an empty string.
         create_time: In seconds since 1970.
+        include: If there are any, only files that match one of these patterns are stored.
+        exclude: Files that match one of these are not.
     """
 
     archive: str
@@ -33,6 +35,8 @@ class ImportRequest:
     folder: str
     split: str
     create_time: float
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -49,18 +53,24 @@ class ImportPlan:
         segments: How many workers may share the work.
         listing: Digest of which images they are, in their order.
         warnings: What the reader noticed and went on.
+        unreadable: How many files and folders the reader could not read, beside the images.
+        first_unreadable: Path relative to the folder and reason of the first of those.
     """
 
     total: int
     segments: int
     listing: str
     warnings: tuple[str, ...] = ()
+    unreadable: int = 0
+    first_unreadable: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, total: int, *, listing: str, warnings: Iterable[str]) -> "ImportPlan":
-        """Return a plan for so many images."""
+    def of(
+        cls, total: int, *, listing: str, warnings: Iterable[str], unreadable: Sequence[tuple[str, str]] = ()
+    ) -> "ImportPlan":
+        """Return a plan for so many images, and paths that cannot be read with the reasons."""
         segments = min(MOST_SEGMENTS, max(1, total // SEGMENT_IMAGES))
-        return cls(total, segments, listing, tuple(warnings))
+        return cls(total, segments, listing, tuple(warnings), len(unreadable), tuple(unreadable[:MOST_FAILURES]))
 
     def bounds(self, segment: int) -> tuple[int, int]:
         """Return the first image of a segment and the one behind its last."""
@@ -154,7 +164,9 @@ class ImportSnapshot:
 
     def __post_init__(self) -> None:
         """Gather the first failures."""
-        failures = [failure for part in self.parts for failure in part.failures]
+        named = self.plan.first_unreadable if self.plan else ()
+        failures = [ImportFailure(path, InvalidImageError(f"the entry {why}")) for path, why in named]
+        failures += [failure for part in self.parts for failure in part.failures]
         object.__setattr__(self, "failures", tuple(failures[:MOST_FAILURES]))
 
     @property
@@ -177,7 +189,13 @@ class ImportSnapshot:
     @property
     def failed(self) -> int:
         """How many images were not stored."""
-        return sum(part.failed for part in self.parts)
+        unreadable = self.plan.unreadable if self.plan else 0
+        return unreadable + sum(part.failed for part in self.parts)
+
+    @property
+    def total(self) -> int:
+        """How many images there should be; 0 if nobody has looked yet."""
+        return self.plan.total + self.plan.unreadable if self.plan else 0
 
     def position(self, segment: int) -> int:
         """Return the number of the first image of a segment that is not settled.

@@ -97,7 +97,9 @@ class ImportSteps:
         request, listing = before.request, self._listings.of(before.request)
         plan = before.plan
         if plan is None:
-            found = ImportPlan.of(len(listing.items), listing=listing.digest, warnings=listing.warnings)
+            found = ImportPlan.of(
+                len(listing.items), listing=listing.digest, warnings=listing.warnings, unreadable=listing.unreadable
+            )
             plan = self._store.put_plan(request, found)
         if plan.listing != listing.digest:
             message = "the files in the folder are others than when the import began; import it again"

@@ -35,9 +35,19 @@ class ImportStore:
         self._blobs = blobs
         self._clock = clock
 
-    def begin(self, archive: str, number: int, *, site: str, folder: str, split: str) -> ImportRequest | None:
+    def begin(
+        self,
+        archive: str,
+        number: int,
+        *,
+        site: str,
+        folder: str,
+        split: str,
+        include: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+    ) -> ImportRequest | None:
         """Store the request of an import, or return None if this number is taken."""
-        request = ImportRequest(archive, number, site, folder, split, self._clock())
+        request = ImportRequest(archive, number, site, folder, split, self._clock(), include, exclude)
         return request if self._put(archive, number, REQUEST, dataclasses.asdict(request)) else None
 
     def put_plan(self, request: ImportRequest, plan: ImportPlan) -> ImportPlan:
@@ -78,7 +88,7 @@ class ImportStore:
         result = self._get(archive, number, RESULT)  # before the parts, which do not grow behind it
         plan = self._get(archive, number, PLAN)
         return ImportSnapshot(
-            ImportRequest(**request),
+            ImportRequest(**_with_tuples(request, "include", "exclude")),
             self._plan(plan) if plan else None,
             tuple(self._parts(archive, number)),
             _outcome(result) if result else None,
@@ -113,7 +123,8 @@ class ImportStore:
             yield ImportPart(**(document | {"failures": tuple(failures)}))
 
     def _plan(self, document: Mapping[str, Any]) -> ImportPlan:
-        return ImportPlan(**{**document, "warnings": tuple(document["warnings"])})
+        named = tuple((path, why) for path, why in document["first_unreadable"])
+        return ImportPlan(**{**_with_tuples(document, "warnings"), "first_unreadable": named})
 
     def _put(self, archive: str, number: int, name: str, document: Mapping[str, Any]) -> bool:
         key = keys.import_of(archive, number) + name
@@ -127,6 +138,10 @@ class ImportStore:
         except BlobNotFoundError:
             return None
         return document
+
+
+def _with_tuples(document: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    return {**document, **{field: tuple(document[field]) for field in fields}}
 
 
 def _outcome(document: Mapping[str, Any]) -> ImportOutcome:

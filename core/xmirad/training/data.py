@@ -1,8 +1,9 @@
 """Which images are trained on and which validate, and everything that may be wrong with them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from xmirad.datasets import Dataset, DatasetItem, Layout
 from xmirad.datasets.digests import image_digest_of
 from xmirad.datasets.duplicates import DuplicateGroup, duplicates
 from xmirad.datasets.reading import detect_layout, read_dataset
+from xmirad.datasets.selection import EVERYTHING, Selection
 from xmirad.errors import InvalidRequestError
 from xmirad.ids import canonical_digest
 from xmirad.training.recipe import TrainingRecipe
@@ -53,11 +55,13 @@ def patients_of(items: Sequence[DatasetItem]) -> IndexArray:
     return np.array([numbers[key] for key in keys], dtype=np.intp)
 
 
-def read_training_data(path: Path, recipe: TrainingRecipe, *, layout: Layout | None = None) -> TrainingData:
+def read_training_data(
+    path: Path, recipe: TrainingRecipe, *, layout: Layout | None = None, selection: Selection = EVERYTHING
+) -> TrainingData:
     """Read what a recipe trains on and validates with, and check it.
 
     A folder per class has no splits: a part of it is held out, whatever the recipe says. An image to train on is left
-    out if the same file is among those to validate with.
+    out if the same file is among those to validate with. What the reader cannot read is named in a warning.
 
     Raises:
         InvalidRequestError: If an image has no label or several, is one to test with, or is in both parts; if there is
@@ -65,16 +69,18 @@ def read_training_data(path: Path, recipe: TrainingRecipe, *, layout: Layout | N
             in two of training, validation and test.
     """
     found = layout or detect_layout(path)
-    dataset = read_dataset(path, layout=found, split=None if found is Layout.FOLDER else recipe.training_split)
-    warnings = list(dataset.warnings)
+    read = partial(read_dataset, path, layout=found, selection=selection)
+    dataset = read(split=None if found is Layout.FOLDER else recipe.training_split)
+    parts = [dataset]
     if recipe.validation.split and found is not Layout.FOLDER:
-        training = dataset.items
-        validation = read_dataset(path, layout=found, split=recipe.validation.split).items
+        parts.append(read(split=recipe.validation.split))
+        training, validation = (part.items for part in parts)
     else:
         training, validation = hold_out(dataset, share=recipe.validation.share, seed=recipe.seed)
+    warnings = list(dict.fromkeys(line for part in parts for line in (*part.warnings, *_unreadable(part))))
     _check_items((*training, *validation))
     _check_patients(training, validation, purpose="to validate with")
-    _check_patients((*training, *validation), _test_items(path, found, warnings), purpose="to test with")
+    _check_patients((*training, *validation), _test_items(read, found, warnings), purpose="to test with")
     training, copies = _without_copies(training, validation)
     warnings += [f"left out of training: {copy}" for copy in copies]
     classes = tuple(sorted({item.attributes.labels[0] for item in training}))
@@ -139,12 +145,16 @@ def _check_patients(some: Sequence[DatasetItem], others: Sequence[DatasetItem], 
         raise InvalidRequestError(message, field="data", metadata={"patients": str(len(shared))})
 
 
-def _test_items(path: Path, layout: Layout, warnings: list[str]) -> tuple[DatasetItem, ...]:
+def _unreadable(dataset: Dataset) -> list[str]:
+    return [f"left out of training: {each.path} {each.why}" for each in dataset.unreadable]
+
+
+def _test_items(read: Callable[..., Dataset], layout: Layout, warnings: list[str]) -> tuple[DatasetItem, ...]:
     """Return what the test split's list says, opening no image; nothing if there is none."""
     if layout is Layout.FOLDER:
         return ()
     try:
-        return read_dataset(path, layout=layout, split=TEST).items
+        return read(split=TEST).items
     except InvalidRequestError as error:
         if error.field != "split":
             warnings.append(f"patients could not be compared with those of the split {TEST}: {error.message}")

@@ -47,7 +47,9 @@ class Imports:
         """Whether there are a queue and a store that indexers reach."""
         return self._importing is not None
 
-    async def create(self, archive: str, *, folder: str, split: str) -> ImportSnapshot:
+    async def create(
+        self, archive: str, *, folder: str, split: str, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
+    ) -> ImportSnapshot:
         """Begin an import.
 
         Raises:
@@ -61,7 +63,8 @@ class Imports:
         opened = await self._archives.get(archive, site=site)
         opened.require_artifact()
         return await self._lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: importing.create(archive, site=site, folder=folder, split=split)
+            Priority.INTERACTIVE,
+            lambda: importing.create(archive, site=site, folder=folder, split=split, include=include, exclude=exclude),
         )
 
     async def snapshot(self, archive: str, number: int) -> ImportSnapshot:

@@ -1,8 +1,11 @@
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 
 from xmirad.datasets import Dataset, DatasetItem, Layout, read_dataset
+from xmirad.datasets.selection import Selection
 from xmirad.errors import InvalidRequestError
 from xmirad.types import ItemAttributes, Patient
 
@@ -100,7 +103,10 @@ def test_a_line_of_two_fields_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_refused_with_list_line_and_name(tmp_path: Path) -> None:
     error = refusal(covidx(tmp_path, "a a.png normal rsna\n\nb gone.png normal rsna\nc lost.png normal\n", "a.png"))
-    assert error.message == "test_COVIDx.txt, line 3: there is no file 'gone.png' (2 missing files in all)"
+    assert error.message == (
+        "test_COVIDx.txt, line 3: there is no file 'gone.png'; 2 files are missing: gone.png (line 3), "
+        "lost.png (line 4); --skip-missing goes on without what is missing"
+    )
     assert error.metadata == {
         "list": str(tmp_path / "test_COVIDx.txt"),
         "line": "3",
@@ -131,7 +137,9 @@ def test_a_split_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path
 
 def test_a_list_without_its_folder_of_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "test_COVIDx.txt").write_text("a a.png normal")
-    assert "cannot be read: No such file" in refusal(tmp_path).message
+    error = refusal(tmp_path)
+    assert f"expected {tmp_path / 'test'} or" in error.message
+    assert "--images FOLDER" in error.message
 
 
 def test_several_lists_of_one_split_are_chosen_by_path(tmp_path: Path) -> None:
@@ -174,3 +182,70 @@ def test_windows_line_ends_and_a_byte_order_mark_do_not_matter(tmp_path: Path) -
     (tmp_path / "test_COVIDx.txt").write_bytes(b"\xef\xbb\xbfa a.png normal rsna\r\n")
     item = read_dataset(tmp_path, layout=Layout.COVIDX).items[0]
     assert item.patient == Patient("a", "covidx:rsna")
+
+
+def test_tabs_and_any_other_white_space_separate_the_fields(tmp_path: Path) -> None:
+    lines = "1\tn0.jpg\tnegative\trsna\nCOVID 70\tCOVID (70).png\tCOVID-19\n3  n 3.jpg \t normal\n"
+    items = read_dataset(covidx(tmp_path, lines, "n0.jpg", "COVID (70).png", "n 3.jpg")).items
+    found = [(item.patient and item.patient.patient_id, item.path.name, item.attributes.labels[0]) for item in items]
+    assert found == [
+        ("1", "n0.jpg", "negative"),
+        ("COVID 70", "COVID (70).png", "COVID-19"),
+        ("3", "n 3.jpg", "normal"),
+    ]
+    assert items[0].attributes.source == "rsna"
+
+
+@pytest.mark.parametrize(("listed", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_in_another_unicode_form_are_found(
+    tmp_path: Path, listed: Literal["NFC", "NFD"], stored: Literal["NFC", "NFD"]
+) -> None:
+    name = "\u00fcber.png"
+    covidx(tmp_path, f"1 {normalize(listed, name)} normal", normalize(stored, name))
+    assert read_dataset(tmp_path).items[0].path.name == normalize(stored, name)
+
+
+def repository(folder: Path) -> Path:
+    """Write what COVID-Net's repository has after its scripts made the images."""
+    for split in ("train", "test"):
+        (folder / "data" / split).mkdir(parents=True)
+        (folder / "data" / split / f"{split}.png").write_bytes(split.encode())
+    (folder / "labels").mkdir()
+    (folder / "labels" / "train_COVIDx9A.txt").write_text("1 train.png positive sirm\n")
+    (folder / "labels" / "test_COVIDx9A.txt").write_text("2 test.png negative rsna\n")
+    (folder / "README.md").write_text("COVID-Net")
+    return folder
+
+
+def test_the_repository_of_covid_net_has_its_lists_in_another_folder(tmp_path: Path) -> None:
+    everything = read_dataset(repository(tmp_path), split="all")
+    found = [(item.path.relative_to(tmp_path).as_posix(), item.attributes.labels) for item in everything.items]
+    assert found == [("data/train/train.png", ("COVID-19",)), ("data/test/test.png", ("negative",))]
+    assert ids(read_dataset(tmp_path / "labels" / "train_COVIDx9A.txt")) == ["train"]
+
+
+def test_the_folder_of_the_images_can_be_named(tmp_path: Path) -> None:
+    repository(tmp_path)
+    (tmp_path / "data").rename(tmp_path.parent / f"{tmp_path.name}-images")
+    error = refusal(tmp_path)
+    assert "the images of test_COVIDx9A.txt are not there; expected" in error.message
+    images = tmp_path.parent / f"{tmp_path.name}-images"
+    for folder in (images, images / "test"):
+        assert ids(read_dataset(tmp_path, selection=Selection(images=folder))) == ["test"]
+    with pytest.raises(InvalidRequestError, match="is no folder") as caught:
+        read_dataset(tmp_path, selection=Selection(images=tmp_path / "gone"))
+    assert caught.value.field == "images"
+
+
+def test_several_lists_of_the_repository_are_chosen_by_path(tmp_path: Path) -> None:
+    (repository(tmp_path) / "labels" / "test_COVIDx8B.txt").write_text("2 test.png negative rsna\n")
+    assert "test_COVIDx8B.txt, test_COVIDx9A.txt" in refusal(tmp_path).message
+
+
+@pytest.mark.parametrize("placeholder", ["0", "ANONYMOUS", "n/a"])
+def test_images_with_a_placeholder_for_a_patient_are_of_no_patient(tmp_path: Path, placeholder: str) -> None:
+    lines = f"{placeholder} a.png normal\n{placeholder} b.png normal\n7 c.png normal\n"
+    dataset = read_dataset(covidx(tmp_path, lines, "a.png", "b.png", "c.png"))
+    assert [item.patient for item in dataset.items] == [None, None, Patient("7", "covidx:")]
+    (warning,) = dataset.warnings
+    assert warning.startswith("2 images have a placeholder for a patient id")

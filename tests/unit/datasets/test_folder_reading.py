@@ -26,9 +26,15 @@ def test_the_first_level_is_the_class_and_the_order_is_stable(tmp_path: Path) ->
     assert {item.external_id for item in dataset.items} == {""}
 
 
-def test_every_file_is_an_item_except_hidden_ones(tmp_path: Path) -> None:
-    fill(tmp_path, "x/broken.dat", "x/readme.txt", "x/.hidden.png", ".git/config", "x/.cache/y.png")
-    assert [item.path.name for item in read_dataset(tmp_path).items] == ["broken.dat", "readme.txt"]
+def test_every_file_is_an_item_except_hidden_ones_and_documents(tmp_path: Path) -> None:
+    fill(tmp_path, "x/broken.dat", "x/film.mp4", "x/readme.txt", "x/.hidden.png", ".git/config", "x/.cache/y.png")
+    fill(tmp_path, "x/Thumbs.db", ".DS_Store", "__MACOSX/x/._a.png", "LICENSE", "x/a.csv")
+    dataset = read_dataset(tmp_path)
+    assert [item.path.name for item in dataset.items] == ["broken.dat", "film.mp4"]
+    assert dataset.warnings == (
+        "left out 9 files or folders that are no images or hidden: .DS_Store, .cache, .git, .hidden.png, LICENSE, "
+        "Thumbs.db, __MACOSX, a.csv, readme.txt",
+    )
 
 
 def test_a_class_without_images_is_warned_of_by_its_name(tmp_path: Path) -> None:
@@ -36,7 +42,7 @@ def test_a_class_without_images_is_warned_of_by_its_name(tmp_path: Path) -> None
     (tmp_path / "nobody" / "below").mkdir(parents=True)
     (tmp_path / ".hidden").mkdir()
     dataset = read_dataset(tmp_path)
-    assert dataset.warnings == ("the class 'nobody' has no images",)
+    assert dataset.warnings[0] == "the class 'nobody' has no images"
     assert len(dataset.items) == 1
 
 
@@ -67,7 +73,8 @@ def test_a_layout_that_is_asked_for_wins_over_the_detected_one(tmp_path: Path) -
     fill(tmp_path, "x/a.png")
     (tmp_path / "manifest.csv").write_text("path\nx/a.png\n")
     assert len(read_dataset(tmp_path).items) == 1
-    assert len(read_dataset(tmp_path, layout=Layout.FOLDER).items) == 2
+    (item,) = read_dataset(tmp_path, layout=Layout.FOLDER).items
+    assert item.attributes.labels == ("x",)
 
 
 @pytest.mark.parametrize("layout", [Layout.FOLDER, Layout.ISIC2017])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.importing import ARCHIVE, FOLDER, ImportWorld
+from support.importing import ARCHIVE, FOLDER, SITE, ImportWorld
 from xmirad.errors import BackendUnavailableError, ImportNotFoundError, InvalidImageError, ModelNotFoundError
 from xmirad.imports.files import read_inside
 from xmirad.imports.records import MOST_FAILURES, ImportFigures
@@ -221,3 +221,33 @@ def test_no_path_of_the_server_and_no_patient_is_kept(world: ImportWorld, tmp_pa
     assert world.snapshot().done == 2
     assert "MUELLER" not in kept
     assert str(tmp_path) not in kept
+
+
+def test_what_the_reader_cannot_read_counts_as_failed_and_is_named(world: ImportWorld, tmp_path: Path) -> None:
+    world.write_images(3)
+    (tmp_path / "a" / "gone.png").symlink_to("/nonexistent/1.png")
+    (tmp_path / "b").symlink_to("/usr")
+    world.create()
+    world.work_all()
+
+    found = world.snapshot()
+    assert (found.state, found.total, found.failed, found.done) == (ImportState.SUCCEEDED, 5, 2, 3)
+    assert {failure.path: failure.error.message for failure in found.failures} == {
+        "a/gone.png": "the entry is a link to nothing",
+        "b": "the entry is a link to a folder outside of the data set",
+    }
+    assert world.importing.sweep([ARCHIVE]).failed_images == 2
+
+
+def test_patterns_choose_what_is_stored(world: ImportWorld, tmp_path: Path) -> None:
+    world.write_images(3)
+    (tmp_path / "a" / "masks").mkdir()
+    (tmp_path / "a" / "masks" / "m.png").write_text("image m")
+    request = world.importing.create(
+        ARCHIVE, site=SITE, folder=FOLDER, split="", include=("*.png",), exclude=("masks", "0001.*")
+    ).request
+    world.work_all()
+
+    assert (request.include, request.exclude) == (("*.png",), ("masks", "0001.*"))
+    assert world.snapshot().request == request
+    assert sorted(world.stored) == [b"image 0", b"image 2"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.labeled_images import dataset_of, write_classes
+from xmirad.datasets.selection import Selection
 from xmirad.errors import InvalidRequestError
 from xmirad.training.data import hold_out, patients_of, read_training_data
 from xmirad.training.recipe import TrainingRecipe, read_recipe
@@ -122,3 +123,20 @@ def test_a_folder_per_class_has_a_part_held_out_whatever_the_recipe_says(tmp_pat
 def test_known_patients_share_a_number_and_unknown_ones_have_their_own() -> None:
     items = dataset_of([("1", "a", "p"), ("2", "a", ""), ("3", "a", "p"), ("4", "a", "")]).items
     assert patients_of(items).tolist() == [0, 1, 0, 2]
+
+
+def test_what_cannot_be_read_is_named_and_patterns_choose_what_is_trained_on(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path, {"a": 12, "b": 12, "masks": 12})
+    (folder / "a" / "gone.png").symlink_to("/nonexistent/gone.png")
+    data = read_training_data(folder, RECIPE, selection=Selection(exclude=("masks",)))
+    assert data.classes == ("a", "b")
+    assert data.warnings == (f"left out of training: {folder / 'a' / 'gone.png'} is a link to nothing",)
+
+
+def test_splits_of_folders_are_those_of_the_recipe(tmp_path: Path) -> None:
+    for split, count in (("train", 8), ("val", 3), ("test", 2)):
+        write_classes(tmp_path / split, {label: count for label in ("a", "b")}, seed=count)
+    recipe = RECIPE.changed({"training_split": "train", "validation": {"split": "validation"}})
+    data = read_training_data(tmp_path, recipe)
+    assert (len(data.training), len(data.validation)) == (16, 6)
+    assert {item.attributes.split for item in data.training} == {"train"}

@@ -389,7 +389,7 @@ class ImportFailure(_message.Message):
     def __init__(self, path: _Optional[str] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class Import(_message.Message):
-    __slots__ = ("name", "archive", "folder", "split", "state", "total_images", "created_items", "updated_items", "unchanged_items", "failed_images", "failures", "warnings", "error", "create_time", "finish_time")
+    __slots__ = ("name", "archive", "folder", "split", "state", "total_images", "created_items", "updated_items", "unchanged_items", "failed_images", "failures", "warnings", "error", "create_time", "finish_time", "include", "exclude")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     FOLDER_FIELD_NUMBER: _ClassVar[int]
@@ -405,6 +405,8 @@ class Import(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     FINISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     name: str
     archive: str
     folder: str
@@ -420,17 +422,23 @@ class Import(_message.Message):
     error: _resources_pb2.Error
     create_time: _timestamp_pb2.Timestamp
     finish_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., state: _Optional[_Union[ImportState, str]] = ..., total_images: _Optional[int] = ..., created_items: _Optional[int] = ..., updated_items: _Optional[int] = ..., unchanged_items: _Optional[int] = ..., failed_images: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[ImportFailure, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., state: _Optional[_Union[ImportState, str]] = ..., total_images: _Optional[int] = ..., created_items: _Optional[int] = ..., updated_items: _Optional[int] = ..., unchanged_items: _Optional[int] = ..., failed_images: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[ImportFailure, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateImportRequest(_message.Message):
-    __slots__ = ("archive", "folder", "split")
+    __slots__ = ("archive", "folder", "split", "include", "exclude")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     FOLDER_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     archive: str
     folder: str
     split: str
-    def __init__(self, archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateImportResponse(_message.Message):
     __slots__ = ()

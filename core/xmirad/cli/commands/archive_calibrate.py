@@ -10,6 +10,7 @@ from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
 from xmirad.datasets.dataset import Layout
+from xmirad.datasets.selection import FrameChoice
 from xmirad.errors import InvalidRequestError
 
 EXAMPLES = """\b
@@ -20,6 +21,7 @@ Afterwards `xmirad search` says how sure the nearest items make it, and whether 
 query at all. Images of the archive may be among the data: none counts for itself."""
 
 VALIDATION = "validation"
+WITHOUT_VALIDATION = (Layout.COVIDX, Layout.ISIC2019, Layout.ISIC2020)
 
 
 def calibrate(
@@ -31,8 +33,13 @@ def calibrate(
     ],
     layout: options.DatasetLayout = None,
     split: Annotated[
-        str | None, typer.Option(help="Split to read, or `all`. Default: validation for isic2017, else everything.")
+        str | None, typer.Option(help="Split to read, or `all`. Default: validation where splits are, else everything.")
     ] = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    images: options.ImagesFolder = None,
+    skip_missing: options.SkipMissing = False,
+    frames: options.Frames = FrameChoice.ALL,
     as_json: options.Json = False,
 ) -> None:
     """Calibrate an archive's evidence with labeled images that were used for nothing else."""
@@ -45,7 +52,8 @@ def calibrate(
     chosen = split
     if data.exists() and split is None:
         chosen = default_split(layout or detect_layout(data))
-    dataset = read_dataset(data, layout=layout, split=chosen)
+    selection = options.selection(include, exclude, images, skip_missing, frames)
+    dataset = read_dataset(data, layout=layout, split=chosen, selection=selection)
     for warning in dataset.warnings:
         output.note(f"warning: {warning}")
     with (
@@ -82,7 +90,7 @@ def default_split(layout: Layout) -> str | None:
     Raises:
         InvalidRequestError: If the layout has splits, and none for validation.
     """
-    if layout is Layout.COVIDX:
-        message = "covidx has no validation split; name one with --split, and not the one that you evaluate with"
+    if layout in WITHOUT_VALIDATION:
+        message = f"{layout} has no validation split; name one with --split, and not the one that you evaluate with"
         raise InvalidRequestError(message, field="split")
-    return VALIDATION if layout is Layout.ISIC2017 else None
+    return None if layout in (Layout.FOLDER, Layout.MANIFEST) else VALIDATION

@@ -28,6 +28,8 @@ def import_folder(
     alias: Annotated[str, typer.Argument(help="Alias of a folder of the server.", show_default=False)],
     archive: options.Archive,
     split: Annotated[str, typer.Option(help="Split to read, or `all`. Default: what the reader takes.")] = "",
+    include: options.Include = None,
+    exclude: options.Exclude = None,
     model: options.Model = "",
     watch: Annotated[bool, typer.Option("--watch", help="Wait until it has ended.")] = False,
     as_json: options.Json = False,
@@ -36,7 +38,7 @@ def import_folder(
     output = Output(as_json)
     with connected(context, output) as client:
         client.create_archive(archive, model=model)
-        imported = client.create_import(archive, alias, split=split)
+        imported = client.create_import(archive, alias, split=split, include=include or (), exclude=exclude or ())
         if watch:
             imported = _watched(client, imported, output)
     output.json(imported)

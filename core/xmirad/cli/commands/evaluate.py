@@ -9,6 +9,7 @@ from xmirad.cli import evaluation_options, options
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
+from xmirad.datasets.selection import FrameChoice
 
 EXAMPLES = """\b
 Examples:
@@ -28,6 +29,11 @@ def evaluate(
     full: options.FullList = False,
     archive_split: evaluation_options.ArchiveSplit = None,
     calibration_split: evaluation_options.CalibrationSplit = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    images: options.ImagesFolder = None,
+    skip_missing: options.SkipMissing = False,
+    frames: options.Frames = FrameChoice.ALL,
     ood_data: evaluation_options.OtherData = None,
     model: options.Model = "",
     output: evaluation_options.ReportFolder = None,
@@ -59,6 +65,7 @@ def evaluate(
         archive_split=archive_split,
         calibration_split=calibration_split,
         other_data=ood_data,
+        selection=options.selection(include, exclude, images, skip_missing, frames),
     )
     maps = saliency_options(
         asked=saliency, queries=saliency_queries, every_query=saliency_all, control=saliency_control

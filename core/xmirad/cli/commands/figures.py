@@ -9,6 +9,7 @@ from xmirad.cli import completion, options
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
+from xmirad.datasets.selection import FrameChoice
 from xmirad.saliency.lattice import STRIDE, WINDOW
 
 EXAMPLES = """\b
@@ -34,6 +35,11 @@ def figures(
     layout: options.DatasetLayout = None,
     split: options.DatasetSplit = None,
     full: options.FullList = False,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    images: options.ImagesFolder = None,
+    skip_missing: options.SkipMissing = False,
+    frames: options.Frames = FrameChoice.ALL,
     model: options.Model = "",
     control: Annotated[
         str,
@@ -79,7 +85,8 @@ def figures(
         seed=seed,
     )
     names = wanted(asked.only, has_control=bool(control))
-    dataset = read_dataset(data, layout=layout, split=split, full=full)
+    selection = options.selection(include, exclude, images, skip_missing, frames)
+    dataset = read_dataset(data, layout=layout, split=split, full=full, selection=selection)
     with connected(context, printer, explains=any(map(needs_maps, names))) as client:
         outcomes = draw(client, dataset, output, asked, printer)
     if not show(outcomes, output, printer):

@@ -9,6 +9,7 @@ from xmirad.cli import options, warming
 from xmirad.cli.exit_codes import ExitCode, exit_code_of
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
+from xmirad.datasets.selection import FrameChoice
 from xmirad.errors import XmiradError
 from xmirad.types import ItemFilter, OriginalsPolicy
 
@@ -19,6 +20,7 @@ EXAMPLES = """\b
 Examples:
   xmirad index ~/covidx --archive covidx --split train
   xmirad index cases.csv --archive dermatology --originals reference
+  xmirad index ~/radiography --archive chest --exclude masks
 Run again after an interruption: images that are there are not sent again."""
 
 
@@ -29,6 +31,11 @@ def index(
     layout: options.DatasetLayout = None,
     split: options.DatasetSplit = None,
     full: options.FullList = False,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    images: options.ImagesFolder = None,
+    skip_missing: options.SkipMissing = False,
+    frames: options.Frames = FrameChoice.ALL,
     model: options.Model = "",
     originals: Annotated[OriginalsPolicy, typer.Option(help="What to keep of the files.")] = OriginalsPolicy.COPY,
     restore_deleted: Annotated[bool, typer.Option(help="Store images even though they were deleted before.")] = False,
@@ -43,10 +50,11 @@ def index(
     from xmirad.datasets.reading import read_dataset
 
     output = Output(as_json)
-    dataset = read_dataset(data, layout=layout, split=split, full=full)
+    selection = options.selection(include, exclude, images, skip_missing, frames)
+    dataset = read_dataset(data, layout=layout, split=split, full=full, selection=selection)
     for warning in dataset.warnings:
         output.note(f"warning: {warning}")
-    tally = Tally(dataset.items)
+    tally = Tally(dataset.items, dataset.unreadable)
     with connected(context, output, explains=warm) as client:
         info = client.create_archive(archive, model=model, originals=originals)
         started = time.monotonic()
@@ -90,13 +98,11 @@ def _report(
     found: dict[str, Any] = {"failures": tally.failures, "duplicates": duplicates}
     if refused is not None:
         found["warming_error"] = {"reason": refused.reason, "message": refused.message}
-    output.json(
-        {**names, "items": len(tally.items), **counts, "failed": len(tally.failures), "seconds": seconds, **found}
-    )
+    output.json({**names, "items": tally.total, **counts, "failed": len(tally.failures), "seconds": seconds, **found})
     stored = sum(counts.values())
     shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
     rate = f"{tally.done / max(seconds, 1e-9):.1f} images/s"
-    output.text(f"{names['archive']}: {stored} of {len(tally.items)} images ({shown}) in {seconds:.1f} s, {rate}")
+    output.text(f"{names['archive']}: {stored} of {tally.total} images ({shown}) in {seconds:.1f} s, {rate}")
     if duplicates:
         output.text(f"{len(duplicates)} groups of identical files:")
     for line in duplicates:

@@ -7,6 +7,7 @@ import typer
 
 from xmirad.cli import evaluation_options, options
 from xmirad.cli.output import Output
+from xmirad.datasets.selection import FrameChoice
 
 EXAMPLES = """\b
 Examples:
@@ -23,6 +24,11 @@ def report(
     split: options.DatasetSplit = None,
     full: options.FullList = False,
     archive_split: evaluation_options.ArchiveSplit = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    images: options.ImagesFolder = None,
+    skip_missing: options.SkipMissing = False,
+    frames: options.Frames = FrameChoice.ALL,
     figures: evaluation_options.Figures = None,
     output: Annotated[
         Path | None,
@@ -35,7 +41,10 @@ def report(
 
     printer = Output(False)
     found = read_report(report_file)
-    parts = evaluation_data(data, layout=layout, split=split, full=full, archive_split=archive_split)
+    selection = options.selection(include, exclude, images, skip_missing, frames)
+    parts = evaluation_data(
+        data, layout=layout, split=split, full=full, archive_split=archive_split, selection=selection
+    )
     page = report_page(found, parts, figures=figures)
     folder = report_file if report_file.is_dir() else report_file.parent
     target = folder / PAGE if output is None else output

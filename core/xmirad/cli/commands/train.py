@@ -9,6 +9,7 @@ import typer
 from xmirad.cli import options
 from xmirad.cli.output import Output
 from xmirad.cli.session import settings_of
+from xmirad.datasets.selection import FrameChoice
 
 EXAMPLES = """\b
 Examples:
@@ -26,6 +27,11 @@ def train(
     ],
     data: Annotated[Path, typer.Option("--data", "-d", help="Folder of the data set.", show_default=False)],
     layout: options.DatasetLayout = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    images: options.ImagesFolder = None,
+    skip_missing: options.SkipMissing = False,
+    frames: options.Frames = FrameChoice.ALL,
     save_as: Annotated[str, typer.Option("--as", help="Short name of the model. Default: the recipe's.")] = "",
     seed: Annotated[int | None, typer.Option(min=0, help="Seed. Default: the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs. Default: the recipe's.")] = None,
@@ -55,12 +61,13 @@ def train(
     from xmirad.training.train import TrainingRequest, check_room_for_model
     from xmirad.training.train import train as run_training
 
+    selection = options.selection(include, exclude, images, skip_missing, frames)
     check_room_for_model(recipe, settings.models_dir)
     home = Home(settings.home)
     home.prepare()
     request = TrainingRequest(
         recipe=recipe,
-        data=read_training_data(data, recipe, layout=layout),
+        data=read_training_data(data, recipe, layout=layout, selection=selection),
         models_dir=settings.models_dir,
         work_dir=home.training,
         state_dict=state_dict,

@@ -1,6 +1,6 @@
 """The methods of the asynchronous client that import folders; see `xmirad.client.importing`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from xmirad.client import import_calls
 from xmirad.client.aio.connection import AioConnection
@@ -14,18 +14,30 @@ class AioImportMethods:
 
     _connection: AioConnection
 
-    async def create_import(self, archive: str, folder: str, *, split: str = "") -> Import:
+    async def create_import(
+        self,
+        archive: str,
+        folder: str,
+        *,
+        split: str = "",
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+    ) -> Import:
         """Begin to store the images of a folder that the service knows; those that are there are found unchanged.
 
         Args:
             archive: The archive's id; it must be there.
             folder: Alias of the folder, by the service's setting `imports.folders`.
             split: Split of the data set, or `all`; empty for what its reader takes without one.
+            include: Globs; if there are any, only files that match one are stored.
+            exclude: Globs; files that match one are not stored.
 
         Raises:
             ConcurrentImportError: If another import into the archive is not finished.
         """
-        return await self._connection.run(import_calls.create_import(archive, folder, split=split))
+        return await self._connection.run(
+            import_calls.create_import(archive, folder, split=split, include=include, exclude=exclude)
+        )
 
     async def get_import(self, name: str) -> Import:
         """Return an import as it is now."""

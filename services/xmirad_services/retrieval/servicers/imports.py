@@ -13,6 +13,8 @@ from xmirad.imports.records import ImportSnapshot
 from xmirad_services.retrieval.imports import Imports
 from xmirad_services.retrieval.interceptors import Context
 
+MAX_PATTERNS = 32
+
 
 class ImportMethods(pb_grpc.ArchiveServiceServicer):
     """Begins, shows and stops imports."""
@@ -24,7 +26,11 @@ class ImportMethods(pb_grpc.ArchiveServiceServicer):
         archive = parse_archive_name(request.archive, field="archive")
         folder = checks.word(request.folder, field="folder")
         split = checks.word(request.split, field="split")
-        snapshot = await self._imports.create(archive, folder=folder, split=split)
+        include, exclude = (
+            checks.words(getattr(request, field), field=field, max_count=MAX_PATTERNS)
+            for field in ("include", "exclude")
+        )
+        snapshot = await self._imports.create(archive, folder=folder, split=split, include=include, exclude=exclude)
         return pb.CreateImportResponse(**{"import": import_message(snapshot)})
 
     async def GetImport(self, request: pb.GetImportRequest, context: Context) -> pb.GetImportResponse:
@@ -64,12 +70,14 @@ def import_message(snapshot: ImportSnapshot) -> pb.Import:
         archive=archive_name(request.archive),
         folder=request.folder,
         split=request.split,
+        include=request.include,
+        exclude=request.exclude,
         state=IMPORT_STATE.to_proto(snapshot.state),
-        total_images=plan.total if plan else 0,
+        total_images=snapshot.total,
         created_items=sum(part.created for part in snapshot.parts),
         updated_items=sum(part.updated for part in snapshot.parts),
         unchanged_items=sum(part.unchanged for part in snapshot.parts),
-        failed_images=sum(part.failed for part in snapshot.parts),
+        failed_images=snapshot.failed,
         failures=[
             pb.ImportFailure(path=failure.path, error=to_proto_error(failure.error)) for failure in snapshot.failures
         ],
