@@ -151,8 +151,9 @@ def _images_of(label_list: Path, split: str, images: Path | None) -> Path:
     if images is not None:
         return images / split if (images / split).is_dir() else images
     here, above = label_list.parent, label_list.parent.parent
-    places = [here / split, here / IMAGES_FOLDER / split, above / IMAGES_FOLDER / split]
-    places += [above / split] if here.name == LISTS_FOLDER else []
+    places = [here / split, here / IMAGES_FOLDER / split]
+    if here.name == LISTS_FOLDER:
+        places += [above / IMAGES_FOLDER / split, above / split]
     for place in places:
         if place.is_dir():
             return place

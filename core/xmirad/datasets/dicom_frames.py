@@ -78,12 +78,12 @@ def expand_frames(items: Iterable[DatasetItem], choice: FrameChoice) -> Expanded
             counts.update(files=1, read=len(frames), there=facts.frames)
     if counts["files"]:
         expanded.warnings.append(
-            f"{counts['files']} DICOM files have several frames; {counts['read']} of {counts['there']} frames are read"
+            f"DICOM files with several frames: {counts['files']}; {counts['read']} of {counts['there']} frames are read"
             + (", each as an image" if choice is FrameChoice.ALL else f" (--frames {choice})")
         )
     if counts["placeholders"]:
         expanded.warnings.append(
-            f"{counts['placeholders']} DICOM files have a placeholder for a Patient ID, such as ANONYMOUS; their "
+            f"DICOM files with a placeholder for a Patient ID, such as ANONYMOUS: {counts['placeholders']}; their "
             "patients are not known"
         )
     return expanded

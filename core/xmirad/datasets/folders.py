@@ -168,6 +168,6 @@ def _mask_warnings(folder: Path, listed: Listed) -> list[str]:
         part for path in listed.files for part in path.relative_to(folder).parts[:-1] if part.lower() in MASKS
     )
     return [
-        f"{count} files lie in folders called {name!r}: if they are masks, leave them out with --exclude {name!r}"
+        f"files in folders called {name!r}: {count}; if they are masks, leave them out with --exclude {name!r}"
         for name, count in folders.items()
     ]

@@ -37,7 +37,7 @@ def separator_warnings(items: Iterable[DatasetItem]) -> list[str]:
                     counts[separator] += 1
                     examples.setdefault(separator, label)
     return [
-        f"{count} labels have a {separator!r}, such as {examples[separator]!r}, and count as one label each: "
-        "if they are several, separate them by ';' in the column `labels` of a manifest"
+        f"labels with a {separator!r} in them: {count}, such as {examples[separator]!r}; each counts as one label. "
+        "If they are several, separate them by ';' in the column `labels` of a manifest"
         for separator, count in counts.items()
     ]

@@ -54,7 +54,10 @@ COLUMNS = (
     "synthetic",
 )
 SYNONYMS = {
-    "path": ("file", "files", "filename", "file_name", "filepath", "file_path", "image", "images", "img", "image_path"),
+    "path": (
+        *("file", "files", "filename", "file_name", "filepath", "file_path"),
+        *("image", "images", "img", "image_path", "image_name", "image_index", "image_file"),
+    ),
     "external_id": ("id", "image_id", "isic_id", "key", "uid", "name"),
     "labels": ("label", "class", "classes", "category", "target", "diagnosis", "dx", "finding", "finding_labels"),
     "patient_id": ("patient", "patientid", "subject", "subject_id", "case", "lesion_id"),

@@ -50,11 +50,11 @@ def read_dataset(
     """
     if not path.exists():
         raise InvalidRequestError(f"there is nothing at {path}", field="path", metadata={"path": str(path)})
-    _check_images(selection.images)
     names = PathFilter(selection)
     found = layout or detect_layout(path)
     if found in FOLDER_LAYOUTS and not path.is_dir():
         raise InvalidRequestError(f"{path} is no folder", field="path", metadata={"path": str(path)})
+    _check_images(path, found, selection.images)
     dataset = _completed(_read(path, found, split, full, selection, names), found, selection, names)
     if not dataset.items and not dataset.unreadable:
         patterns = " that the patterns let pass" if selection.include or selection.exclude else ""
@@ -62,10 +62,19 @@ def read_dataset(
     return dataset
 
 
-def _check_images(images: Path | None) -> None:
-    if images is not None and not images.is_dir():
+def _check_images(path: Path, layout: Layout, images: Path | None) -> None:
+    """Refuse a folder of images that is none, or that nothing would be looked for in."""
+    if images is None:
+        return
+    if not images.is_dir():
         message = f"{images}, the folder of the images, is no folder"
-        raise InvalidRequestError(message, field="images", metadata={"path": str(images)})
+    elif layout in (Layout.FOLDER, Layout.SPLIT_FOLDER):
+        message = (
+            f"{path} is read as folders of classes, with no list that names images in {images}; give its path alone"
+        )
+    else:
+        return
+    raise InvalidRequestError(message, field="images", metadata={"path": str(images)})
 
 
 def _read(
@@ -93,7 +102,7 @@ def _completed(dataset: Dataset, layout: Layout, selection: Selection, names: Pa
     warnings = [*dataset.warnings, *separator_warnings(items), *names.warnings]
     if placeholders:
         warnings.append(
-            f"{placeholders} images have a placeholder for a patient id, such as ANONYMOUS or 0; "
+            f"images with a placeholder for a patient id, such as ANONYMOUS or 0: {placeholders}; "
             "their patients are not known"
         )
     if layout in (Layout.FOLDER, Layout.SPLIT_FOLDER, Layout.MANIFEST):

@@ -66,9 +66,14 @@ class Listings:
             dataset = read_dataset(path, split=request.split or None, selection=selection)
         except InvalidRequestError as error:
             # A client is told the alias, never where that is.
-            message = error.message.replace(str(path), request.folder)
+            message = error.message.replace(str(path), request.folder).replace(str(folder), request.folder)
+            if folder.parent != folder.parent.parent:
+                message = message.replace(str(folder.parent), f"{request.folder}/..")
             field = error.field if error.field in ("split", "include", "exclude") else "folder"
             raise InvalidRequestError(message, field=field, metadata={"folder": request.folder}) from error
+        if not all(item.path.is_relative_to(folder) for item in dataset.items):
+            message = "the list names images outside of its folder; imports.folders must name a folder around both"
+            raise InvalidRequestError(message, field="folder", metadata={"folder": request.folder})
         named = [(str(item.path.relative_to(folder)), item.external_id, item.frame or 0) for item in dataset.items]
         unreadable = tuple((each.path.relative_to(folder).as_posix(), each.why) for each in dataset.unreadable)
         return Listing(folder, dataset.items, canonical_digest(named), dataset.warnings, unreadable)

@@ -248,4 +248,4 @@ def test_images_with_a_placeholder_for_a_patient_are_of_no_patient(tmp_path: Pat
     dataset = read_dataset(covidx(tmp_path, lines, "a.png", "b.png", "c.png"))
     assert [item.patient for item in dataset.items] == [None, None, Patient("7", "covidx:")]
     (warning,) = dataset.warnings
-    assert warning.startswith("2 images have a placeholder for a patient id")
+    assert warning.startswith("images with a placeholder for a patient id, such as ANONYMOUS or 0: 2")

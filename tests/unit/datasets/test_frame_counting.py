@@ -128,7 +128,7 @@ def test_every_frame_of_a_file_in_a_folder_is_an_item(tmp_path: Path) -> None:
     dataset = read_dataset(tmp_path)
     assert frames_read(dataset.items) == [("cine", 1), ("cine", 2), ("cine", 3), ("still.dcm", None)]
     assert {item.attributes.labels for item in dataset.items} == {("us",)}
-    assert dataset.warnings == ("1 DICOM files have several frames; 3 of 3 frames are read, each as an image",)
+    assert dataset.warnings == ("DICOM files with several frames: 1; 3 of 3 frames are read, each as an image",)
     assert duplicates(dataset.items).groups == ()
 
 
@@ -136,7 +136,7 @@ def test_one_frame_of_a_file_can_be_chosen(tmp_path: Path) -> None:
     written(tmp_path / "us", dicom_file(CINE, multi_frame=True), "cine.dcm")
     dataset = read_dataset(tmp_path, selection=Selection(frames=FrameChoice.MIDDLE))
     assert frames_read(dataset.items) == [("cine.dcm", 2)]
-    assert dataset.warnings == ("1 DICOM files have several frames; 1 of 3 frames are read (--frames middle)",)
+    assert dataset.warnings == ("DICOM files with several frames: 1; 1 of 3 frames are read (--frames middle)",)
 
 
 def test_a_manifest_may_name_frames_or_take_all(tmp_path: Path) -> None:
@@ -159,4 +159,4 @@ def test_placeholders_in_headers_are_warned_of_once_with_their_number(tmp_path: 
     for number, patient in enumerate(["ANON", "anon", "MRN-1", "0"]):
         written(tmp_path, dicom_file(CINE[0] + number, PatientID=patient), f"{number}.dcm")
     (warning,) = read_dataset(tmp_path).warnings
-    assert warning.startswith("3 DICOM files have a placeholder for a Patient ID")
+    assert warning.startswith("DICOM files with a placeholder for a Patient ID, such as ANONYMOUS: 3")

@@ -232,7 +232,7 @@ def test_labels_that_look_like_several_are_warned_of_with_the_remedy(tmp_path: P
     dataset = read_dataset(manifest(tmp_path, text, "a.png", "b.png"))
     assert dataset.items[1].attributes.labels == ("Effusion", "Edema")
     (warning,) = dataset.warnings
-    assert warning.startswith(f"1 labels have a {separator!r}, such as 'Atelectasis{separator}Effusion'")
+    assert warning.startswith(f"labels with a {separator!r} in them: 1, such as 'Atelectasis{separator}Effusion'")
     assert "separate them by ';'" in warning
 
 

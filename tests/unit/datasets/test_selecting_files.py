@@ -173,3 +173,10 @@ def test_missing_files_are_named_up_to_ten(tmp_path: Path) -> None:
         read_dataset(tmp_path)
     assert "13 files are missing: 0.png (line 2), 1.png (line 3)" in caught.value.message
     assert "9.png (line 11) and 3 more; --skip-missing goes on" in caught.value.message
+
+
+def test_a_folder_of_images_beside_folders_of_classes_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.png", "b/2.png")
+    with pytest.raises(InvalidRequestError, match="is read as folders of classes") as caught:
+        read_dataset(tmp_path, selection=Selection(images=tmp_path / "a"))
+    assert caught.value.field == "images"

@@ -147,4 +147,4 @@ def test_a_table_beside_folders_of_classes_is_not_read_in_silence(tmp_path: Path
 def test_masks_within_classes_are_warned_of_with_the_remedy(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{label}/{kind}/1.png" for label in ("COVID", "Normal") for kind in ("images", "masks")))
     (warning,) = read_dataset(tmp_path).warnings
-    assert warning == "2 files lie in folders called 'masks': if they are masks, leave them out with --exclude 'masks'"
+    assert warning == "files in folders called 'masks': 2; if they are masks, leave them out with --exclude 'masks'"

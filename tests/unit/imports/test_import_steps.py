@@ -251,3 +251,23 @@ def test_patterns_choose_what_is_stored(world: ImportWorld, tmp_path: Path) -> N
     assert (request.include, request.exclude) == (("*.png",), ("masks", "0001.*"))
     assert world.snapshot().request == request
     assert sorted(world.stored) == [b"image 0", b"image 2"]
+
+
+@pytest.mark.parametrize(("has_images", "why"), [(True, "outside of its folder"), (False, "are not there; expected")])
+def test_a_list_of_images_elsewhere_fails_the_import_and_tells_no_path(
+    tmp_path: Path, has_images: bool, why: str
+) -> None:
+    (tmp_path / "set" / "labels").mkdir(parents=True)
+    (tmp_path / "set" / "labels" / "test.txt").write_text("1 a.png normal\n")
+    if has_images:
+        (tmp_path / "set" / "data" / "test").mkdir(parents=True)
+        (tmp_path / "set" / "data" / "test" / "a.png").write_bytes(b"image")
+    world = ImportWorld(tmp_path / "set" / "labels")
+    world.create()
+    world.work_all()
+
+    outcome = world.snapshot().outcome
+    assert outcome is not None
+    assert outcome.error is not None
+    assert why in outcome.error.message
+    assert str(tmp_path) not in outcome.error.message
