@@ -131,9 +131,10 @@ def phantom(finding: str, number: int) -> EncodedImage:
 def page(rows: list[tuple[Case, ExplanationMap]]) -> Iterator[str]:
     """Return the lines of the page."""
     yield from [NOTICE, "", "# Explanations by example", ""]
-    yield "`xmirad explain QUERY RESULT --archive ARCHIVE [options] -o map.png` on two generated images (no patient, no"
-    yield "disease), EfficientNet-Lite0 with ImageNet weights, 2,401 windows where there are any. Colors lie over the"
-    yield "original: the stronger, the more a place matters; blue speaks against. How the maps are computed:"
+    yield "`xmirad explain QUERY RESULT --archive ARCHIVE [options] --overlay-only -o map.png` on two generated"
+    yield "images (no patient, no disease), EfficientNet-Lite0 with ImageNet weights, 2,401 windows where there are"
+    yield "any. Colors lie over the original: the stronger, the more a place matters; blue speaks against. How the maps"
+    yield "are computed:"
     yield "[Saliency](architecture/09-saliency.md). Fidelity is insertion minus deletion area, beside the best of ten"
     yield "controls that know nothing of the image (nine random smooth fields, and its center): a map that is not"
     yield "above all of them, p = 0.09, should not be relied on."

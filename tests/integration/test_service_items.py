@@ -60,7 +60,8 @@ def blobs_of(service: LiveService, digest: str) -> list[Path]:
 
 def test_each_view_shows_more_of_an_item(client: Client, archive: str) -> None:
     attributes = ItemAttributes(labels=("normal",), modality="DX", year=2020, synthetic=True)
-    name = client.create_item(archive, Upload(png(201), external_id="scan-1", attributes=attributes)).item
+    upload = Upload(png(201), external_id="scan-1", attributes=attributes, file_name="s/1.png")
+    name = client.create_item(archive, upload).item
     basic, full, embedded = (client.get_item(name, view=view) for view in ItemView)
     for item in (basic, full, embedded):
         assert (item.name, item.attributes) == (name, attributes)
@@ -71,6 +72,7 @@ def test_each_view_shows_more_of_an_item(client: Client, archive: str) -> None:
         assert (item.geometry.original_width, item.geometry.crop_size) == (64, 224)
         assert item.identity is not None
         assert (item.identity.external_id, item.identity.frame) == ("scan-1", 0)
+        assert item.identity.file_name == "s/1.png"
         assert item.create_time is not None
     assert full.embedding is None
     assert embedded.embedding is not None

@@ -68,8 +68,20 @@ def use(client: Client, run: Run) -> None:
     attributes = ItemAttributes(labels=("normal",))
     uploads = [
         Upload(dicom(1), correlation_id="1", attributes=attributes),
-        Upload(dicom(2), correlation_id="2", external_id="erika_mustermann_thorax.dcm", patient=STATED),
-        Upload(png(3), correlation_id="3", external_id="erika_mustermann_thorax.png", patient=PATIENT),
+        Upload(
+            dicom(2),
+            correlation_id="2",
+            external_id="erika_mustermann_thorax.dcm",
+            patient=STATED,
+            file_name="Mustermann/erika.dcm",
+        ),
+        Upload(
+            png(3),
+            correlation_id="3",
+            external_id="erika_mustermann_thorax.png",
+            patient=PATIENT,
+            file_name="Mustermann/erika.png",
+        ),
         Upload(dicom(4, NumberOfFrames=-1), correlation_id="erika_mustermann_thorax_4"),
         Upload(dicom(5, BitsAllocated=7, BitsStored=7), correlation_id="erika_mustermann_thorax_5"),
         Upload(EncodedImage(b"Mustermann^Erika" * 20), correlation_id="erika_mustermann_thorax_6"),

@@ -3,24 +3,35 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from support.pictures import png
 from xmirad import ids
-from xmirad.api.vocabulary import QueryItemExclusion
+from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings
 from xmirad.client.types import (
     ArchiveInfo,
     ArchiveStats,
     Item,
+    ItemIdentity,
     PurgeCounts,
     ServerInfo,
     Upload,
     UploadOutcome,
     UploadReceipt,
 )
-from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError, InvalidImageError, XmiradError
-from xmirad.types import OriginalsPolicy, UploadState
+from xmirad.errors import (
+    AccessDeniedError,
+    ArchiveNotFoundError,
+    BackendUnavailableError,
+    InvalidImageError,
+    ItemNotFoundError,
+    XmiradError,
+)
+from xmirad.evidence.weighing import Evidence
+from xmirad.types import EncodedImage, ItemAttributes, OriginalsPolicy, UploadState
 
 MODEL = "models/" + "ab" * 32
 MAX_IMAGE_BYTES = 100
@@ -37,6 +48,8 @@ class FakeClient:
         self.errors: list[XmiradError] = []
         self.waits = 0
         self.max_image_bytes = MAX_IMAGE_BYTES
+        self.withholds_identity = False
+        self.evidence: Evidence | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +82,13 @@ class FakeClient:
             ids.archive_name(archive), MODEL, OriginalsPolicy.COPY, count, datetime(2026, 1, 2, tzinfo=UTC)
         )
 
+    def add_item(self, archive: str, item: str) -> None:
+        name = ids.item_name(archive, item)
+        identity = ItemIdentity("pat-7", "", "", "", 0, "ward/pat-7.png")
+        attributes = ItemAttributes(labels=("normal",))
+        stored = Item(name, attributes, "ab" * 32, None, identity, None, None)
+        self.archives.setdefault(archive, {})[name] = stored
+
     def list_archives(self) -> Iterator[ArchiveInfo]:
         return map(self.get_archive, sorted(self.archives))
 
@@ -78,12 +98,26 @@ class FakeClient:
     def delete_archive(self, archive: str, *, force: bool = False) -> None:
         self.calls.append(("delete_archive", {"archive": archive, "force": force}))
 
-    def list_items(self, archive: str, **_: object) -> Iterator[Item]:
-        return iter(self.archives[archive].values())
+    def list_items(self, archive: str, *, view: ItemView = ItemView.BASIC, **_: object) -> Iterator[Item]:
+        for item in self.archives[archive].values():
+            self._require_identity(view)
+            yield self._seen(item, view)
 
     def purge_items(self, archive: str, **selection: object) -> PurgeCounts:
         self.calls.append(("purge_items", {"archive": archive, **selection}))
         return PurgeCounts(3, 3 if selection["force"] else 0)
+
+    def get_item(self, name: str, *, view: ItemView = ItemView.BASIC) -> Item:
+        self._require_identity(view)
+        archive = name.split("/")[1]
+        if name not in self.archives.get(archive, {}):
+            raise ItemNotFoundError(f"there is no item {name}", field="name", metadata={"item": name})
+        return self._seen(self.archives[archive][name], view)
+
+    def item_image(self, name: str) -> bytes:
+        self._require_identity(ItemView.FULL)
+        self.get_item(name)
+        return png(1, size=16).data
 
     def batch_get_items(self, archive: str, names: Sequence[str]) -> list[Item]:
         self.asked.append(len(names))
@@ -99,15 +133,46 @@ class FakeClient:
                 continue
             yield self._store(archive, upload)
 
-    def search(self, archive: str, source: object, **options: object) -> SearchResponse:
-        self.calls.append(("search", {"archive": archive, "source": source, **options}))
+    def search(
+        self,
+        archive: str,
+        source: object,
+        *,
+        view: SearchView = SearchView.BASIC,
+        **options: Any,  # noqa: ANN401
+    ) -> SearchResponse:
+        self._require_identity(view)
+        self.calls.append(("search", {"archive": archive, "source": source, "view": view, **options}))
         self.get_archive(archive)
+        items = [item for item in self.archives[archive].values() if not self._is_left_out(item, source, options)]
         results = tuple(
-            SearchResult(name, rank, 1.0 / rank, item.attributes.labels)
-            for rank, (name, item) in enumerate(self.archives[archive].items(), start=1)
+            SearchResult(
+                item.name,
+                rank,
+                1.0 / rank,
+                item.attributes.labels,
+                identity=item.identity if view is SearchView.FULL else None,
+                thumbnail=png(rank, size=16).data if view is SearchView.FULL else b"",
+            )
+            for rank, item in enumerate(items[: options.get("top_k", 10)], start=1)
         )
         timings = SearchTimings(1.0, 2.0, 0.5)
-        return SearchResponse(results, MODEL, "cd" * 32, len(results), True, QueryItemExclusion.NONE, timings, "id")
+        none = QueryItemExclusion.NONE
+        response = SearchResponse(results, MODEL, "cd" * 32, len(items), True, none, timings, "id")
+        return replace(response, evidence=self.evidence)
+
+    def _is_left_out(self, item: Item, source: object, options: dict[str, Any]) -> bool:
+        if not options.get("exclude_query_item"):
+            return False
+        digest = hashlib.sha256(source.data).hexdigest() if isinstance(source, EncodedImage) else ""
+        return item.name == source or item.image_digest == digest
+
+    def _require_identity(self, view: object) -> None:
+        if self.withholds_identity and view in (ItemView.FULL, SearchView.FULL):
+            raise AccessDeniedError("this needs a token of scope identity", metadata={"scope": "identity"})
+
+    def _seen(self, item: Item, view: ItemView) -> Item:
+        return item if view is ItemView.FULL else replace(item, identity=None)
 
     def _store(self, archive: str, upload: Upload) -> UploadOutcome:
         self.sent.append(upload.external_id)
@@ -119,7 +184,8 @@ class FakeClient:
         key = ids.upload_key(external_id=upload.external_id, digest=digest)
         name = ids.item_name(archive, ids.item_id(archive, key))
         before = self.archives[archive].get(name)
-        self.archives[archive][name] = Item(name, upload.attributes, digest, None, None, None, None)
+        identity = ItemIdentity(upload.external_id, "", "", "", 0, upload.file_name)
+        self.archives[archive][name] = Item(name, upload.attributes, digest, None, identity, None, None)
         state = UploadState.CREATED
         if before is not None:
             state = UploadState.UNCHANGED if before.attributes == upload.attributes else UploadState.UPDATED

@@ -7,6 +7,7 @@ from xmirad.api.limits import (
     DEFAULT_PAGE_SIZE,
     MAX_CORRELATION_ID_CHARACTERS,
     MAX_EXTERNAL_ID_CHARACTERS,
+    MAX_FILE_NAME_CHARACTERS,
     MAX_PAGE_SIZE,
     MAX_WORD_CHARACTERS,
 )
@@ -81,6 +82,11 @@ def min_score(value: float, *, field: str = "min_score") -> float:
 def external_id(value: str, *, field: str = "external_id") -> str:
     """Return an uploader's identifier."""
     return text(value, field=field, max_characters=MAX_EXTERNAL_ID_CHARACTERS)
+
+
+def file_name(value: str, *, field: str = "file_name") -> str:
+    """Return the name of the file that an image comes from."""
+    return text(value, field=field, max_characters=MAX_FILE_NAME_CHARACTERS)
 
 
 def correlation_id(value: str, *, field: str = "correlation_id") -> str:

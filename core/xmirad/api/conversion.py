@@ -42,6 +42,8 @@ class SourceIdentity(Protocol):
     def sop_instance_uid(self) -> str: ...  # noqa: D102
     @property
     def frame(self) -> int: ...  # noqa: D102
+    @property
+    def file_name(self) -> str: ...  # noqa: D102
 
 
 def attributes_from_proto(message: resources_pb2.ItemAttributes, *, field: str = "attributes") -> ItemAttributes:
@@ -200,6 +202,7 @@ def identity_to_proto(identity: SourceIdentity) -> resources_pb2.ItemIdentity:
         series_instance_uid=identity.series_instance_uid,
         sop_instance_uid=identity.sop_instance_uid,
         frame=identity.frame,
+        file_name=identity.file_name,
     )
 
 

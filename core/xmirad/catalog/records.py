@@ -1,7 +1,7 @@
 """What the blob store says of archives and items. Records are immutable: a change is a new revision."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from xmirad.errors import XmiradError
@@ -48,6 +48,7 @@ class Identity:
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
     frame: int = 0
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,13 @@ class ItemRecord:
     create_time: float
 
     def says_the_same(self, other: "ItemRecord") -> bool:
-        """Return whether two records of one item differ in nothing but revision and time."""
-        ignored = {"revision", "create_time"}
-        return all(getattr(self, f.name) == getattr(other, f.name) for f in fields(self) if f.name not in ignored)
+        """Return whether two records of one item differ in nothing but revision, time and file name."""
+        return self == replace(
+            other,
+            revision=self.revision,
+            create_time=self.create_time,
+            identity=replace(other.identity, file_name=self.identity.file_name),
+        )
 
 
 def encode(record: ArchiveRecord | ItemRecord) -> bytes:

@@ -1,14 +1,18 @@
 """Asks for an explanation, follows it and writes its maps, for the command line; imported when it is needed."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xmirad.cli.commands.search import item_named
+from xmirad.cli.explanation_figure import Panel, encoded_figure, explanation_figure
 from xmirad.cli.options import MethodName
-from xmirad.cli.output import Output
+from xmirad.cli.output import Output, check_output_file, replace_file
+from xmirad.cli.pictures import Picture, item_picture, query_picture
 from xmirad.client.explanation_types import (
     ActivationMethod,
     AttentionMethod,
@@ -23,43 +27,102 @@ from xmirad.saliency.codec import Codec
 from xmirad.saliency.geometry import Point
 from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import EncodedImage, ExplanationState
+from xmirad.types import ExplanationState
 
 if TYPE_CHECKING:
     from xmirad.client.client import Client
+    from xmirad.client.search_types import SearchSource
 
-SUFFIXES = (".png", ".npy")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
+QUERY = "query"
+OCCLUSION, ATTENTION, ACTIVATION = MethodName.OCCLUSION, MethodName.ATTENTION, MethodName.ACTIVATION
+METHOD_OPTIONS = {
+    "window": (OCCLUSION,),
+    "stride": (OCCLUSION,),
+    "fill": (OCCLUSION,),
+    "codec": (OCCLUSION,),
+    "contrast": (OCCLUSION,),
+    "signed": (OCCLUSION, ACTIVATION),
+    "form": (ATTENTION,),
+    "positive": (ATTENTION,),
+    "negative": (ATTENTION,),
+    "point": (ACTIVATION,),
+}
+"""The options that not every method has."""
 
 
-def method_of(
-    name: MethodName,
-    *,
-    window: int,
-    stride: int,
-    fill: Fill,
-    codec: Codec,
-    signed: bool,
-    form: AttentionForm,
-    positives: Sequence[str],
-    negatives: Sequence[str],
-    point: Point | None,
-) -> Method:
-    """Return a method with those of the options that are its own.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An item that takes part in an explanation, and what people call it.
+
+    Attributes:
+        item: `archives/{archive}/items/{item}`.
+        title: Its external id and file.
+        labels: Its labels.
+        rank: Its rank in the search, or None if it was not named by a rank.
+        score: Its score in the search, or None.
+        is_query: True if it is the query itself.
+    """
+
+    item: str
+    title: str
+    labels: tuple[str, ...]
+    rank: int | None = None
+    score: float | None = None
+    is_query: bool = False
+
+    @property
+    def description(self) -> str:
+        """The item in one line."""
+        place = "" if self.rank is None else f"rank {self.rank}, score {self.score:.4f}, "
+        return f"{self.title} ({place}{', '.join(self.labels) or 'no label'})"
+
+
+def check_method_options(given: Collection[str], method: MethodName) -> None:
+    """Check that each option that is given is one of the method's.
+
+    Args:
+        given: Names of the command's parameters that are on the command line.
+        method: The method.
 
     Raises:
-        InvalidRequestError: If an option is given that the method does not have.
+        InvalidRequestError: If an option is given that the method does not use.
     """
-    if point is not None and name is not MethodName.ACTIVATION:
-        raise InvalidRequestError("a point needs --method activation", field="point")
-    if (positives or negatives) and name is not MethodName.ATTENTION:
-        raise InvalidRequestError("positive and negative items need --method attention", field="positive")
-    if signed and name is MethodName.ATTENTION:
-        raise InvalidRequestError("attention has no signed maps", field="signed")
+    for name, methods in METHOD_OPTIONS.items():
+        if name in given and method not in methods:
+            words = " or ".join(methods)
+            message = f"--{name} needs --method {words}; {method} does not use it"
+            raise InvalidRequestError(message, field=name, metadata={"value": method, "allowed": ", ".join(methods)})
+
+
+def method_of(name: MethodName, values: Mapping[str, Any], *, archive: str) -> Method:
+    """Return a method with those of the command's options that are its own.
+
+    Args:
+        name: The method.
+        values: What the options were given, by the names of the command's parameters.
+        archive: The archive's id.
+
+    Raises:
+        InvalidRequestError: If an item or the point cannot be read.
+    """
+
+    def named(field: str) -> tuple[str, ...]:
+        return tuple(item_named(item, archive=archive, field=field) for item in values[field] or ())
+
     if name is MethodName.ATTENTION:
-        return AttentionMethod(form=form, positive_items=tuple(positives), negative_items=tuple(negatives))
+        return AttentionMethod(
+            form=AttentionForm(values["form"]), positive_items=named("positive"), negative_items=named("negative")
+        )
     if name is MethodName.ACTIVATION:
-        return ActivationMethod(point=point, signed=signed)
-    return OcclusionMethod(window=window, stride=stride, fill=fill, codec=codec, signed=signed)
+        return ActivationMethod(point=point_of(values["point"]), signed=values["signed"])
+    return OcclusionMethod(
+        window=values["window"],
+        stride=values["stride"],
+        fill=Fill(values["fill"]),
+        codec=Codec(values["codec"]),
+        signed=values["signed"],
+    )
 
 
 def point_of(text: str) -> Point | None:
@@ -84,83 +147,173 @@ class Follower:
         explanation: Name of the explanation that is followed; empty before it is asked for.
     """
 
-    def __init__(self, output: Output, *, file: Path | None, watch: bool) -> None:
+    def __init__(self, output: Output, *, file: Path | None, watch: bool, overlay_only: bool) -> None:
         """Follow with every step shown, or to the exact map only.
 
+        Args:
+            output: Where the command prints.
+            file: Where the maps go, or None.
+            watch: Show every step, and wait for the fidelity.
+            overlay_only: Write the service's own picture of the map on the explained image, without anything beside it.
+
         Raises:
-            InvalidRequestError: If a map cannot be written in the form that the file's name asks for.
+            InvalidRequestError: If a map cannot be written in the form or at the place that is asked for.
         """
-        if file is not None and file.suffix not in SUFFIXES:
-            message = f"the output's name must end with {' or '.join(SUFFIXES)}"
-            raise InvalidRequestError(message, field="output", metadata={"allowed": ", ".join(SUFFIXES)})
+        if file is not None:
+            check_output_file(file, suffixes=(".png",) if overlay_only else SUFFIXES)
+        elif overlay_only:
+            raise InvalidRequestError("--overlay-only needs a file: -o why.png", field="overlay_only")
         self.explanation = ""
         self._output = output
         self._file = file
         self._watch = watch
+        self._wants_overlay = overlay_only
+        self._written: list[Path] = []
+        self._shown: tuple[ExplanationMap, ...] = ()
 
     def follow(
         self,
         client: "Client",
-        source: EncodedImage | str,
-        item: str,
+        source: "SearchSource",
+        pair: "ExplainedPair",
         *,
         method: Method,
         explained_image: ExplainedImage,
-        contrast_item: str,
     ) -> None:
         """Ask for an explanation and wait for it.
 
         Raises:
             XmiradError: If it cannot be asked for, or fails.
         """
-        wants_png = self._file is not None and self._file.suffix == ".png"
         last = client.create_explanation(
             source,
-            item,
+            pair.result.item,
             method=method,
             explained_image=explained_image,
-            contrast_item=contrast_item,
-            include_overlay=wants_png,
+            contrast_item=pair.contrast.item if pair.contrast else "",
+            include_overlay=self._wants_overlay,
         )
         self.explanation = last.name
-        self._show(last)
+        self._show(last, pair)
         if not self._is_enough(last):
-            for update in client.watch_explanation(last.name, include_overlay=wants_png):
+            for update in client.watch_explanation(last.name, include_overlay=self._wants_overlay):
                 last = update.explanation
-                self._show(last)
+                self._show(last, pair)
                 if self._is_enough(last):
                     break
-        self._finish(last)
+        self._finish(last, pair)
 
     def _is_enough(self, explanation: Explanation) -> bool:
         assessed = all(saliency.fidelity is not None for saliency in explanation.maps)
         return explanation.is_done and (not self._watch or assessed)
 
-    def _show(self, explanation: Explanation) -> None:
-        for saliency in explanation.maps:
-            self._write(saliency, of_several=len(explanation.maps) > 1)
+    def _show(self, explanation: Explanation, pair: "ExplainedPair") -> None:
+        if self._file is not None and explanation.maps and _maps_differ(explanation.maps, self._shown):
+            self._write(self._file, explanation, pair)
+            self._shown = explanation.maps
         if self._watch:
             self._output.text(progress_line(explanation))
 
-    def _finish(self, explanation: Explanation) -> None:
+    def _finish(self, explanation: Explanation, pair: "ExplainedPair") -> None:
         if explanation.state is ExplanationState.FAILED:
             raise explanation.error or InternalError("the explanation failed")
-        self._output.json(summary(explanation))
+        self._output.json(summary(explanation) | {"result": pair.result, "files": self._written})
         if not self._watch:
             self._output.text(progress_line(explanation))
         for saliency in explanation.maps:
             self._output.text(f"{saliency.explained_image}: {saliency.meaning}")
+        for file in self._written:
+            self._output.text(f"written: {file}")
         self._output.text("Decision support; not a diagnosis.")
 
-    def _write(self, saliency: ExplanationMap, *, of_several: bool) -> None:
-        if self._file is None:
+    def _write(self, file: Path, explanation: Explanation, pair: "ExplainedPair") -> None:
+        if not self._wants_overlay and file.suffix.lower() != ".npy":
+            self._replace(file, pair.drawn(explanation, suffix=file.suffix))
             return
-        file = self._file
-        if of_several:
-            file = file.with_stem(f"{file.stem}-{saliency.explained_image}")
-        temporary = file.with_name(f".{file.name}.part")
-        temporary.write_bytes(saliency.overlay_png if file.suffix == ".png" else _npy(saliency))
-        temporary.replace(file)
+        several = len(explanation.maps) > 1
+        for saliency in explanation.maps:
+            if self._wants_overlay and not saliency.overlay_png:
+                raise InternalError("the service has no picture to lay the map on; leave --overlay-only out")
+            one = file.with_stem(f"{file.stem}-{saliency.explained_image}") if several else file
+            self._replace(one, saliency.overlay_png if self._wants_overlay else _npy(saliency))
+
+    def _replace(self, file: Path, data: bytes) -> None:
+        replace_file(file, data)
+        if file not in self._written:
+            self._written.append(file)
+
+
+def _maps_differ(maps: Sequence[ExplanationMap], others: Sequence[ExplanationMap]) -> bool:
+    """Return whether maps differ from those shown before; most updates only count windows."""
+    return len(maps) != len(others) or any(
+        one.fidelity != other.fidelity or one.quality != other.quality or not np.array_equal(one.values, other.values)
+        for one, other in zip(maps, others, strict=True)
+    )
+
+
+class ExplainedPair:
+    """Query and result of an explanation, with their pictures, which are fetched when the first figure is drawn."""
+
+    def __init__(
+        self,
+        client: "Client",
+        source: "SearchSource",
+        *,
+        query: str,
+        result: Named,
+        contrast: Named | None = None,
+        is_self: bool = False,
+    ) -> None:
+        """Name the images.
+
+        Args:
+            client: Where the pictures of items are.
+            source: What is asked with.
+            query: What people call the query.
+            result: The item that is explained.
+            contrast: The item that it is held against, or None.
+            is_self: Whether an item is explained by itself: the figure then shows it once.
+        """
+        self.query = query
+        self.result = result
+        self.contrast = contrast
+        self.is_self = is_self
+        self._client = client
+        self._source = source
+        self._pictures: dict[str, Picture | None] = {}
+
+    def drawn(self, explanation: Explanation, *, suffix: str) -> bytes:
+        """Return the figure of an explanation as a file of a kind."""
+        maps = {saliency.explained_image: saliency for saliency in explanation.maps}
+        if self.is_self:
+            panel = Panel("Item", _captions(self.result), self._picture(self.result), explanation.maps[0])
+            figure = explanation_figure(f"What the embedding of {self.result.title} rests on", [panel], explanation)
+            return encoded_figure(figure, suffix=suffix)
+        panels = [
+            Panel("Query", (self.query,), self._query_picture(), maps.get(ExplainedImage.QUERY)),
+            Panel("Result", _captions(self.result), self._picture(self.result), maps.get(ExplainedImage.RESULT)),
+        ]
+        title = f"Why {self.result.title} was found for {self.query}"
+        if self.contrast is not None:
+            panels.append(Panel("Contrast", _captions(self.contrast), self._picture(self.contrast)))
+            title += f", before {self.contrast.title}"
+        return encoded_figure(explanation_figure(title, panels, explanation), suffix=suffix)
+
+    def _query_picture(self) -> "Picture | None":
+        if QUERY not in self._pictures:
+            self._pictures[QUERY] = query_picture(self._client, self._source)
+        return self._pictures[QUERY]
+
+    def _picture(self, named: Named) -> "Picture | None":
+        if named.item not in self._pictures:
+            self._pictures[named.item] = item_picture(self._client, named.item)
+        return self._pictures[named.item]
+
+
+def _captions(named: Named) -> tuple[str, ...]:
+    place = "" if named.rank is None else f"rank {named.rank}, score {named.score:.4f}, "
+    mark = " (the query itself)" if named.is_query and named.rank is not None else ""
+    return (f"{named.title}{mark}", f"{place}labels: {', '.join(named.labels) or 'none'}")
 
 
 def progress_line(explanation: Explanation) -> str:

@@ -133,6 +133,7 @@ class Uploader:
             attributes=item.attributes,
             patient=item.patient,
             restore_deleted=self._restore_deleted,
+            file_name=item.file_name,
         )
 
     def _read(self, path: Path) -> bytes:

@@ -165,6 +165,7 @@ def identity(message: resources_pb2.ItemIdentity) -> ItemIdentity:
         series_instance_uid=message.series_instance_uid,
         sop_instance_uid=message.sop_instance_uid,
         frame=message.frame,
+        file_name=message.file_name,
     )
 
 

@@ -132,6 +132,7 @@ def _item_upload(upload: Upload) -> archive_service_pb2.ItemUpload:
             attributes=attributes_to_proto(upload.attributes),
             patient=patient_to_proto(upload.patient),
             restore_deleted=upload.restore_deleted,
+            file_name=upload.file_name,
             **_image(upload.image),
         )
 

@@ -136,6 +136,8 @@ class Upload:
         attributes: What is known of the image.
         patient: Whose image it is, if known.
         restore_deleted: Store the item even though it was deleted before.
+        file_name: Name of the file that the image comes from, for people to find it again; at most 1,024 characters. An
+            item that is there keeps the name it has.
     """
 
     image: EncodedImage
@@ -144,6 +146,7 @@ class Upload:
     attributes: ItemAttributes = field(default_factory=ItemAttributes)
     patient: Patient | None = None
     restore_deleted: bool = False
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,7 @@ class ItemIdentity:
         series_instance_uid: Series Instance UID (0020,000E).
         sop_instance_uid: SOP Instance UID (0008,0018).
         frame: Frame of the instance, counted from 1; 0 for an image that is no DICOM instance.
+        file_name: Name of the file that it was first uploaded from, or an empty string.
     """
 
     external_id: str
@@ -193,6 +197,7 @@ class ItemIdentity:
     series_instance_uid: str
     sop_instance_uid: str
     frame: int
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,6 @@
 """What a reader yields."""
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from xmirad.types import ItemAttributes, Patient
 
 ALL_SPLITS = "all"
+MAX_FILE_NAME = 1024
 
 
 class Layout(StrEnum):
@@ -39,6 +41,12 @@ class DatasetItem:
     attributes: ItemAttributes
     patient: Patient | None = None
     frame: int | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The file's name after its folder's, such as `normal/a1.png`, to be kept with the image for people to read."""
+        name = "/".join(self.path.parts[-2:])
+        return os.fsencode(name).decode("utf-8", "replace")[-MAX_FILE_NAME:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,20 @@
 
 import base64
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
+
+REPORTS = "xmirad.evaluation"
 
 
-def page_template(name: str) -> Template:
-    """Return a page's template. Whatever it is given becomes text, never markup; what it is not given is an error."""
+def page_template(name: str, *, package: str = REPORTS) -> Template:
+    """Return a page's template. Whatever it is given becomes text, never markup; what it is not given is an error.
+
+    Args:
+        name: File in the folder `templates` of the package.
+        package: Where the template is; it may include those of the reports, such as their style.
+    """
     environment = Environment(
-        loader=PackageLoader("xmirad.evaluation"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(REPORTS)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

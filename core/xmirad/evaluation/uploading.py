@@ -182,4 +182,5 @@ def _uploads(items: Sequence[DatasetItem], failures: dict[int, Failure], *, max_
             external_id=item.external_id,
             attributes=item.attributes,
             patient=item.patient,
+            file_name=item.file_name,
         )

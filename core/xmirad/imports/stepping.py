@@ -146,7 +146,7 @@ class ImportSteps:
     def _incoming(self, item: DatasetItem, folder: Path) -> IncomingItem:
         data = read_inside(item.path, folder, limit=self._max_image_bytes)
         image = EncodedImage(data, frame=item.frame)
-        return IncomingItem(image, item.external_id, item.attributes, item.patient)
+        return IncomingItem(image, item.external_id, item.attributes, item.patient, file_name=item.file_name)
 
 
 def _in_a_row(step: _Step, first: int) -> Iterator[UploadState | ImportFailure]:

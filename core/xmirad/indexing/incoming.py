@@ -15,6 +15,7 @@ class IncomingItem:
     Attributes:
         image: The file, not yet trusted.
         external_id: The uploader's identifier; empty means the digest of the content.
+        file_name: Name of the file that the image comes from, for people; not part of its identity, never logged.
         attributes: What the uploader says of the image.
         patient: Whose image it is, if the uploader says so.
         restore_deleted: Store it even though it was deleted before.
@@ -25,6 +26,7 @@ class IncomingItem:
     attributes: ItemAttributes = field(default_factory=ItemAttributes)
     patient: Patient | None = None
     restore_deleted: bool = False
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,11 @@ def identify(
     header = decoded.dicom
     image = image_of(incoming.image, header, file=file)
     if header is None:
-        identity = Identity(external_id=incoming.external_id)
+        identity = Identity(external_id=incoming.external_id, file_name=incoming.file_name)
         item = item_id(archive, upload_key(external_id=incoming.external_id, digest=image))
     else:
         uids = (header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid)
-        identity = Identity(incoming.external_id, *uids, header.frame)
+        identity = Identity(incoming.external_id, *uids, header.frame, incoming.file_name)
         item = item_id(archive, site_key.dicom_key(header.sop_instance_uid, header.frame))
     patient, known = patient_key(incoming.patient, header, item=item, site_key=site_key)
     attributes = merged(incoming.attributes, header.attributes if header else ItemAttributes())

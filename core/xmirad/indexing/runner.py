@@ -182,7 +182,13 @@ class IndexRunner:
         )
         if present is None or present.says_the_same(record):
             return present or record
-        return replace(record, revision=present.revision + 1, create_time=present.create_time)
+        file_name = present.identity.file_name or record.identity.file_name
+        return replace(
+            record,
+            revision=present.revision + 1,
+            create_time=present.create_time,
+            identity=replace(record.identity, file_name=file_name),
+        )
 
     def _write(
         self, incoming: IncomingItem, decoded: DecodedImage, computed: Float32Array | None, record: ItemRecord

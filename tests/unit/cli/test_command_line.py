@@ -178,8 +178,9 @@ def test_search_sends_feedback_on_items_named_in_full_or_by_id(client: FakeClien
 def test_search_prints_a_table(client: FakeClient, data: Path) -> None:
     _run("index", str(data), "--archive", "wards")
     lines = _run("search", str(data / "normal" / "normal.png"), "--archive", "wards").stdout.splitlines()
-    assert lines[0].split() == ["rank", "score", "labels", "same", "patient", "item"]
-    assert lines[1].split()[:3] == ["1", "1.0000", "normal"]
+    item = next(iter(client.archives["wards"])).rpartition("/")[2]
+    assert lines[0].split() == ["rank", "score", "name", "labels", "item"]
+    assert lines[1].split() == ["1", "1.0000", "normal/normal.png", "(the", "query", "itself)", "normal", item]
     assert lines[-1].startswith("2 items searched (exact)")
 
 

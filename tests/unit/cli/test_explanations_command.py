@@ -18,6 +18,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeExplainingClient:
     client = FakeExplainingClient()
     for command in ("explain", "explanations"):
         monkeypatch.setattr(f"xmirad.cli.commands.{command}.connected", client.connected)
+    client.add_item("chest", ITEM)
     skin = "archives/skin/items/b"
     client.stored = [replace(RUNNING, name=ELSEWHERE, item=skin), replace(DONE, name=OTHER), QUEUED]
     return client

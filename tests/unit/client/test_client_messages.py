@@ -84,7 +84,9 @@ def test_evidence_is_read_as_it_was_written() -> None:
 
 
 def test_every_field_of_an_upload_is_written() -> None:
-    upload = Upload(EncodedImage(b"x"), "c", "e", ItemAttributes(labels=("a",)), Patient("p"), restore_deleted=True)
+    upload = Upload(
+        EncodedImage(b"x"), "c", "e", ItemAttributes(labels=("a",)), Patient("p"), restore_deleted=True, file_name="f"
+    )
 
     item = requests.upload_items_request("covidx", upload).item
 

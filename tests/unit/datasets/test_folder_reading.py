@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from xmirad.datasets import Layout, read_dataset
+from xmirad.datasets.dataset import DatasetItem
 from xmirad.errors import InvalidRequestError
+from xmirad.types import ItemAttributes
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -82,3 +84,13 @@ def test_a_file_is_no_folder(tmp_path: Path, layout: Layout) -> None:
     fill(tmp_path, "a.png")
     with pytest.raises(InvalidRequestError, match="is no folder"):
         read_dataset(tmp_path / "a.png", layout=layout)
+
+
+def test_a_file_is_named_with_its_folder() -> None:
+    name = "m\udcfcd.png"  # a byte that is not UTF-8, as Python reads it from a file system
+    long = "d" * 2000
+    paths = ("x/normal/a.png", "a.png", name, long)
+
+    named = [DatasetItem(Path(path), "", ItemAttributes()).file_name for path in paths]
+
+    assert named == ["normal/a.png", "a.png", "m\ufffdd.png", long[:1024]]

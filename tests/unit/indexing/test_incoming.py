@@ -44,6 +44,13 @@ def test_a_dicom_image_is_known_by_instance_and_frame_whatever_its_external_id()
     assert (identified(second).identity.frame, identified(second).file) == (2, FILE)
 
 
+def test_the_name_of_the_file_is_kept_and_decides_nothing() -> None:
+    for dicom in (None, header()):
+        named = identified(dicom, file_name="normal/a.png")
+        assert named.identity.file_name == "normal/a.png"
+        assert (named.item, named.patient) == (identified(dicom).item, identified(dicom).patient)
+
+
 def test_frames_of_one_file_are_images_of_their_own() -> None:
     image = EncodedImage(DATA)
     assert image_of(image, None, file=FILE) == FILE

@@ -66,6 +66,26 @@ async def test_other_attributes_become_the_next_revision(shop: Workshop) -> None
     assert shop.archive.get([stored.item])[0].payload.attributes.labels == ("new",)
 
 
+async def test_an_item_keeps_the_file_name_that_it_came_with(shop: Workshop) -> None:
+    runner = shop.runner()
+    first = await runner.store(incoming(file_name="normal/a.png"))
+    again = await runner.store(incoming(file_name="elsewhere/b.png"))
+    changed = await runner.store(incoming(attributes=ItemAttributes(labels=("new",)), file_name="elsewhere/b.png"))
+    record = shop.tools.catalog.item("chest", first.item)
+    assert (again.state, changed.state) == (UploadState.UNCHANGED, UploadState.UPDATED)
+    assert record is not None
+    assert record.identity.file_name == "normal/a.png"
+
+
+async def test_an_item_without_a_file_name_gets_one_with_its_next_revision(shop: Workshop) -> None:
+    runner = shop.runner()
+    stored = await runner.store(incoming())
+    await runner.store(incoming(attributes=ItemAttributes(labels=("new",)), file_name="normal/a.png"))
+    record = shop.tools.catalog.item("chest", stored.item)
+    assert record is not None
+    assert record.identity.file_name == "normal/a.png"
+
+
 async def test_another_image_of_the_same_identity_leaves_no_trace(shop: Workshop) -> None:
     runner = shop.runner()
     await runner.store(incoming(b"first"))

@@ -189,20 +189,22 @@ class GetArchiveStatsResponse(_message.Message):
     def __init__(self, archive: _Optional[_Union[Archive, _Mapping]] = ..., patient_count: _Optional[int] = ..., fields: _Optional[_Iterable[_Union[FieldCounts, _Mapping]]] = ...) -> None: ...
 
 class ItemUpload(_message.Message):
-    __slots__ = ("image", "dicom_file", "external_id", "attributes", "patient", "restore_deleted")
+    __slots__ = ("image", "dicom_file", "external_id", "attributes", "patient", "restore_deleted", "file_name")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     DICOM_FILE_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     PATIENT_FIELD_NUMBER: _ClassVar[int]
     RESTORE_DELETED_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     image: _resources_pb2.Image
     dicom_file: _resources_pb2.DicomFile
     external_id: str
     attributes: _resources_pb2.ItemAttributes
     patient: _resources_pb2.Patient
     restore_deleted: bool
-    def __init__(self, image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., external_id: _Optional[str] = ..., attributes: _Optional[_Union[_resources_pb2.ItemAttributes, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., restore_deleted: _Optional[bool] = ...) -> None: ...
+    file_name: str
+    def __init__(self, image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., external_id: _Optional[str] = ..., attributes: _Optional[_Union[_resources_pb2.ItemAttributes, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., restore_deleted: _Optional[bool] = ..., file_name: _Optional[str] = ...) -> None: ...
 
 class UploadItemsRequest(_message.Message):
     __slots__ = ("correlation_id", "archive", "item")

@@ -123,18 +123,20 @@ class ImageGeometry(_message.Message):
     def __init__(self, original_width: _Optional[int] = ..., original_height: _Optional[int] = ..., resized_width: _Optional[int] = ..., resized_height: _Optional[int] = ..., crop_left: _Optional[int] = ..., crop_top: _Optional[int] = ..., crop_size: _Optional[int] = ...) -> None: ...
 
 class ItemIdentity(_message.Message):
-    __slots__ = ("external_id", "study_instance_uid", "series_instance_uid", "sop_instance_uid", "frame")
+    __slots__ = ("external_id", "study_instance_uid", "series_instance_uid", "sop_instance_uid", "frame", "file_name")
     EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
     STUDY_INSTANCE_UID_FIELD_NUMBER: _ClassVar[int]
     SERIES_INSTANCE_UID_FIELD_NUMBER: _ClassVar[int]
     SOP_INSTANCE_UID_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     external_id: str
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
     frame: int
-    def __init__(self, external_id: _Optional[str] = ..., study_instance_uid: _Optional[str] = ..., series_instance_uid: _Optional[str] = ..., sop_instance_uid: _Optional[str] = ..., frame: _Optional[int] = ...) -> None: ...
+    file_name: str
+    def __init__(self, external_id: _Optional[str] = ..., study_instance_uid: _Optional[str] = ..., series_instance_uid: _Optional[str] = ..., sop_instance_uid: _Optional[str] = ..., frame: _Optional[int] = ..., file_name: _Optional[str] = ...) -> None: ...
 
 class Item(_message.Message):
     __slots__ = ("name", "attributes", "image_digest", "geometry", "identity", "create_time", "embedding")

@@ -1,11 +1,10 @@
 """`xmirad archive`: looks after archives."""
 
-from itertools import islice
 from typing import Annotated
 
 import typer
 
-from xmirad.cli import filters, options, warming
+from xmirad.cli import filters, options, ranking, warming
 from xmirad.cli.commands import archive_calibrate, archive_imports, archive_offline
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
@@ -90,16 +89,26 @@ def items(
     output = Output(as_json)
     asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits)
     with connected(context, output, needs_model=False) as client:
-        found = list(islice(client.list_items(archive, filter=asked), limit))
+        found, names_withheld = ranking.list_items(client, archive, asked, limit=limit)
     output.json(found)
     output.table(
-        ("item", "labels", "data set", "split", "source"),
+        ("name", "labels", "data set", "split", "source", "item"),
         [
-            (item.name, ", ".join(known.labels), known.dataset, known.split, known.source)
+            (
+                ranking.item_title(item.identity, item.name),
+                ", ".join(known.labels),
+                known.dataset,
+                known.split,
+                known.source,
+                ranking.item_id_of(item.name),
+            )
             for item in found
             for known in (item.attributes,)
         ],
+        last_below=0,
     )
+    if names_withheld:
+        output.note(ranking.NAMES_WITHHELD)
 
 
 @app.command("warm")

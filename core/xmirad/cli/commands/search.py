@@ -9,22 +9,24 @@ from uuid import UUID
 import typer
 
 from xmirad import ids
-from xmirad.cli import filters, options
+from xmirad.cli import filters, options, ranking
 from xmirad.cli.evidence_words import evidence_lines
-from xmirad.cli.output import Output
+from xmirad.cli.output import Output, check_output_file, replace_file
 from xmirad.cli.session import connected, max_image_bytes
 from xmirad.errors import InvalidRequestError
 from xmirad.regular_files import MAX_IMAGE_BYTES, read_regular_file
-from xmirad.types import EncodedImage, Patient, PatientPolicy
+from xmirad.types import EncodedImage, PatientPolicy
 
 if TYPE_CHECKING:
-    from xmirad.client.search_types import SearchResponse, SearchSource
+    from xmirad.client.client import Client
+    from xmirad.client.search_types import SearchSource
 
 EXAMPLES = """\b
 Examples:
   xmirad search chest.png --archive covidx --top-k 5
   xmirad search scan.dcm --frame 3 --archive wards --patient-policy exclude
   xmirad search archives/covidx/items/0a1b... --archive covidx --exclude-query-item --json
+  xmirad search chest.png --archive covidx -o results.html
   xmirad search chest.png --archive covidx --more-like 0a1b... --less-like 2c3d..."""
 ITEM_NAME = re.compile(r"archives/[^/]+/items/[^/]+")
 
@@ -33,8 +35,8 @@ def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="Image file, DICOM file, or the name of an item.", show_default=False)],
     archive: options.Archive,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many results.")] = 10,
-    frame: Annotated[int | None, typer.Option(help="Frame of a DICOM file, counted from 1.")] = None,
+    top_k: ranking.TopK = ranking.DEFAULT_TOP_K,
+    frame: ranking.Frame = None,
     labels: filters.Labels = None,
     datasets: filters.Datasets = None,
     splits: filters.Splits = None,
@@ -45,69 +47,66 @@ def search(
     sexes: filters.Sexes = None,
     years: filters.Years = "",
     ages: filters.AgeBands = "",
-    patient: Annotated[str, typer.Option(help="Patient ID of the query, where no header tells.")] = "",
-    issuer: Annotated[str, typer.Option(help="Issuer of the Patient ID.")] = "",
-    patient_policy: Annotated[
-        PatientPolicy, typer.Option(help="What to do with items of the query's own patient.")
-    ] = PatientPolicy.INCLUDE,
-    exclude_query_item: Annotated[
-        bool, typer.Option("--exclude-query-item", help="Leave the query's own item out.")
-    ] = (False),
-    min_score: Annotated[float | None, typer.Option(help="Leave out what scores below, -1 to 1.")] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Compare with every item.")] = False,
-    more_like: Annotated[list[str] | None, typer.Option(help="Item that is what you look for.")] = None,
-    less_like: Annotated[list[str] | None, typer.Option(help="Item that is not.")] = None,
+    patient: ranking.PatientId = "",
+    issuer: ranking.Issuer = "",
+    patient_policy: ranking.Policy = PatientPolicy.INCLUDE,
+    exclude_query_item: ranking.ExcludeQueryItem = False,
+    min_score: ranking.MinScore = None,
+    exact: ranking.Exact = False,
+    more_like: ranking.MoreLike = None,
+    less_like: ranking.LessLike = None,
     evidence: Annotated[bool, typer.Option(help="Say what the 10 nearest items tell of the query.")] = True,
+    file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write a page with the query and its results: .html, self-contained."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Show the items of an archive that look most like a query."""
     output = Output(as_json)
+    if file is not None:
+        check_output_file(file, suffixes=(".html", ".htm"))
     source = with_feedback(
         query_source(query, archive=archive, frame=frame, max_bytes=max_image_bytes(context)),
         more_like or (),
         less_like or (),
         archive=archive,
     )
-    asked = filters.item_filter(
-        labels=labels,
-        datasets=datasets,
-        splits=splits,
-        sources=sources,
-        modalities=modalities,
-        body_parts=body_parts,
-        view_positions=view_positions,
-        sexes=sexes,
-        years=years,
-        age_bands=ages,
-    )
+    asked = ranking.RankingOptions.of(context.params)
     with connected(context, output) as client:
-        response = client.search(
-            archive,
-            source,
-            top_k=top_k,
-            filter=asked,
-            patient=Patient(patient, issuer) if patient else None,
-            patient_policy=patient_policy,
-            exclude_query_item=exclude_query_item,
-            min_score=min_score,
-            exact=exact,
-            evidence=evidence,
-        )
-    print_response(output, response)
+        ranked = ranking.rank_items(client, archive, source, asked, evidence=evidence)
+        if file is not None:
+            write_page(client, file, ranked, source, query=query, archive=archive)
+    print_ranking(output, ranked)
+    if file is not None:
+        output.text(f"written: {file}")
+
+
+def write_page(
+    client: "Client", file: Path, ranked: ranking.Ranking, source: "SearchSource", *, query: str, archive: str
+) -> None:
+    """Write a page of the results with the picture of the query."""
+    from xmirad.cli.pictures import query_picture
+    from xmirad.cli.result_page import render_page
+
+    picture = query_picture(client, source)
+    page = render_page(ranked, query=ranking.query_title(client, source, query), picture=picture, archive=archive)
+    replace_file(file, page.encode())
 
 
 def query_source(
     query: str, *, archive: str, frame: int | None = None, max_bytes: int = MAX_IMAGE_BYTES
 ) -> EncodedImage | str:
-    """Return the name of an item that is named in full or by its id, else the image of a file.
+    """Return the image of a file, else the name of an item that is named in full or by its id; a file comes first.
 
     Raises:
         InvalidRequestError: If it is neither.
         PayloadTooLargeError: If the file has more than `max_bytes`.
     """
-    if is_item_id(query):
+    is_file = Path(query).exists()
+    if is_item_id(query) and not is_file:
         return ids.item_name(archive, query)
-    if ITEM_NAME.fullmatch(query):
+    if ITEM_NAME.fullmatch(query) and not is_file:
         return query
     try:
         return EncodedImage(read_regular_file(Path(query), max_bytes=max_bytes), frame=frame)
@@ -129,7 +128,7 @@ def with_feedback(
     return Feedback(source, positives, negatives)
 
 
-def item_named(text: str, *, archive: str, field: str) -> str:
+def item_named(text: str, *, archive: str, field: str, or_rank: str = "") -> str:
     """Return the name of an item that is named in full or by its id.
 
     Raises:
@@ -139,20 +138,35 @@ def item_named(text: str, *, archive: str, field: str) -> str:
         return ids.item_name(archive, text)
     if ITEM_NAME.fullmatch(text):
         return text
-    raise InvalidRequestError(f"{field} must be the name or the id of an item", field=field)
+    raise InvalidRequestError(f"{field} must be the name or the id of an item{or_rank}", field=field)
 
 
-def print_response(output: Output, response: "SearchResponse") -> None:
-    """Print the answer to a search."""
+def print_ranking(output: Output, ranked: ranking.Ranking) -> None:
+    """Print the answer to a search; a warning that the archive holds nothing like the query comes first."""
+    response = ranked.response
     output.json(response)
-    output.table(
-        (">rank", ">score", "labels", "same patient", "item"),
-        [
-            (result.rank, f"{result.score:.4f}", ", ".join(result.labels), result.same_patient or "", result.item)
-            for result in response.results
-        ],
-    )
-    for line in evidence_lines(response.evidence) if response.evidence is not None else ():
+    evidence = evidence_lines(response.evidence) if response.evidence is not None else []
+    is_unlike = response.evidence is not None and bool(response.evidence.out_of_distribution)
+    if is_unlike:
+        for line in evidence:
+            output.text(line, is_warning=True)
+    compared = any(result.same_patient is not None for result in response.results)
+    columns = (">rank", ">score", "name", "labels", *(("same patient",) if compared else ()), "item")
+    rows = [
+        (
+            result.rank,
+            f"{result.score:.4f}",
+            ranking.item_title(result.identity, result.item) + mark_of(ranked, result.item),
+            ", ".join(result.labels),
+            *((result.same_patient or "",) if compared else ()),
+            ranking.item_id_of(result.item),
+        )
+        for result in response.results
+    ]
+    output.table(columns, rows, last_below=columns.index("name"))
+    if ranked.names_withheld:
+        output.note(ranking.NAMES_WITHHELD)
+    for line in () if is_unlike else evidence:
         output.text(line)
     timings = response.timings
     kind = "exact" if response.exact else "approximate"
@@ -160,6 +174,11 @@ def print_response(output: Output, response: "SearchResponse") -> None:
         f"{response.searched_items} items searched ({kind}): decode {timings.decode_ms:.1f} ms, "
         f"embed {timings.embed_ms:.1f} ms, search {timings.search_ms:.1f} ms"
     )
+
+
+def mark_of(ranked: ranking.Ranking, item: str) -> str:
+    """Return what stands behind the name of the query itself."""
+    return " (the query itself)" if item in ranked.query_items else ""
 
 
 def is_item_id(text: str) -> bool:

@@ -75,4 +75,5 @@ def incoming_item(message: pb.ItemUpload, *, max_image_bytes: int) -> IncomingIt
         attributes=attributes_from_proto(message.attributes, field="item.attributes"),
         patient=patient_from_proto(message.patient, field="item.patient") if message.HasField("patient") else None,
         restore_deleted=message.restore_deleted,
+        file_name=checks.file_name(message.file_name, field="item.file_name"),
     )
