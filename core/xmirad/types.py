@@ -175,13 +175,15 @@ class DicomHeader:
     """What is taken from a DICOM header; the identifying part stays in memory until it is hashed.
 
     Attributes:
-        study_instance_uid: Study Instance UID (0020,000D).
-        series_instance_uid: Series Instance UID (0020,000E).
-        sop_instance_uid: SOP Instance UID (0008,0018).
+        study_instance_uid: Study Instance UID (0020,000D), or an empty string if there is no valid one.
+        series_instance_uid: Series Instance UID (0020,000E), or an empty string.
+        sop_instance_uid: SOP Instance UID (0008,0018), or an empty string.
         frame: Frame that was decoded, counted from 1.
         frame_count: Number of frames of the instance.
         patient: The patient, or None where the header names none.
         attributes: The attributes on the allow-list.
+        invalid_uids: Keywords of the UIDs that an instance must have and this one has not; it can be searched with, but
+            not stored.
     """
 
     study_instance_uid: str
@@ -191,6 +193,7 @@ class DicomHeader:
     frame_count: int
     patient: Patient | None = None
     attributes: ItemAttributes = field(default_factory=ItemAttributes)
+    invalid_uids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,13 @@ from support.sample_world import ARCHIVE, World, sample_world
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
 from xmirad.client import Upload
 from xmirad.client.search_types import SearchResponse, SearchSource, StreamedSearch
-from xmirad.errors import ArchiveEmptyError, InvalidRequestError, ItemNotFoundError, ModelMismatchError
+from xmirad.errors import (
+    ArchiveEmptyError,
+    InvalidImageError,
+    InvalidRequestError,
+    ItemNotFoundError,
+    ModelMismatchError,
+)
 from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy, SamePatient
 
 OUTSIDE = 1000
@@ -263,6 +269,26 @@ def test_the_patient_of_a_dicom_query_is_taken_from_its_header(world: World) -> 
     )
     expected = {world.names[sample.number] for sample in samples() if sample.patient != Patient("P3", "clinic")}
     assert {result.item for result in stated.results} == expected
+
+
+@pytest.mark.parametrize("declared", ["", "application/dicom"])
+def test_a_query_needs_neither_uids_nor_a_part_10_header_but_an_upload_needs_uids(world: World, declared: str) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64), dtype=np.uint8)
+    whole = dicom_file(pixels, PatientID="", SeriesInstanceUID="", StudyInstanceUID="not a UID")
+    meta_length = int.from_bytes(whole[140:144], "little") + 12
+    query = EncodedImage(whole[132 + meta_length :], declared)
+    png_file = io.BytesIO()
+    Image.fromarray(pixels).save(png_file, "PNG")
+    as_png = world.client.embed_image(EncodedImage(png_file.getvalue(), "image/png")).embedding
+    np.testing.assert_array_equal(world.client.embed_image(query).embedding, as_png)
+    response = world.client.search(ARCHIVE, query, top_k=3)
+    assert_same(rows(response), world.slow.ranking(as_png)[:3])
+    with pytest.raises(InvalidRequestError) as asked:
+        world.client.search(ARCHIVE, query, patient_policy=PatientPolicy.EXCLUDE)
+    assert asked.value.field == "patient"
+    with pytest.raises(InvalidImageError, match="StudyInstanceUID") as caught:
+        world.client.create_item(ARCHIVE, Upload(query))
+    assert caught.value.metadata["attribute"] == "StudyInstanceUID"
 
 
 def test_a_search_for_another_model_is_refused(world: World) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from pydicom import Dataset
 
 from support.dicom_files import compressed_file, dicom_dataset, dicom_file, encapsulated_file, lookup_table, to_bytes
 from xmirad.errors import (
@@ -130,19 +129,7 @@ def without(keyword: str) -> bytes:
     """Return a DICOM file without an attribute."""
     instance = dicom_dataset(GRAY)
     del instance[keyword]
-    return to_bytes_as_is(instance)
-
-
-def to_bytes_as_is(instance: Dataset) -> bytes:
-    """Write an instance that lacks what the Standard asks for."""
-    missing = [keyword for keyword in ("SOPClassUID", "SOPInstanceUID") if keyword not in instance]
-    for keyword in missing:
-        setattr(instance, keyword, "1.2.3")
-    whole = to_bytes(instance)
-    for keyword in missing:
-        tag = {"SOPClassUID": (0x0008, 0x0016), "SOPInstanceUID": (0x0008, 0x0018)}[keyword]
-        whole = whole.replace(struct.pack("<HH2sH", *tag, b"UI", 6) + b"1.2.3\0", b"")
-    return whole
+    return to_bytes(instance)
 
 
 def _renamed_syntax(syntax: str) -> bytes:
@@ -220,10 +207,6 @@ def _dicom_structures() -> dict[str, bytes]:
         "dicom_without_pixels": without("PixelData"),
         "dicom_without_rows": without("Rows"),
         "dicom_without_photometric": without("PhotometricInterpretation"),
-        "dicom_without_sop_class": without("SOPClassUID"),
-        "dicom_without_sop_instance": without("SOPInstanceUID"),
-        "dicom_without_study": without("StudyInstanceUID"),
-        "dicom_without_series": without("SeriesInstanceUID"),
         "dicom_nested_sequences": nested_sequences(4000),
         "dicom_huge_unknown_element": _with_early_bytes(struct.pack("<HH2sHI", 8, 5, b"UN", 0, 0x7FFFFFF0)),
         "dicom_pixels_claiming_4_gb": whole.replace(
@@ -246,7 +229,7 @@ def _dicom_layouts() -> dict[str, bytes]:
         "dicom_negative_frames": dicom_file(GRAY, NumberOfFrames=-1),
         "dicom_strip": dicom_file(GRAY, Rows=4, Columns=1024),
         "dicom_palette_without_palette": dicom_file(GRAY_8, PhotometricInterpretation="PALETTE COLOR"),
-        "dicom_short_lookup_table": dicom_file(GRAY, VOILUTSequence=short_table),
+        "dicom_short_lookup_table": dicom_file(GRAY, ModalityLUTSequence=short_table),
     }
 
 

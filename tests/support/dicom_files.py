@@ -38,7 +38,7 @@ def dicom_dataset(pixels: npt.NDArray[Any], *, multi_frame: bool = False, **attr
         instance.NumberOfFrames = len(pixels)
     for keyword, value in attributes.items():
         setattr(instance, keyword, value)
-    instance.HighBit = instance.BitsStored - 1
+    instance.HighBit = attributes.get("HighBit", instance.BitsStored - 1)
     instance.PixelData = pixels.tobytes() + b"\0" * (pixels.nbytes % 2)
     instance["PixelData"].VR = "OB" if pixels.dtype.itemsize == 1 else "OW"
     return instance

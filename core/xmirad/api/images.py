@@ -4,9 +4,9 @@ from typing import Protocol
 
 from xmirad.api.v1 import resources_pb2
 from xmirad.errors import InvalidImageError, InvalidRequestError, PayloadTooLargeError
+from xmirad.imaging.media import DICOM, is_dicom_file
 from xmirad.types import EncodedImage
 
-DICOM = "application/dicom"
 RASTER_TYPES = (
     "image/png",
     "image/jpeg",
@@ -18,7 +18,6 @@ RASTER_TYPES = (
     "image/avif",
 )
 MEDIA_TYPES = (*RASTER_TYPES, DICOM)
-DICOM_MARK = slice(128, 132)
 
 
 class ImageSource(Protocol):
@@ -53,9 +52,9 @@ def encoded_image_from_proto(message: ImageSource, *, max_image_bytes: int, fiel
 
 
 def image_to_proto(image: EncodedImage) -> resources_pb2.Image | resources_pb2.DicomFile:
-    """Write an image: as a DICOM file if it says so, asks for a frame, or bears the mark of one."""
+    """Write an image: as a DICOM file if it says so, asks for a frame, or begins as one."""
     is_dicom = image.media_type == DICOM or image.frame is not None
-    if is_dicom or (not image.media_type and image.data[DICOM_MARK] == b"DICM"):
+    if is_dicom or (not image.media_type and is_dicom_file(image.data)):
         return resources_pb2.DicomFile(data=image.data, frame=image.frame)
     return resources_pb2.Image(data=image.data, media_type=image.media_type)
 

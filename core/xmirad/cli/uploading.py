@@ -12,13 +12,14 @@ from xmirad.cli.tally import Tally
 from xmirad.client.types import Item, ServerInfo, Upload, UploadOutcome
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.errors import BackendUnavailableError, InvalidImageError, OverloadedError, PayloadTooLargeError
+from xmirad.imaging.media import is_dicom_file
 from xmirad.regular_files import opened_regular_file, read_regular_file
 from xmirad.types import EncodedImage
 
 PAGE = 500
 ROUNDS = 5
 RESTART_SECONDS = 30.0
-DICOM_MARK = slice(128, 132)
+FIRST_BYTES = 1 << 16
 TEMPORARY = (BackendUnavailableError, OverloadedError)
 
 
@@ -161,7 +162,7 @@ class Uploader:
             with opened_regular_file(item.path) as file:
                 if os.fstat(file.fileno()).st_size > self._max_bytes:
                     return None  # it is refused without being read
-                if file.read(DICOM_MARK.stop)[DICOM_MARK] == b"DICM":
+                if is_dicom_file(file.read(FIRST_BYTES)):
                     return None
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

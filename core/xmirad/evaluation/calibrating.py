@@ -17,11 +17,11 @@ from xmirad.evaluation.uploading import read_image, unreadable_files
 from xmirad.evidence.calibration import EvidenceCalibration, Neighborhoods, calibrate
 from xmirad.evidence.distances import NEIGHBORS
 from xmirad.ids import canonical_digest
+from xmirad.imaging.media import is_dicom_file
 from xmirad.types import EncodedImage, PatientPolicy
 
 SILENCE = Silence()
 SEARCHES_IN_FLIGHT = 16
-DICOM_MARK = slice(128, 132)
 Answers = Mapping[int, SearchResponse]
 
 
@@ -140,7 +140,7 @@ def _searches(
 
 def _is_dicom(image: EncodedImage) -> bool:
     """Return whether an image has a header, which tells whose it is."""
-    return image.frame is not None or image.data[DICOM_MARK] == b"DICM"
+    return image.frame is not None or is_dicom_file(image.data)
 
 
 def _neighborhoods(items: Sequence[DatasetItem], answers: Sequence[SearchResponse]) -> Neighborhoods:

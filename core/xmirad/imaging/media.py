@@ -1,5 +1,7 @@
 """What kind of file an image is, by its first bytes and by what its sender says."""
 
+import struct
+
 from xmirad.errors import InvalidImageError, InvalidRequestError
 from xmirad.types import EncodedImage
 
@@ -64,11 +66,17 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _HEIF_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf"}
 _MAX_BRANDS = 64
+_FIRST_GROUPS = {0x0002, 0x0008}
+_ELEMENTS_CHECKED = 3
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_ENCODINGS = ((False, True), (False, False), (True, True))
 
 
 def field_of(image: EncodedImage) -> str:
     """Return the request field that an image came in: `dicom_file` or `image`."""
-    is_dicom = image.media_type == DICOM or (not image.media_type and _has_dicom_mark(image.data))
+    is_dicom = image.media_type == DICOM or (not image.media_type and is_dicom_file(image.data))
     return DICOM_FIELD if is_dicom else RASTER_FIELD
 
 
@@ -83,10 +91,11 @@ def media_type_of(image: EncodedImage) -> str:
         InvalidRequestError: If it is not of the declared type, or a frame is asked of what is no DICOM file.
     """
     detected = _raster_types(image.data)
-    if _has_dicom_mark(image.data):
+    if is_dicom_file(image.data):
         detected.insert(0, DICOM)
     if image.media_type == DICOM and DICOM not in detected:
-        raise InvalidImageError("the file is no DICOM Part 10 file", field=DICOM_FIELD)
+        message = "the file is neither a DICOM Part 10 file nor a DICOM data set without Part 10 header"
+        raise InvalidImageError(message, field=DICOM_FIELD)
     if not detected:
         raise InvalidImageError(
             f"the file is {_foreign_kind(image.data)}; {RASTER_KINDS} images and DICOM files are read",
@@ -104,7 +113,16 @@ def media_type_of(image: EncodedImage) -> str:
     return media_type
 
 
-def _has_dicom_mark(data: bytes) -> bool:
+def is_dicom_file(data: bytes) -> bool:
+    """Return whether bytes are a DICOM file: Part 10, or a data set without that header.
+
+    No raster image begins as a data set does, so only one kind can be meant.
+    """
+    return has_dicom_mark(data) or data_set_encoding(data) is not None
+
+
+def has_dicom_mark(data: bytes) -> bool:
+    """Return whether bytes begin as a Part 10 file: with `DICM` behind 128 bytes of anything."""
     return data[_DICOM_MARK] == b"DICM"
 
 
@@ -142,3 +160,52 @@ def _foreign_kind(data: bytes) -> str:
     marks = [name for mark, name in _FOREIGN_MARKS.items() if data.startswith(mark)]
     marks += [name for (at, mark), name in _LATER_MARKS.items() if data[at : at + len(mark)] == mark]
     return marks[0] if marks else "empty" if not data else "of a kind that is not known"
+
+
+def data_set_encoding(data: bytes, begin: int = 0) -> tuple[bool, bool] | None:
+    """Return how the DICOM data set that begins at a position is encoded, or None if there is none.
+
+    A data set begins with group 0002 (File Meta Information without preamble) or 0008; its first three elements must
+    have ascending tags, known value representations and lengths within the file.
+
+    Returns:
+        Whether its value representations are implicit, and whether it is little endian.
+    """
+    for is_implicit, is_little_endian in _ENCODINGS:
+        if _begins_data_set(data, begin, is_implicit=is_implicit, order="<" if is_little_endian else ">"):
+            return is_implicit, is_little_endian
+    return None
+
+
+def _begins_data_set(data: bytes, position: int, *, is_implicit: bool, order: str) -> bool:
+    last = (0, 0)
+    for _ in range(_ELEMENTS_CHECKED):
+        try:
+            group, element = tag = struct.unpack_from(f"{order}HH", data, position)
+            length, position = _value_length(data, position + 4, is_implicit=is_implicit, order=order)
+        except (struct.error, ValueError):
+            return False
+        if tag <= last or (last == (0, 0) and group not in _FIRST_GROUPS):
+            return False
+        if length == _UNDEFINED_LENGTH:
+            return last != (0, 0)
+        if length % 2 or position + length > len(data):
+            return False
+        last, position = (group, element), position + length
+    return True
+
+
+def _value_length(data: bytes, position: int, *, is_implicit: bool, order: str) -> tuple[int, int]:
+    """Return the length of an element's value, and where the value begins; `position` is behind the tag.
+
+    Raises:
+        ValueError: If the value representation is not known.
+    """
+    if is_implicit:
+        return int(struct.unpack_from(f"{order}I", data, position)[0]), position + 4
+    vr = data[position : position + 2]
+    if vr in _SHORT_VRS:
+        return int(struct.unpack_from(f"{order}H", data, position + 2)[0]), position + 4
+    if vr in _LONG_VRS:
+        return int(struct.unpack_from(f"{order}I", data, position + 4)[0]), position + 8
+    raise ValueError("an unknown value representation")

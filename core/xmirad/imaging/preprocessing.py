@@ -15,7 +15,7 @@ from PIL import Image
 from xmirad.ids import canonical_digest
 from xmirad.types import Float32Array, ImageGeometry, UInt8Array
 
-DECODING_RULES = 1
+DECODING_RULES = 2
 """Version of the rules by which this room makes pixels from files; raised whenever any pixel may come out different."""
 
 Channels = tuple[float, float, float]

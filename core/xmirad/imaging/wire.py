@@ -168,7 +168,7 @@ def _header(data: dict[str, Any]) -> DicomHeader:
     if attributes["sex"] is not None:
         attributes["sex"] = Sex(attributes["sex"])
     return DicomHeader(
-        **data,
+        **data | {"invalid_uids": tuple(str(keyword) for keyword in data["invalid_uids"])},
         patient=None if patient is None else Patient(**patient),
         attributes=ItemAttributes(**attributes),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from xmirad.catalog.records import Identity
+from xmirad.errors import InvalidImageError
 from xmirad.ids import SiteKey, image_digest, is_placeholder, item_id, upload_key
 from xmirad.types import DecodedImage, DicomHeader, EncodedImage, ItemAttributes, Patient
 
@@ -55,8 +56,16 @@ class Identified:
 def identify(
     archive: str, incoming: IncomingItem, decoded: DecodedImage, *, file: str, site_key: SiteKey
 ) -> Identified:
-    """Settle the identity of a decoded image; `file` is the digest of its bytes."""
+    """Settle the identity of a decoded image; `file` is the digest of its bytes.
+
+    Raises:
+        InvalidImageError: If it is a DICOM instance without valid UIDs.
+    """
     header = decoded.dicom
+    if header is not None and header.invalid_uids:
+        keyword = header.invalid_uids[0]
+        message = f"the DICOM file has no valid {keyword}, which an image to store must have"
+        raise InvalidImageError(message, field="dicom_file", metadata={"attribute": keyword})
     image = image_of(incoming.image, header, file=file)
     if header is None:
         identity = Identity(external_id=incoming.external_id, file_name=incoming.file_name)

@@ -119,7 +119,9 @@ def digest_of_vector(embedding: Float32Array) -> str:
 
 
 def _patient_of_image(stated: Patient | None, decoded: DecodedImage, site_key: SiteKey) -> tuple[str | None, bool]:
-    if decoded.dicom is None:
-        key = stated_key(stated, site_key=site_key)
+    header = decoded.dicom
+    if header is None or not header.study_instance_uid:
+        found = header.patient if header else None
+        key = stated_key(stated, site_key=site_key) or stated_key(found, site_key=site_key)
         return key, key is not None
-    return patient_key(stated, decoded.dicom, item="", site_key=site_key)
+    return patient_key(stated, header, item="", site_key=site_key)

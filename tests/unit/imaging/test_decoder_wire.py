@@ -34,9 +34,10 @@ ATTRIBUTES = ItemAttributes(
     [
         None,
         DicomHeader("1.2", "1.2.3", "1.2.3.4", 2, 7),
+        DicomHeader("", "", "1.2.3.4", 1, 1, invalid_uids=("StudyInstanceUID", "SeriesInstanceUID")),
         DicomHeader("1.2", "1.2.3", "1.2.3.4", 1, 1, Patient("Müller\\7", "SITE"), ATTRIBUTES),
     ],
-    ids=["raster", "bare", "full"],
+    ids=["raster", "bare", "without UIDs", "full"],
 )
 def test_a_decoded_image_survives_the_wire(header: DicomHeader | None) -> None:
     decoded = DecodedImage(PIXELS, GEOMETRY, "application/dicom", header, ("window 1 of 2",))

@@ -13,12 +13,8 @@ from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 
 from support.dicom_files import big_endian_file, dicom_dataset, dicom_file, lookup_table, to_bytes
-from xmirad.errors import InvalidImageError
-from xmirad.imaging.decoding import decode_image
 from xmirad.imaging.dicom.decode import decode_dicom
 from xmirad.imaging.limits import DecodeLimits
-from xmirad.imaging.preprocessing import EFFICIENTNET_LITE
-from xmirad.types import EncodedImage
 
 POLARITIES = list(itertools.product(["MONOCHROME1", "MONOCHROME2"], [None, "IDENTITY", "INVERSE"]))
 HIGHDICOM_TOLERANCE = 2
@@ -153,7 +149,7 @@ def test_a_table_of_12_bits_is_shown_over_its_full_range() -> None:
     assert np.abs(actual - expected).max() <= 0.51
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "8 bits"])
 def test_without_a_window_the_percentile_range_is_shown(kind: str) -> None:
     stored = KINDS[kind].ramp()
     low, high = np.sort(stored.ravel())[[20, 4075]].astype(float)
@@ -256,15 +252,6 @@ def test_functional_groups_of_the_frame_are_used(place: str) -> None:
     steps = {"RescaleSlope": 2, "RescaleIntercept": -100, "WindowCenter": 900, "WindowWidth": 800}
     expected = derived(stored[1], steps, "MONOCHROME2", None)
     assert np.abs(decode(to_bytes(instance), 2) - expected).max() <= 0.51
-
-
-def test_a_broken_table_is_an_image_error() -> None:
-    table = lookup_table(np.arange(10, dtype=np.uint16), first=0, bits=12)
-    table[0].LUTDescriptor = [11, 0, 12]
-    image = EncodedImage(dicom_file(KINDS["8 bits"].ramp(), VOILUTSequence=table))
-    with pytest.raises(InvalidImageError) as caught:
-        decode_image(image, EFFICIENTNET_LITE, DecodeLimits())
-    assert caught.value.field == "dicom_file"
 
 
 def test_the_generator_writes_what_it_is_told() -> None:

@@ -3,8 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.dicom_files import UID_ROOT, dicom_dataset, dicom_file
-from xmirad.errors import InvalidImageError
+from support.dicom_files import UID_ROOT, dicom_dataset, dicom_file, to_bytes
 from xmirad.imaging.dicom.decode import decode_dicom
 from xmirad.imaging.dicom.header import read_header
 from xmirad.imaging.limits import DecodeLimits
@@ -121,9 +120,20 @@ def test_text_is_cut_and_free_of_control_characters() -> None:
     assert header.patient == Patient(("AB" + "7" * 1000)[:256])
 
 
-@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
-@pytest.mark.parametrize("value", ["../../etc", "1.2.x", "1" * 65])
-def test_a_uid_that_is_none_is_refused(keyword: str, value: str) -> None:
-    with pytest.raises(InvalidImageError) as caught:
-        header_of(**{keyword: value})
-    assert (caught.value.field, caught.value.metadata) == ("dicom_file", {"attribute": keyword})
+@pytest.mark.parametrize("keyword", ["SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+@pytest.mark.parametrize("value", ["../../etc", "1.2.x", "1" * 65, ""])
+def test_a_uid_that_is_not_valid_is_left_out_and_named(keyword: str, value: str) -> None:
+    instance = dicom_dataset(GRAY)
+    setattr(instance, keyword, value)
+    header = read_header(instance, frame=1, frame_count=1)
+    assert header.invalid_uids == (keyword,)
+    assert value not in repr(header) or not value
+
+
+def test_an_image_without_any_uid_is_decoded() -> None:
+    instance = dicom_dataset(GRAY)
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+        delattr(instance, keyword)
+    header = decode_dicom(to_bytes(instance), None, DecodeLimits())[1]
+    assert (header.study_instance_uid, header.series_instance_uid) == ("", "")
+    assert header.invalid_uids == ("StudyInstanceUID", "SeriesInstanceUID")

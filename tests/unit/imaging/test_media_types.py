@@ -1,10 +1,14 @@
+import struct
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.bad_images import raster
 from support.dicom_files import dicom_file
 from xmirad.errors import InvalidImageError, InvalidRequestError
-from xmirad.imaging.media import DICOM, field_of, media_type_of
+from xmirad.imaging.media import DICOM, data_set_encoding, field_of, media_type_of
 from xmirad.types import EncodedImage
 
 DICOM_FILE = dicom_file(np.zeros((20, 20), np.uint16))
@@ -94,6 +98,61 @@ def test_a_file_that_is_not_read_is_named_beside_what_is_read(data: bytes, name:
         media_type_of(EncodedImage(data))
     read = "PNG, JPEG, TIFF, BMP, WebP, HEIC (HEIF) and AVIF images and DICOM files are read"
     assert caught.value.message == f"the file is {name}; {read}"
+
+
+def data_set(vr: bytes, *elements: tuple[int, int, bytes], order: str = "<") -> bytes:
+    """Return a data set of text elements, implicit if there is no value representation."""
+    lengths = "I" if not vr else "2sH"
+    return b"".join(
+        struct.pack(f"{order}HH{lengths}", group, element, *([vr] if vr else []), len(value)) + value
+        for group, element, value in elements
+    )
+
+
+STUDY = ((0x0008, 0x0005, b"ISO_IR 100"), (0x0008, 0x0016, b"1.2.840.10008.5.1.4.1.1.7\0"), (0x0008, 0x0020, b""))
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (data_set(b"", *STUDY), (True, True)),
+        (data_set(b"CS", *STUDY), (False, True)),
+        (data_set(b"CS", *STUDY, order=">"), (False, False)),
+        (DICOM_FILE[132:], (False, True)),
+    ],
+    ids=["implicit", "explicit", "big endian", "meta group without preamble"],
+)
+def test_a_data_set_without_part_10_header_is_a_dicom_file(data: bytes, encoding: tuple[bool, bool]) -> None:
+    assert data_set_encoding(data) == encoding
+    assert media_type_of(EncodedImage(data)) == media_type_of(EncodedImage(data, DICOM)) == DICOM
+    assert field_of(EncodedImage(data)) == "dicom_file"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x08\x00",
+        b"\x08\x00\x05\x00" + b"text " * 40,
+        bytes(400),
+        data_set(b"", *STUDY)[:20],
+        data_set(b"CS", STUDY[1], STUDY[0], STUDY[2]),
+        data_set(b"XX", *STUDY),
+        data_set(b"", *((group + 8, element, value) for group, element, value in STUDY)),
+    ],
+    ids=["empty", "cut", "text", "zeros", "cut later", "descending", "unknown representation", "another group"],
+)
+def test_other_bytes_are_no_data_set(data: bytes) -> None:
+    assert data_set_encoding(data) is None
+    with pytest.raises(InvalidImageError):
+        media_type_of(EncodedImage(data, DICOM))
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"\x08\x00\x05\x00", b"\x00\x08\x00\x05CS", b"\x02\x00\x00\x00UL"])
+)
+def test_any_bytes_are_a_data_set_or_not(data: bytes, start: bytes) -> None:
+    assert data_set_encoding(start + data) in {None, (True, True), (False, True), (False, False)}
 
 
 def test_only_dicom_files_have_frames() -> None:

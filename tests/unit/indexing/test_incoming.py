@@ -5,6 +5,7 @@ import pytest
 
 from support.indexing import SITE_KEY
 from support.records import GEOMETRY
+from xmirad.errors import InvalidImageError
 from xmirad.ids import image_digest, is_placeholder, item_id
 from xmirad.indexing.incoming import Identified, IncomingItem, identify, image_of, merged, patient_key, stated_key
 from xmirad.types import DecodedImage, DicomHeader, EncodedImage, ItemAttributes, Patient, Sex
@@ -49,6 +50,12 @@ def test_the_name_of_the_file_is_kept_and_decides_nothing() -> None:
         named = identified(dicom, file_name="normal/a.png")
         assert named.identity.file_name == "normal/a.png"
         assert (named.item, named.patient) == (identified(dicom).item, identified(dicom).patient)
+
+
+def test_an_instance_without_valid_uids_cannot_be_stored() -> None:
+    with pytest.raises(InvalidImageError, match="no valid SeriesInstanceUID") as caught:
+        identified(header(series_instance_uid="", invalid_uids=("SeriesInstanceUID",)))
+    assert (caught.value.field, caught.value.metadata) == ("dicom_file", {"attribute": "SeriesInstanceUID"})
 
 
 def test_frames_of_one_file_are_images_of_their_own() -> None:

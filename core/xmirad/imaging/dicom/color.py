@@ -1,40 +1,120 @@
 """Stored color values to 8 bits a channel."""
 
 import numpy as np
+import numpy.typing as npt
 from pydicom import Dataset
-from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.processing import convert_color_space
 
-from xmirad.errors import InvalidImageError
-from xmirad.imaging.dicom.frames import PixelLayout
-from xmirad.imaging.media import DICOM_FIELD
+from xmirad.imaging.dicom.frames import YBR, Frame
+from xmirad.imaging.dicom.lookup import every_value, look_up, read_descriptor, table_entries
 from xmirad.imaging.scaling import Values, to_gray_levels
 from xmirad.types import UInt8Array
 
-_BYTE = 8
+_BYTE_BITS = 8
+_HIGHEST_BYTE = 255
 _TABLE_BYTES = 2
+_COLORS = ("Red", "Green", "Blue")
+_DISCRETE, _LINEAR, _INDIRECT = range(3)
 
 
-def palette_colors(stored: Values, instance: Dataset) -> UInt8Array:
-    """Look stored values up in the palette, `[H, W]` to `[H, W, 3]`, scaled by the palette's own number of bits."""
-    bits = int(instance.RedPaletteColorLookupTableDescriptor[2])
-    return _eight_bit(apply_color_lut(stored, instance)[..., :3], bits)
+def palette_colors(frame: Frame, instance: Dataset) -> tuple[UInt8Array, tuple[str, ...]]:
+    """Look stored values up in the palette, `[H, W]` to `[H, W, 3]`, and scale by the bits of its entries.
 
+    pydicom's `apply_color_lut` is not used: it reads words in the byte order of this machine, and wraps around where a
+    palette of bytes has more than 256 entries.
 
-def rgb_colors(stored: Values, layout: PixelLayout) -> UInt8Array:
-    """Scale RGB values over the full range of Bits Stored.
+    Returns:
+        The colors, and a note if the entries are not what the descriptor says (`_entry_levels`).
 
     Raises:
-        InvalidImageError: If they are signed.
+        AttributeError: If there is no palette.
+        ValueError: If a table has fewer entries than its descriptor says.
     """
-    if stored.dtype.kind != "u":
-        raise InvalidImageError("color values must be unsigned whole numbers", field=DICOM_FIELD)
-    return _eight_bit(stored, layout.bits_stored)
+    is_signed = frame.values.dtype.kind == "i"
+    count, first, bits = read_descriptor(instance.RedPaletteColorLookupTableDescriptor, is_signed=is_signed)
+    entries = np.stack([_palette_entries(instance, color, count, bits) for color in _COLORS], axis=-1)
+    levels, note = _entry_levels(entries, bits)
+    values = frame.values
+    inputs = every_value(values.dtype) if values.dtype.itemsize <= _TABLE_BYTES else values
+    colors = levels[np.clip(inputs.astype(np.int64) - first, 0, count - 1)]
+    return (look_up(colors, values) if inputs is not values else colors), note
+
+
+def rgb_colors(frame: Frame) -> UInt8Array:
+    """Scale RGB or YBR values over the full range of their bits, `[H, W, 3]`; YBR becomes RGB.
+
+    The sign of signed values is not looked at: colors have none.
+    """
+    values = frame.values.view(f"u{frame.values.dtype.itemsize}") & ((1 << frame.bits) - 1)
+    levels = _eight_bit(values, frame.bits)
+    return convert_color_space(levels, "YBR_FULL", "RGB") if frame.photometric in YBR else levels
 
 
 def _eight_bit(values: Values, bits: int) -> UInt8Array:
-    if bits == _BYTE:
+    if bits == _BYTE_BITS:
         return values.astype(np.uint8)
     highest = (1 << bits) - 1
     if values.dtype.itemsize > _TABLE_BYTES:
         return to_gray_levels(values, 0, highest)
     return to_gray_levels(np.arange(1 << 16), 0, highest)[values]
+
+
+def _entry_levels(entries: npt.NDArray[np.uint16], bits: int) -> tuple[UInt8Array, tuple[str, ...]]:
+    """Scale the entries of all three tables to 8 bits, and note what is not as declared.
+
+    Some devices declare 8 bits and store words with the value in the upper byte; others declare 16 and store bytes.
+    """
+    highest = int(entries.max())
+    if bits <= _BYTE_BITS and highest > _HIGHEST_BYTE:
+        return (entries >> _BYTE_BITS).astype(np.uint8), ("palette: upper bytes of its words",)
+    if bits > _BYTE_BITS and highest <= _HIGHEST_BYTE:
+        return entries.astype(np.uint8), (f"palette: 8 bits instead of {bits}",)
+    return to_gray_levels(entries, 0, (1 << max(bits, highest.bit_length())) - 1), ()
+
+
+def _palette_entries(instance: Dataset, color: str, count: int, bits: int) -> npt.NDArray[np.uint16]:
+    is_little_endian = bool(instance.original_encoding[1])
+    data = instance.get(f"{color}PaletteColorLookupTableData")
+    if data is None:
+        segmented = getattr(instance, f"Segmented{color}PaletteColorLookupTableData")
+        words = np.frombuffer(segmented[: len(segmented) // 2 * 2], "<u2" if is_little_endian else ">u2")
+        codes = words.astype("<u2").view(np.uint8) if bits <= _BYTE_BITS else words
+        data = _expanded([int(code) for code in codes], count, is_bytes=bits <= _BYTE_BITS)
+    return table_entries(data, count, may_be_bytes=True, is_little_endian=is_little_endian)
+
+
+def _expanded(codes: list[int], count: int, *, is_bytes: bool) -> list[int]:
+    """Expand the segments of a segmented palette (PS3.3 C.7.9.2) to at least `count` entries, where there are so many.
+
+    Raises:
+        ValueError: If a segment is not valid.
+    """
+    entries: list[int] = []
+    position = 0
+    while position + 2 < len(codes) and len(entries) < count:
+        operation, length = codes[position : position + 2]
+        position += 2
+        if operation == _INDIRECT:
+            width = 4 if is_bytes else 2
+            places = enumerate(codes[position : position + width])
+            offset = sum(code << (place * 32 // width) for place, code in places)
+            position += width
+            begin = offset if is_bytes else offset // 2
+            for _ in range(length):
+                begin = _append_segment(entries, codes, begin)
+        else:
+            position = _append_segment(entries, codes, position - 2)
+    return entries
+
+
+def _append_segment(entries: list[int], codes: list[int], position: int) -> int:
+    """Append the entries of the discrete or linear segment at a position; return the position behind it."""
+    operation, length = codes[position : position + 2] if position + 2 < len(codes) else (-1, 0)
+    position += 2
+    if operation == _DISCRETE:
+        entries += codes[position : position + length]
+        return position + length
+    if operation != _LINEAR or not entries:
+        raise ValueError("a segment of the palette is not valid")
+    entries += [round(float(value)) for value in np.linspace(entries[-1], codes[position], length + 1)[1:]]
+    return position + 1

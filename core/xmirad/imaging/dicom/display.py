@@ -1,16 +1,23 @@
 """Stored gray values to gray levels: modality, then VOI, then presentation (PS3.4 N.2).
 
 Rules where the Standard leaves a choice:
-- A VOI LUT goes before a window; of several the first is taken.
-- Without a usable VOI LUT or window: `scaling.percentile_range` of the values after the modality step.
+- A LUT item without a table is passed over, as an empty sequence is; so is a VOI LUT with fewer entries than it says.
+  Then what stands beside it holds: the next item, window or rescale. A Modality LUT that is broken with no rescale
+  beside it is an error: nothing else says what the values mean.
+- Numbers with a decimal comma are read. A rescale of slope 0 is not valid and not applied; one that cannot be read
+  makes window and VOI LUT meaningless, so none of them is used.
+- A VOI LUT goes before a window; of several the first valid one is taken.
+- Without a usable VOI LUT or window, unsigned gray of at most 8 bits is shown over the full range of its bits, as an
+  8-bit PNG of the same pixels is; all other gray by `scaling.percentile_range` of the values after the modality step.
 - Inverted if and only if Presentation LUT Shape is INVERSE, or is absent and the image is MONOCHROME1. The inversion
   is of the gray levels, never of the stored values.
-- Padding pixels take no part in percentiles and end up black.
+- Padding pixels take no part in percentiles and end up black (`padding`).
 - In an enhanced multi-frame instance, a frame's functional groups go before shared ones, and these before the instance.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,80 +25,147 @@ import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from xmirad.imaging.dicom.lookup import LookupTable
+from xmirad.errors import InvalidImageError
+from xmirad.imaging.dicom.frames import Frame
+from xmirad.imaging.dicom.instance import code_string
+from xmirad.imaging.dicom.lookup import LookupTable, every_value, has_table, look_up
+from xmirad.imaging.dicom.padding import grown, padding_mask
+from xmirad.imaging.media import DICOM_FIELD
 from xmirad.imaging.scaling import Values, percentile_range, thinned, to_gray_levels
 from xmirad.types import UInt8Array
 
 Floats = npt.NDArray[np.float64]
+Notes = tuple[str, ...]
 _LARGEST_TABLE_BYTES = 2
+_BYTE_BITS = 8
+_WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
-def gray_levels(stored: Values, instance: Dataset, frame: int) -> tuple[UInt8Array, tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class Modality:
+    """The modality step of a frame.
+
+    Attributes:
+        table: Modality LUT, or None.
+        slope: Rescale Slope; 1 where there is no rescale.
+        intercept: Rescale Intercept; 0 where there is no rescale.
+        is_known: False if the file has a rescale that cannot be read.
+        notes: What was passed over.
+    """
+
+    table: LookupTable | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+    is_known: bool = True
+    notes: Notes = ()
+
+    def apply(self, values: Values) -> Floats:
+        """Return the output for stored values of any shape."""
+        if self.table is not None:
+            return self.table.apply(values)
+        return values.astype(np.float64) * self.slope + self.intercept
+
+
+def gray_levels(frame: Frame, instance: Dataset, number: int, photometric: str) -> tuple[UInt8Array, Notes]:
     """Return a frame as displayed, 0 black to 255 white, and notes on choices made.
 
     Up to 16 bits the steps are worked out once for every possible stored value, then looked up.
 
     Args:
-        stored: Stored values `[H, W]` of the frame.
-        instance: Its instance.
-        frame: Its number, counted from 1.
+        frame: Stored values `[H, W]`.
+        instance: Their instance.
+        number: The frame's number, counted from 1.
+        photometric: MONOCHROME1 or MONOCHROME2.
 
     Raises:
-        ValueError, AttributeError: If an attribute is not valid.
+        InvalidImageError: If the Modality LUT is broken.
     """
-    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    keep_mask = _keep_mask(stored, instance)
-    bits = stored.view(f"u{stored.dtype.itemsize}") if stored.dtype.itemsize <= _LARGEST_TABLE_BYTES else None
-    values = _modality(stored if bits is None else _every_value(stored.dtype), instance, frame)
-    levels, notes = _voi(values, instance, frame)
+    stored = frame.values
+    is_looked_up = stored.dtype.itemsize <= _LARGEST_TABLE_BYTES
+    modality = _modality(frame, instance, number)
+    values = modality.apply(every_value(stored.dtype) if is_looked_up else stored)
+    levels, notes = _voi(values, modality, frame, instance, number)
+    padding = padding_mask(frame, instance, is_tolerant=levels is None)
     if levels is None:
-        sample = thinned(stored) if bits is None else values[thinned(bits)]
-        if bits is None:
-            sample = _modality(sample, instance, frame)
-        kept = sample if keep_mask is None else sample[thinned(keep_mask)]
-        levels = to_gray_levels(values, *percentile_range(kept))
-    if _is_inverted(instance):
+        lowest, highest, note = _display_range(frame, modality, padding)
+        levels = to_gray_levels(values, lowest, highest)
+        notes += (note,)
+    if _is_inverted(instance, photometric):
         levels = 255 - levels
-    shown = levels if bits is None else _looked_up(levels, bits)
-    if keep_mask is not None:
-        shown[~keep_mask] = 0
-    return shown, notes
+    shown = look_up(levels, stored) if is_looked_up else levels
+    if padding is not None:
+        shown[padding] = 0
+    return shown, modality.notes + notes
 
 
-def _every_value(dtype: np.dtype[Any]) -> Values:
-    """Return all values of a type of 8 or 16 bits in the order of their bit patterns."""
-    return np.arange(1 << (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}").view(dtype)
+def _modality(frame: Frame, instance: Dataset, number: int) -> Modality:
+    item = next(_groups(instance, number, "PixelValueTransformationSequence"), instance)
+    tables = [table for table in item.get("ModalityLUTSequence") or () if has_table(table)]
+    rescale = _rescale(item)
+    if not tables:
+        return rescale
+    table = _read_table(tables[0], instance, is_signed=frame.values.dtype.kind == "i")
+    if table is not None:
+        return Modality(table)
+    if item.get("RescaleSlope") is None or not rescale.is_known:
+        raise InvalidImageError(
+            "ModalityLUTSequence of the DICOM file is not valid: its table is not what its descriptor says",
+            field=DICOM_FIELD,
+            metadata={"attribute": "ModalityLUTSequence"},
+        )
+    return Modality(
+        slope=rescale.slope,
+        intercept=rescale.intercept,
+        notes=("Modality LUT is not valid: rescale instead", *rescale.notes),
+    )
 
 
-def _looked_up(table: UInt8Array, positions: Values) -> UInt8Array:
-    """Return `table[positions]`, row by row, which is faster than at once."""
-    result = np.empty(positions.shape, np.uint8)
-    for source, target in zip(positions, result, strict=True):
-        np.take(table, source, out=target, mode="clip")
-    return result
-
-
-def _modality(values: Values, instance: Dataset, frame: int) -> Floats:
-    item = next(_groups(instance, frame, "PixelValueTransformationSequence"), instance)
-    if item.get("ModalityLUTSequence"):
-        return _table(item.ModalityLUTSequence[0], instance).apply(values)
+def _rescale(item: Dataset) -> Modality:
     slope, intercept = _first_number(item, "RescaleSlope"), _first_number(item, "RescaleIntercept")
     if slope is None or intercept is None:
-        return values.astype(np.float64)
-    return values.astype(np.float64) * slope + intercept
+        return Modality()
+    if not math.isfinite(slope) or not math.isfinite(intercept):
+        return Modality(is_known=False, notes=("rescale cannot be read",))
+    if slope == 0:
+        return Modality(notes=("rescale slope 0 is not valid: no rescale",))
+    return Modality(slope=slope, intercept=intercept)
 
 
-def _voi(values: Floats, instance: Dataset, frame: int) -> tuple[UInt8Array | None, tuple[str, ...]]:
+def _voi(
+    values: Floats, modality: Modality, frame: Frame, instance: Dataset, number: int
+) -> tuple[UInt8Array | None, Notes]:
     """Return gray levels by VOI LUT or window, or None where there is no usable one."""
-    item = next(_groups(instance, frame, "FrameVOILUTSequence"), instance)
-    tables = item.get("VOILUTSequence") or []
-    if tables:
-        table = _table(tables[0], instance)
-        return to_gray_levels(table.apply(values), 0, (1 << table.bits) - 1), (f"VOI LUT 1 of {len(tables)}",)
+    if not modality.is_known:
+        return None, ()
+    item = next(_groups(instance, number, "FrameVOILUTSequence"), instance)
+    items = item.get("VOILUTSequence") or ()
+    notes: Notes = ()
+    for position, candidate in enumerate(items, 1):
+        if has_table(candidate):
+            table = _read_table(candidate, instance, is_signed=_may_be_negative(modality, frame))
+            if table is not None:
+                return _by_table(values, table, f"VOI LUT {position} of {len(items)}")
+            notes += (f"VOI LUT {position} of {len(items)} is not valid",)
+    levels, note = _by_window(values, item)
+    return levels, notes + note
+
+
+def _by_table(values: Floats, table: LookupTable, name: str) -> tuple[UInt8Array, Notes]:
+    notes: Notes = (name,)
+    if not table.is_as_declared:
+        notes += (f"VOI LUT shown up to its highest entry {table.highest} instead of {table.bits} bits",)
+    return to_gray_levels(table.apply(values), 0, table.highest), notes
+
+
+def _by_window(values: Floats, item: Dataset) -> tuple[UInt8Array | None, Notes]:
     center, width = _first_number(item, "WindowCenter"), _first_number(item, "WindowWidth")
-    function = str(item.get("VOILUTFunction") or "LINEAR")
-    if center is None or width is None or width <= 0 or (function == "LINEAR" and width < 1):
-        return None, ("no usable window: percentiles",)
+    function = code_string(item, "VOILUTFunction")
+    if function not in _WINDOW_FUNCTIONS:
+        function = "LINEAR"
+    if center is None or width is None or not math.isfinite(center) or not math.isfinite(width):
+        return None, ()
+    if width <= 0 or (function == "LINEAR" and width < 1):
+        return None, ()
     count = len(item.WindowCenter) if isinstance(item.WindowCenter, MultiValue) else 1
     return _windowed(values, center, width, function), (f"window 1 of {count}",)
 
@@ -107,50 +181,75 @@ def _windowed(values: Floats, center: float, width: float, function: str) -> UIn
     return to_gray_levels(values, lowest, lowest + width - 1)
 
 
-def _is_inverted(instance: Dataset) -> bool:
-    shape = str(instance.get("PresentationLUTShape") or "")
-    return shape == "INVERSE" or (not shape and instance.PhotometricInterpretation == "MONOCHROME1")
+def _display_range(frame: Frame, modality: Modality, padding: npt.NDArray[np.bool_] | None) -> tuple[float, float, str]:
+    """Return what is shown as black and as white without a usable VOI LUT or window, and a note that says so."""
+    if frame.bits <= _BYTE_BITS and frame.values.dtype.kind == "u" and modality.table is None:
+        ends = modality.apply(np.array(frame.value_range))
+        return (
+            float(ends.min()),
+            float(ends.max()),
+            f"no usable window: full range of {frame.bits} bit{'s' * (frame.bits > 1)}",
+        )
+    sample = modality.apply(thinned(frame.values))
+    if padding is not None:
+        sample = _without_padding(sample, thinned(padding), is_lossy=frame.is_lossy)
+    lowest, highest = percentile_range(sample)
+    return lowest, highest, "no usable window: percentiles"
 
 
-def _keep_mask(stored: Values, instance: Dataset) -> npt.NDArray[np.bool_] | None:
-    """Return where pixels are no padding, `[H, W]`, or None if the instance declares no padding."""
-    first = instance.get("PixelPaddingValue")
-    if not isinstance(first, int) or stored.dtype.kind not in "iu":
-        return None
-    last = instance.get("PixelPaddingRangeLimit")
-    ends = [_as_stored(value, stored.dtype) for value in (first, last if isinstance(last, int) else first)]
-    return (stored < min(ends)) | (stored > max(ends))
+def _without_padding(sample: Floats, padding: npt.NDArray[np.bool_], *, is_lossy: bool) -> Floats:
+    """Return the pixels that are not padding.
+
+    Of a lossy frame, pixels next to padding are left out too if they are nearer to its values than to the image's:
+    compression smeared it over them.
+    """
+    kept: Floats = sample[~padding]
+    away = sample[~grown(padding)]
+    if not is_lossy or not away.size or not padding.any():
+        return kept
+    to_image = np.abs(kept - np.clip(kept, away.min(), away.max()))
+    is_image = to_image < np.abs(kept - np.median(sample[padding]))
+    return kept[is_image]
 
 
-def _as_stored(value: int, dtype: np.dtype[Any]) -> int:
-    """Return a value in the range of stored values: its sign may have been lost in the header."""
-    bits = 8 * dtype.itemsize
-    value %= 1 << bits
-    return value - (1 << bits) if dtype.kind == "i" and value >= 1 << (bits - 1) else value
+def _is_inverted(instance: Dataset, photometric: str) -> bool:
+    shape = code_string(instance, "PresentationLUTShape")
+    return shape == "INVERSE" or (not shape and photometric == "MONOCHROME1")
 
 
-def _groups(instance: Dataset, frame: int, keyword: str) -> Iterator[Dataset]:
+def _may_be_negative(modality: Modality, frame: Frame) -> bool:
+    """Return whether the output of the modality step may be negative: then VOI tables are indexed by signed numbers."""
+    if modality.table is not None:
+        return False
+    if frame.values.dtype.kind == "f":
+        return True
+    return bool(modality.apply(np.array(frame.value_range)).min() < 0)
+
+
+def _groups(instance: Dataset, number: int, keyword: str) -> Iterator[Dataset]:
     """Yield the items of a functional group that hold for a frame: its own before a shared one."""
-    own = (instance.get("PerFrameFunctionalGroupsSequence") or [])[frame - 1 : frame]
+    own = (instance.get("PerFrameFunctionalGroupsSequence") or [])[number - 1 : number]
     shared = (instance.get("SharedFunctionalGroupsSequence") or [])[:1]
     for groups in (*own, *shared):
         yield from (groups.get(keyword) or [])[:1]
 
 
-def _table(item: Dataset, instance: Dataset) -> LookupTable:
-    is_little_endian = bool(instance.original_encoding[1])
-    return LookupTable.of_item(
-        item, is_signed=instance.get("PixelRepresentation") == 1, is_little_endian=is_little_endian
-    )
+def _read_table(item: Dataset, instance: Dataset, *, is_signed: bool) -> LookupTable | None:
+    """Read the table of a LUT item, or return None if descriptor and data do not fit each other."""
+    try:
+        return LookupTable.of_item(item, is_signed=is_signed, is_little_endian=bool(instance.original_encoding[1]))
+    except (TypeError, ValueError):
+        return None
 
 
 def _first_number(item: Dataset, keyword: str) -> float | None:
-    """Return an attribute's first value, or None if there is none that is a finite number."""
+    """Return an attribute's first value, with a decimal comma too; None if it is empty, NaN if it is not a number."""
     value: Any = item.get(keyword)
     if isinstance(value, MultiValue):
         value = value[0] if value else None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
+    if value is None or not str(value).strip(" \0"):
         return None
-    return number if math.isfinite(number) else None
+    try:
+        return float(str(value).strip(" \0").replace(",", "."))
+    except ValueError:
+        return math.nan

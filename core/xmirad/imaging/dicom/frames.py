@@ -1,26 +1,37 @@
-"""One frame of an instance: is it what its header says, and what are its stored values."""
+"""One frame of an instance: is it what its header says, and what are its stored values.
+
+Where header and codestream contradict each other, the codestream counts: it is what the decoder decodes.
+"""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
+import gdcm
+import numpy as np
 from pydicom import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame, parse_fragments
 from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.uid import UID
 
 from xmirad.errors import InvalidImageError, InvalidRequestError
-from xmirad.imaging.dicom.codestream import FrameSize, claimed_size
-from xmirad.imaging.dicom.syntaxes import DECODERS, NATIVE
+from xmirad.imaging.dicom.codestream import Codestream, read_codestream
+from xmirad.imaging.dicom.instance import code_string
+from xmirad.imaging.dicom.syntaxes import DECODERS, JPEG, LOSSY, NATIVE, RLE
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.media import DICOM_FIELD
 from xmirad.imaging.scaling import Values
 
 GRAY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 PALETTE = "PALETTE COLOR"
-_COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
+YBR = frozenset({"YBR_FULL", "YBR_FULL_422"})
+_COLOR = frozenset({"RGB", "YBR_ICT", "YBR_RCT"}) | YBR
 _PIXEL_KEYWORDS = {"PixelData": (1, 8, 16, 32), "FloatPixelData": (32,), "DoubleFloatPixelData": (64,)}
-_RLE = "1.2.840.10008.1.2.5"
 _FRAGMENT_HEADER_BYTES = 8
+_BYTE_BITS = 8
+_WORD_BITS = 16
+_JPEG_BITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,9 @@ class PixelLayout:
         samples: 1 or 3 values a pixel.
         bits_allocated: Bits that a value takes.
         bits_stored: Bits of it that count.
+        high_bit: Number of the highest of them, counted from 0.
+        is_signed: Whether the values are signed.
+        planar_configuration: 1 if uncompressed colors lie in planes, else 0.
         photometric: Photometric Interpretation.
         frame_count: Number of frames.
     """
@@ -44,12 +58,39 @@ class PixelLayout:
     samples: int
     bits_allocated: int
     bits_stored: int
+    high_bit: int
+    is_signed: bool
+    planar_configuration: int
     photometric: str
     frame_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The stored values of one frame.
+
+    Attributes:
+        values: `[rows, columns]` or `[rows, columns, 3]`, in the byte order of this machine; signed values are signed.
+        bits: Bits of a value that count; of floating-point values all.
+        photometric: Color space of the values.
+        is_lossy: Whether compression may have changed the values.
+    """
+
+    values: Values
+    bits: int
+    photometric: str
+    is_lossy: bool
+
+    @property
+    def value_range(self) -> tuple[int, int]:
+        """Return the lowest and the highest whole number that the values can be."""
+        return value_range(self.bits, is_signed=self.values.dtype.kind == "i")
+
+
 def pixel_layout(instance: Dataset, limits: DecodeLimits) -> PixelLayout:
     """Read and check the description of an instance's pixels.
+
+    A missing Planar Configuration is read as 0, a missing or impossible High Bit as one less than Bits Stored.
 
     Raises:
         InvalidImageError: If there are no pixels or their description is not valid.
@@ -60,17 +101,34 @@ def pixel_layout(instance: Dataset, limits: DecodeLimits) -> PixelLayout:
         raise InvalidImageError("the DICOM file has no pixels", field=DICOM_FIELD)
     rows, columns = _whole_number(instance, "Rows"), _whole_number(instance, "Columns")
     limits.check_size(columns, rows, field=DICOM_FIELD)
-    photometric = str(instance.get("PhotometricInterpretation", ""))
+    photometric = code_string(instance, "PhotometricInterpretation")
     _require(photometric in GRAY | {PALETTE} | _COLOR, "PhotometricInterpretation")
     samples = _whole_number(instance, "SamplesPerPixel", 1)
     _require(samples == (3 if photometric in _COLOR else 1), "SamplesPerPixel")
+    planar_configuration = _whole_number(instance, "PlanarConfiguration", 0)
+    _require(planar_configuration in (0, 1), "PlanarConfiguration")
     bits_allocated = _whole_number(instance, "BitsAllocated")
     _require(bits_allocated in _PIXEL_KEYWORDS[keyword], "BitsAllocated")
     bits_stored = _whole_number(instance, "BitsStored", bits_allocated)
     _require(1 <= bits_stored <= bits_allocated, "BitsStored")
+    high_bit = _whole_number(instance, "HighBit", bits_stored - 1)
+    sign = _whole_number(instance, "PixelRepresentation", None if keyword == "PixelData" else 0)
+    _require(sign in (0, 1), "PixelRepresentation")
     frame_count = _whole_number(instance, "NumberOfFrames", 1) or 1
     _require(1 <= frame_count <= len(instance[keyword].value) * 8, "NumberOfFrames")
-    return PixelLayout(keyword, columns, rows, samples, bits_allocated, bits_stored, photometric, frame_count)
+    return PixelLayout(
+        keyword=keyword,
+        columns=columns,
+        rows=rows,
+        samples=samples,
+        bits_allocated=bits_allocated,
+        bits_stored=bits_stored,
+        high_bit=high_bit if bits_stored <= high_bit + 1 <= bits_allocated else bits_stored - 1,
+        is_signed=sign == 1,
+        planar_configuration=planar_configuration,
+        photometric=photometric,
+        frame_count=frame_count,
+    )
 
 
 def choose_frame(frame: int | None, frame_count: int) -> int:
@@ -90,60 +148,208 @@ def choose_frame(frame: int | None, frame_count: int) -> int:
     return frame
 
 
-def stored_values(instance: Dataset, layout: PixelLayout, syntax: str, frame: int) -> Values:
-    """Decode one frame; YBR becomes RGB, and bits above Bits Stored are cleared.
-
-    Returns:
-        `[rows, columns]` or `[rows, columns, 3]`, in the type of the stored values.
+def read_frame(instance: Dataset, layout: PixelLayout, syntax: str, number: int) -> Frame:
+    """Decode one frame: bits outside of Bits Stored are cleared, signs extended, colors left in their color space.
 
     Raises:
         InvalidImageError: If the frame is not what the header says, or no decoder can read it.
     """
-    decoder = get_decoder(syntax)
+    is_lossy = syntax in LOSSY
+    photometric, word_bits = layout.photometric, layout.bits_allocated
     if syntax in NATIVE:
-        _check_native_length(len(instance[layout.keyword].value), layout)
-        return decoder.as_array(instance, index=frame - 1)[0]
-    _check_codestream(instance, layout, syntax, frame)
-    return _decompressed(decoder, instance, DECODERS[syntax], frame)
+        words = _native_words(instance, layout, syntax, number)
+    else:
+        encoded = _encoded_frame(instance, layout, number)
+        codestream = None if syntax == RLE else _checked_codestream(encoded, layout)
+        words, photometric = _decompressed(encoded, layout, syntax, codestream)
+        word_bits = layout.bits_allocated if codestream is None else codestream.bits
+    values, bits = _stored_values(words, word_bits, layout, is_lossy=is_lossy)
+    was_lossy = is_lossy or code_string(instance, "LossyImageCompression") == "01"
+    return Frame(values, bits, photometric, was_lossy)
 
 
-def _decompressed(decoder: Decoder, instance: Dataset, plugins: tuple[str, ...], frame: int) -> Values:
-    failure: BaseException | None = None
-    for plugin in plugins:
-        if plugin in decoder.available_plugins:
-            try:
-                return decoder.as_array(instance, index=frame - 1, decoding_plugin=plugin)[0]
-            except (MemoryError, KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # noqa: BLE001 - a panic is no Exception, and the next one may do better
-                failure = error
-    raise InvalidImageError("no decoder can read the frame", field=DICOM_FIELD) from failure
-
-
-def _check_native_length(length: int, layout: PixelLayout) -> None:
+def _native_words(instance: Dataset, layout: PixelLayout, syntax: str, number: int) -> Values:
+    """Read an uncompressed frame as it is stored, unsigned; that later frames are missing does not matter."""
     samples = 2 if layout.photometric == "YBR_FULL_422" else layout.samples
-    bits = layout.rows * layout.columns * samples * layout.bits_allocated * layout.frame_count
-    if length < math.ceil(bits / 8):
+    bits = layout.rows * layout.columns * samples * layout.bits_allocated * number
+    if len(instance[layout.keyword].value) < math.ceil(bits / _BYTE_BITS):
         raise InvalidImageError("the DICOM file has fewer pixels than its header says", field=DICOM_FIELD)
+    options: dict[str, Any] = {
+        "correct_unused_bits": False,
+        "photometric_interpretation": layout.photometric,
+        "planar_configuration": layout.planar_configuration,
+        "number_of_frames": layout.frame_count,
+        "samples_per_pixel": layout.samples,
+        "bits_stored": layout.bits_stored,
+        "pixel_representation": 0,
+    }
+    decoder = get_decoder(UID(syntax))
+    words, _ = decoder.as_array(instance, index=number - 1, raw=True, validate=False, **options)
+    return words.astype(words.dtype.newbyteorder("="), copy=False)
 
 
-def _check_codestream(instance: Dataset, layout: PixelLayout, syntax: str, frame: int) -> None:
+def _encoded_frame(instance: Dataset, layout: PixelLayout, number: int) -> bytes:
+    """Return the codestream of a frame; that later frames are missing does not matter."""
     data = instance[layout.keyword].value
     _require(layout.frame_count <= len(data) // _FRAGMENT_HEADER_BYTES, "NumberOfFrames")
-    if syntax == _RLE:
-        return
-    claimed = claimed_size(get_frame(data, frame - 1, number_of_frames=layout.frame_count))
-    if claimed != FrameSize(layout.columns, layout.rows, layout.samples):
+    tables = instance.get("ExtendedOffsetTable"), instance.get("ExtendedOffsetTableLengths")
+    fragment_count = parse_fragments(data)[0] - 1  # the first one is the offset table
+    if number > fragment_count:
+        raise InvalidImageError("the DICOM file has fewer frames than its header says", field=DICOM_FIELD)
+    return get_frame(
+        data,
+        number - 1,
+        number_of_frames=min(layout.frame_count, fragment_count),
+        extended_offsets=tables if all(tables) else None,
+    )
+
+
+def _checked_codestream(encoded: bytes, layout: PixelLayout) -> Codestream:
+    codestream = read_codestream(encoded)
+    size = (codestream.width, codestream.height, codestream.components)
+    if size != (layout.columns, layout.rows, layout.samples):
         raise InvalidImageError(
             "the size of the compressed frame is not that of the header",
             field=DICOM_FIELD,
             metadata={
                 "width": str(layout.columns),
                 "height": str(layout.rows),
-                "codestream_width": str(claimed.width),
-                "codestream_height": str(claimed.height),
+                "codestream_width": str(codestream.width),
+                "codestream_height": str(codestream.height),
             },
         )
+    return codestream
+
+
+def _decompressed(
+    encoded: bytes, layout: PixelLayout, syntax: str, codestream: Codestream | None
+) -> tuple[Values, str]:
+    """Decode a codestream; return its values and their color space."""
+    if codestream is not None and syntax in JPEG and codestream.bits == _JPEG_BITS:
+        return _twelve_bit_jpeg(encoded, layout, syntax), layout.photometric
+    decoder = get_decoder(UID(syntax))
+    failure: BaseException | None = None
+    for plugin in DECODERS[syntax]:
+        if plugin in decoder.available_plugins:
+            try:
+                return _decoded_by(decoder, plugin, encoded, layout, codestream)
+            except (MemoryError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - a panic is no Exception, and the next one may do better
+                failure = error
+    raise _undecodable(syntax, layout, codestream) from failure
+
+
+def _decoded_by(
+    decoder: Decoder, plugin: str, encoded: bytes, layout: PixelLayout, codestream: Codestream | None
+) -> tuple[Values, str]:
+    """Let one of pydicom's plugins decode a codestream, told what the codestream says rather than the header.
+
+    JPEG, JPEG-LS and JPEG 2000 have their own order of components, so Planar Configuration does not apply to them.
+    """
+    bits = layout.bits_allocated if codestream is None else codestream.bits
+    decodes_to_rgb = codestream is not None and layout.samples > 1 and codestream.decodes_to_rgb
+    options: dict[str, Any] = {
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "samples_per_pixel": layout.samples,
+        "number_of_frames": 1,
+        "bits_allocated": _container_bits(bits),
+        "bits_stored": bits,
+        "pixel_representation": int(codestream is not None and bool(codestream.is_signed)),
+        "planar_configuration": 0,
+        "photometric_interpretation": layout.photometric,
+        "correct_unused_bits": False,
+        "apply_j2k_sign_correction": False,
+        "apply_jls_sign_correction": False,
+    }
+    source = encapsulate([encoded], has_bot=False)
+    words, properties = decoder.as_array(source, index=0, raw=True, validate=False, decoding_plugin=plugin, **options)
+    return words, "RGB" if decodes_to_rgb else str(properties["photometric_interpretation"])
+
+
+def _twelve_bit_jpeg(encoded: bytes, layout: PixelLayout, syntax: str) -> Values:
+    """Decode JPEG of 12 bits by GDCM itself: pydicom's plugin for it refuses them."""
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(encoded)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((layout.columns, layout.rows, 1))
+    image.SetDataElement(element)
+    kind = gdcm.PhotometricInterpretation.GetPIType(layout.photometric)
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
+    image.SetPixelFormat(gdcm.PixelFormat(layout.samples, _WORD_BITS, _JPEG_BITS, _JPEG_BITS - 1, 0))
+    buffer = image.GetBuffer()
+    shape = (layout.rows, layout.columns) + ((layout.samples,) if layout.samples > 1 else ())
+    values = None if buffer is None else np.frombuffer(buffer.encode("utf-8", "surrogateescape"), "<u2")
+    if values is None or values.size != math.prod(shape):
+        raise _undecodable(syntax, layout, Codestream(layout.columns, layout.rows, layout.samples, _JPEG_BITS))
+    return values.reshape(shape).astype(np.uint16)
+
+
+def _undecodable(syntax: str, layout: PixelLayout, codestream: Codestream | None) -> InvalidImageError:
+    bits = layout.bits_stored if codestream is None else codestream.bits
+    kind = re.sub(r"[^\w ,.()-]", " ", UID(syntax).name)
+    return InvalidImageError(
+        f"no decoder can read the frame: {kind}, {bits} bits a sample",
+        field=DICOM_FIELD,
+        metadata={"transfer_syntax": syntax, "bits": str(bits)},
+    )
+
+
+def _stored_values(words: Values, word_bits: int, layout: PixelLayout, *, is_lossy: bool) -> tuple[Values, int]:
+    """Return the values that words hold, and the number of their bits.
+
+    Args:
+        words: The words as stored or decoded; of a signed type if the codestream says that they are signed.
+        word_bits: Bits of a word that file or codestream carry.
+        layout: What the header says.
+        is_lossy: Whether compression may have driven values out of their range: then they are clipped, else what lies
+            outside of Bits Stored (old overlays, for example) is cut off.
+    """
+    if words.dtype.kind == "f":
+        return words, 8 * words.dtype.itemsize
+    shift, bits = 0, min(word_bits, layout.bits_stored)
+    if word_bits > layout.bits_allocated:  # the header cannot describe these values at all
+        bits = word_bits
+    elif word_bits > layout.high_bit:
+        shift = layout.high_bit + 1 - layout.bits_stored
+    if words.dtype.kind == "u" and layout.is_signed and word_bits > 1:
+        return _signed(words, shift, bits), bits
+    if is_lossy:
+        lowest, highest = value_range(bits, is_signed=words.dtype.kind == "i")
+        return np.clip(words >> shift, lowest, highest), bits
+    if words.dtype.kind == "i":
+        return _signed(words, shift, bits), bits
+    if shift:
+        words = words >> shift
+    return words if bits == 8 * words.dtype.itemsize else words & ((1 << bits) - 1), bits
+
+
+def _signed(words: Values, shift: int, bits: int) -> Values:
+    """Take the bits from `shift` on out of words, and extend their sign."""
+    container = 8 * words.dtype.itemsize
+    unused = container - shift - bits
+    if not unused and not shift:
+        return words.view(f"i{words.dtype.itemsize}")
+    signed = (words << unused).view(f"i{words.dtype.itemsize}")
+    return signed >> (unused + shift)
+
+
+def value_range(bits: int, *, is_signed: bool) -> tuple[int, int]:
+    """Return the lowest and the highest whole number of so many bits."""
+    if is_signed:
+        return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    return 0, (1 << bits) - 1
+
+
+def _container_bits(bits: int) -> int:
+    return next(size for size in (_BYTE_BITS, _WORD_BITS, 32, 64) if bits <= size)
 
 
 def _whole_number(instance: Dataset, keyword: str, default: int | None = None) -> int:

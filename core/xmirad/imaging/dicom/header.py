@@ -9,23 +9,26 @@ from pydicom import Dataset
 from pydicom.multival import MultiValue
 
 from xmirad.ids import is_placeholder
+from xmirad.imaging.dicom.instance import is_valid_uid
 from xmirad.types import DicomHeader, ItemAttributes, Patient, Sex
 
 _CODE_LENGTH = 16
 _IDENTIFIER_LENGTH = 256
 _OLDEST_BAND = 90
 _AGE = re.compile(r"(\d{3})([DWMY])")
+_REQUIRED_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _DATE = re.compile(r"(1[89]|20|21)\d{6}")
 
 
 def read_header(instance: Dataset, *, frame: int, frame_count: int) -> DicomHeader:
-    """Take the attributes on the allow-list from an instance."""
+    """Take the attributes on the allow-list from an instance; a UID that is not valid counts as absent."""
+    uids = {keyword: _uid(instance, keyword) for keyword in _REQUIRED_UIDS}
     patient_id = _text(instance, "PatientID", _IDENTIFIER_LENGTH)
     issuer = _text(instance, "IssuerOfPatientID", _IDENTIFIER_LENGTH)
     return DicomHeader(
-        study_instance_uid=str(instance.StudyInstanceUID),
-        series_instance_uid=str(instance.SeriesInstanceUID),
-        sop_instance_uid=str(instance.SOPInstanceUID),
+        study_instance_uid=uids["StudyInstanceUID"],
+        series_instance_uid=uids["SeriesInstanceUID"],
+        sop_instance_uid=uids["SOPInstanceUID"],
         frame=frame,
         frame_count=frame_count,
         patient=None if is_placeholder(patient_id) else Patient(patient_id, issuer),
@@ -37,7 +40,13 @@ def read_header(instance: Dataset, *, frame: int, frame_count: int) -> DicomHead
             sex=_sex(instance),
             age_band=_age_band(instance),
         ),
+        invalid_uids=tuple(keyword for keyword, uid in uids.items() if not uid),
     )
+
+
+def _uid(instance: Dataset, keyword: str) -> str:
+    value = instance.get(keyword)
+    return str(value) if is_valid_uid(value) else ""
 
 
 def _text(instance: Dataset, keyword: str, length: int) -> str:

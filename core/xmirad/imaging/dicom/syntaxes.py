@@ -6,9 +6,16 @@ is still being parsed; pylibjpeg-libjpeg, which a file of 1.3 kB makes hang; JPE
 there is no decoder.
 """
 
-NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
-"""Uncompressed: implicit and explicit little endian, explicit big endian."""
+IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+NATIVE = (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN)
+"""Uncompressed."""
 
+JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+"""JPEG baseline, and JPEG extended: 8 bits by the decoders below, 12 bits by GDCM (`frames`)."""
+
+RLE = "1.2.840.10008.1.2.5"
 _JPEG_2000 = ("pylibjpeg", "gdcm", "pillow")
 _JPEG_LS = ("pyjpegls", "gdcm")
 
@@ -24,9 +31,12 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.4.201": ("pylibjpeg",),  # HTJ2K lossless
     "1.2.840.10008.1.2.4.202": ("pylibjpeg",),  # HTJ2K lossless, resolution first
     "1.2.840.10008.1.2.4.203": ("pylibjpeg",),  # HTJ2K
-    "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE lossless
+    RLE: ("pylibjpeg", "pydicom"),  # RLE lossless
 }
 """Compressed transfer syntaxes, and pydicom's names of the plugins that decode them, in the order of asking."""
+
+LOSSY = (*JPEG, "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203")
+"""Syntaxes after which a stored value may be a little off."""
 
 SUPPORTED_TRANSFER_SYNTAXES: tuple[str, ...] = (*NATIVE, *DECODERS)
 """UIDs of all transfer syntaxes that are decoded."""
