@@ -104,7 +104,7 @@ def _read_jpeg_2000(codestream: bytes) -> Codestream:
 
 
 def _has_component_transform(codestream: bytes, position: int) -> bool:
-    """Walk the segments of a JPEG 2000 main header from its first one (SIZ) to the coding style."""
+    """Walk the segments of a JPEG 2000 main header from its first one, the size, to the coding style."""
     (length,) = struct.unpack_from(">H", codestream, position)
     position += length
     while codestream[position] == _FILL and codestream[position + 1] != _START_OF_TILE:
