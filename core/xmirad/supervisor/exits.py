@@ -9,7 +9,7 @@ from xmirad.errors import BackendUnavailableError, XmiradError
 
 EXIT_NOT_RESTARTABLE = 78
 """Starting the process again would come to the same (EX_CONFIG of sysexits.h)."""
-NOT_TEMPORARY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 LINE = re.compile(r"xmirad: (?P<message>.*) \[(?P<reason>[A-Z_]+)(?:, (?P<field>[\w.]+))?\]")
 
 
@@ -20,11 +20,12 @@ def report_failed_start(error: XmiradError | OSError) -> int:
         OSError: Again, if it is not about a file system that is full or read-only: its trace is needed then.
     """
     if isinstance(error, OSError):
-        if error.errno not in NOT_TEMPORARY:
+        if error.errno not in (*FULL, errno.EROFS):
             raise error
+        # Space may be made while the system runs, and it then goes on by itself.
+        code = 1 if error.errno in FULL else EXIT_NOT_RESTARTABLE
         place = f" at {error.filename}" if error.filename else ""
-        message = f"{error.strerror}{place}; free space, or choose another home"
-        error, code = BackendUnavailableError(message, field="home"), EXIT_NOT_RESTARTABLE
+        error = BackendUnavailableError(f"{error.strerror}{place}; free space, or choose another home", field="home")
     else:
         code = 1 if isinstance(error, BackendUnavailableError) else EXIT_NOT_RESTARTABLE
     field = f", {error.field}" if error.field else ""

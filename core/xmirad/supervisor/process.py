@@ -130,16 +130,23 @@ class SupervisedProcess:
         delay = self._policy.first_delay_seconds * 2 ** (self._quick_crashes - 1)
         delay = min(delay, self._policy.longest_delay_seconds)
         self._restart_at = time.monotonic() + delay
-        self._notify(f"{self._program.name} {end}; starting it again in {delay:.1f} s (log: {self._log})")
+        reason = self._reason()
+        self._notify(
+            f"{self._program.name} {end}{f': {reason}' if reason else ''}; starting it again in {delay:.1f} s "
+            f"(log: {self._log})"
+        )
+
+    def _reason(self) -> str:
+        """Return why the process ended, as far as its log and the disk tell; else an empty string."""
+        line = last_error(tail(self._log, begin=self._log_begin))
+        reported = reported_error(line)
+        # A process that dies of a full disk can often write no line about it.
+        return (line if reported is None else reported.message) or room_lacking(self._log.parent) or ""
 
     def _failure(self, what: str) -> XmiradError:
         """Return the error that the process reported, with its reason, else one of a backend that is not there."""
         end = tail(self._log, begin=self._log_begin)
-        line = last_error(end)
-        reported = reported_error(line)
-        # A process that dies of a full disk can often write no line about it.
-        reason = line if reported is None else reported.message
-        reason = reason or room_lacking(self._log.parent) or ""
+        reported, reason = reported_error(last_error(end)), self._reason()
         message = f"{self._program.name} {what}{f': {reason}' if reason else ''} (log: {self._log})"
         metadata = {"backend": self._program.name, "log": str(self._log), "tail": end}
         if reported is None:

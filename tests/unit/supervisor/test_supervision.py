@@ -38,6 +38,7 @@ def test_a_crashed_program_is_started_again(rig: Rig) -> None:
     supervisor.wait_until_ready()
     assert rig.starts() == 2
     assert "exit code 3" in rig.messages[0]
+    assert "s: boom; starting it again" in rig.messages[0]
 
 
 def test_a_killed_program_is_started_again(rig: Rig) -> None:
