@@ -5,6 +5,8 @@ import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from xmirad.cli.output import Output
 from xmirad.cli.pictures import Picture
 from xmirad.cli.ranking import item_title
 from xmirad.client.types import ItemIdentity, Upload
+from xmirad.evidence.weighing import Evidence
 from xmirad.types import EncodedImage, ItemAttributes, SamePatient
 
 NASTY = "<script>alert(1)</script>"
@@ -188,6 +191,21 @@ def test_the_page_of_a_query_without_a_picture_says_so(
     assert page.links == []
     assert "no picture of it here" in page.text
     assert "need the scope identity" in page.text
+
+
+def test_a_warning_that_nothing_looks_like_the_query_comes_first(
+    client: FakeClient, query: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("commands.search", "result_page"):
+        monkeypatch.setattr(f"xmirad.cli.{module}.evidence_lines", lambda _: ["nothing looks like this"])
+    for is_unlike in (True, False):
+        client.evidence = cast("Evidence", SimpleNamespace(out_of_distribution=is_unlike))
+
+        lines = _run("search", query, "-a", "chest", "-o", str(tmp_path / "page.html")).stdout.splitlines()
+
+        assert (lines[0] == "nothing looks like this") == is_unlike
+        assert lines.count("nothing looks like this") == 1
+        assert ('class="notice unlike"' in (tmp_path / "page.html").read_text()) == is_unlike
 
 
 @pytest.mark.parametrize(
