@@ -283,6 +283,8 @@ def test_a_query_needs_neither_uids_nor_a_part_10_header_but_an_upload_needs_uid
     np.testing.assert_array_equal(world.client.embed_image(query).embedding, as_png)
     response = world.client.search(ARCHIVE, query, top_k=3)
     assert_same(rows(response), world.slow.ranking(as_png)[:3])
+    assert "no usable window: full range of 8 bits" in response.decoding_notes
+    assert world.client.search(ARCHIVE, EncodedImage(png_file.getvalue()), top_k=3).decoding_notes == ()
     with pytest.raises(InvalidRequestError) as asked:
         world.client.search(ARCHIVE, query, patient_policy=PatientPolicy.EXCLUDE)
     assert asked.value.field == "patient"

@@ -32,6 +32,7 @@ def search_response(message: retrieval_service_pb2.SearchResponse, *, archive: s
         if message.HasField("explanation_error")
         else None,
         evidence=evidence(message.evidence) if message.HasField("evidence") else None,
+        decoding_notes=tuple(message.decoding_notes),
     )
 
 

@@ -123,6 +123,7 @@ class SearchResponse:
         request_id: Identifies the call in the service's logs.
         explanation_error: Why explanations that were asked for are not created, or None.
         evidence: What the nearest items say of the query, or None where it was not asked for.
+        decoding_notes: Choices made while the query's image was decoded, such as `no usable window: percentiles`.
     """
 
     results: tuple[SearchResult, ...]
@@ -135,6 +136,7 @@ class SearchResponse:
     request_id: str
     explanation_error: XmiradError | None = None
     evidence: Evidence | None = None
+    decoding_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Query:
         patient_known: Whether `patient` stands for a patient.
         decode_seconds: Time spent decoding and preprocessing.
         embed_seconds: Time spent in the model.
+        decoding_notes: Choices made while decoding the image; without identifying content.
     """
 
     embedding: Float32Array
@@ -40,6 +41,7 @@ class Query:
     patient_known: bool = False
     decode_seconds: float = 0.0
     embed_seconds: float = 0.0
+    decoding_notes: tuple[str, ...] = ()
 
 
 async def query_of_image(
@@ -72,6 +74,7 @@ async def query_of_image(
         patient_known=known,
         decode_seconds=decoded_at - began,
         embed_seconds=embedded_at - decoded_at,
+        decoding_notes=decoded.notes,
     )
 
 

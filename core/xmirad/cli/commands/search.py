@@ -166,6 +166,8 @@ def print_ranking(output: Output, ranked: ranking.Ranking) -> None:
     output.table(columns, rows, last_below=columns.index("name"))
     if ranked.names_withheld:
         output.note(ranking.NAMES_WITHHELD)
+    for note in response.decoding_notes:
+        output.note(f"how the query was decoded: {note}")
     for line in () if is_unlike else evidence:
         output.text(line)
     timings = response.timings

@@ -206,4 +206,5 @@ def _response(answer: SearchAnswer) -> pb.SearchResponse:
             search_ms=outcome.seconds * MILLISECONDS,
         ),
         request_id=request_id.get(),
+        decoding_notes=query.decoding_notes,
     )
