@@ -1,6 +1,5 @@
 import json
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
 from xmirad.types import EncodedImage
 
-ITEM = str(uuid4())
+ITEM = "46324bd2-421c-4efc-b270-d983df28c904"
 PICTURE = Picture(np.full((20, 30, 3), 90, np.uint8), is_whole=True)
 
 
