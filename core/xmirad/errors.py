@@ -21,6 +21,7 @@ XmiradError
 ├── ArchiveNotEmptyError       ARCHIVE_NOT_EMPTY
 ├── ArchiveNotReadyError       ARCHIVE_NOT_READY
 ├── HomeInUseError             HOME_IN_USE
+├── CalibrationRefusedError    CALIBRATION_REFUSED
 ├── ConcurrentImportError      IMPORT_RUNNING
 ├── UnauthenticatedError       TOKEN_MISSING
 ├── AccessDeniedError          ACCESS_DENIED
@@ -219,6 +220,13 @@ class HomeInUseError(XmiradError):
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "HOME_IN_USE"
+
+
+class CalibrationRefusedError(XmiradError):
+    """Confidences that were fitted cannot be believed: the fit is at a bound, or no better on held-out folds."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "CALIBRATION_REFUSED"
 
 
 class ConcurrentImportError(XmiradError):

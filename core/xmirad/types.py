@@ -33,6 +33,14 @@ class UploadState(StrEnum):
     UNCHANGED = "unchanged"
 
 
+class UntrainedFeatures(StrEnum):
+    """Where a model has features that no label has shaped."""
+
+    EMBEDDING = "embedding"
+    POOLED = "pooled"
+    NONE = "none"
+
+
 class PatientPolicy(StrEnum):
     """What a search does with items of the query's own patient."""
 

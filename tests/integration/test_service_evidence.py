@@ -20,6 +20,7 @@ from xmirad.client.search_types import SearchResponse, SearchSource
 from xmirad.errors import InvalidRequestError, ModelMismatchError
 from xmirad.evidence import label_confidences
 from xmirad.evidence.calibration import EvidenceCalibration
+from xmirad.evidence.distances import FeatureReference
 from xmirad.types import Float32Array, ItemFilter, Patient, PatientPolicy
 
 OUTSIDE = 1000
@@ -42,10 +43,13 @@ def calibrated(world: World) -> Iterator[EvidenceCalibration]:
 def calibration_of(world: World) -> EvidenceCalibration:
     return EvidenceCalibration(
         temperature=0.02,
+        pseudo_count=0.25,
+        label_count=4,
         distance_threshold=0.5,
         neighbors=10,
         labels=("covid", "normal"),
         queries=147,
+        folds=5,
         error_before=0.2,
         error_after=0.05,
         model_digest=world.client.get_archive(ARCHIVE).model.removeprefix("models/"),
@@ -63,14 +67,21 @@ def expected(world: World, query: Float32Array, *, own: set[int], patient: Patie
     return [(score, labels[name]) for name, score in ranked[:10]]
 
 
-def assert_says(response: SearchResponse, nearest: list[tuple[float, Any]], *, temperature: float) -> None:
+def assert_says(
+    response: SearchResponse, nearest: list[tuple[float, Any]], *, calibration: EvidenceCalibration | None = None
+) -> None:
     evidence = response.evidence
     assert evidence is not None
     names = sorted({label for _, labels in nearest for label in labels})
     has_label = [[name in labels for name in names] for _, labels in nearest]
-    confidences = label_confidences([score for score, _ in nearest], has_label, temperature=temperature)
-    wanted = dict(zip(names, confidences.tolist(), strict=True))
-    assert {each.label: each.confidence for each in evidence.labels} == pytest.approx(wanted, abs=1e-3)
+    if calibration is None:
+        assert {each.confidence for each in evidence.labels} == {None}
+    else:
+        count = max(calibration.label_count, len(names))
+        scores = [score for score, _ in nearest]
+        confidences = label_confidences(scores, has_label, vote=calibration.vote, label_count=count)
+        wanted = dict(zip(names, confidences.tolist(), strict=True))
+        assert {each.label: each.confidence for each in evidence.labels} == pytest.approx(wanted, abs=1e-3)
     counts = {name: sum(name in labels for _, labels in nearest) for name in names}
     assert {each.label: each.item_count for each in evidence.labels} == counts
     assert evidence.mean_distance == pytest.approx(np.mean([1 - score for score, _ in nearest]), abs=1e-4)
@@ -87,7 +98,7 @@ def test_the_ten_nearest_count_whatever_is_returned(world: World, top_k: int, vi
     response = world.client.search(ARCHIVE, png(OUTSIDE), top_k=top_k, view=view, evidence=True)
     assert len(response.results) == top_k
     query = world.client.embed_image(png(OUTSIDE)).embedding
-    assert_says(response, expected(world, query, own=set(), patient=None), temperature=1.0)
+    assert_says(response, expected(world, query, own=set(), patient=None))
 
 
 def test_evidence_without_calibration_has_no_verdict(world: World) -> None:
@@ -103,7 +114,7 @@ def test_neither_the_querys_image_nor_its_patient_counts(world: World) -> None:
         response = world.client.search(ARCHIVE, source, patient=stated, evidence=True)
         assert response.results[0].item in {world.names[each] for each in own}
         nearest = expected(world, world.slow.embeddings[3], own=own, patient=patient)
-        assert_says(response, nearest, temperature=1.0)
+        assert_says(response, nearest)
         assert response.evidence is not None
         assert response.evidence.same_patient_items == sum(
             each.patient == patient and each.number not in own for each in samples()
@@ -114,7 +125,7 @@ def test_neither_the_querys_image_nor_its_patient_counts(world: World) -> None:
 def test_the_patient_policy_changes_the_results_and_not_the_evidence(world: World, policy: PatientPolicy) -> None:
     response = world.client.search(ARCHIVE, world.names[6], patient_policy=policy, min_score=0.0, evidence=True)
     nearest = expected(world, world.slow.embeddings[6], own={6}, patient=Patient("P1", "clinic"))
-    assert_says(response, nearest, temperature=1.0)
+    assert_says(response, nearest)
 
 
 def test_a_calibration_is_shown_used_and_taken_away(world: World, calibrated: EvidenceCalibration) -> None:
@@ -123,7 +134,7 @@ def test_a_calibration_is_shown_used_and_taken_away(world: World, calibrated: Ev
     query = world.client.embed_image(png(OUTSIDE)).embedding
     response = world.client.search(ARCHIVE, png(OUTSIDE), evidence=True)
     nearest = expected(world, query, own=set(), patient=None)
-    assert_says(response, nearest, temperature=calibrated.temperature)
+    assert_says(response, nearest, calibration=calibrated)
     evidence = response.evidence
     assert evidence is not None
     assert (evidence.calibrated, evidence.calibration_queries, evidence.distance_threshold) == (True, 147, 0.5)
@@ -133,6 +144,7 @@ def test_a_calibration_is_shown_used_and_taken_away(world: World, calibrated: Ev
     far = world.client.search(ARCHIVE, png(OUTSIDE), evidence=True).evidence
     assert far is not None
     assert far.out_of_distribution
+    assert (far.labels, far.counted_items) == ((), 10)
     assert world.client.set_evidence_calibration(ARCHIVE, None).evidence_calibration is None
     plain = world.client.search(ARCHIVE, png(OUTSIDE), evidence=True).evidence
     assert plain is not None
@@ -173,6 +185,10 @@ def test_a_calibration_of_another_model_is_refused(world: World) -> None:
         ("labels", ("covid",), "labels"),
         ("queries", 19, "query_count"),
         ("error_after", 1.5, "error_after"),
+        ("error_after", 0.2, "error_after"),
+        ("pseudo_count", 0.0, "pseudo_count"),
+        ("label_count", 1, "label_count"),
+        ("reference", FeatureReference.of(np.eye(12, dtype=np.float32)), "reference"),
         ("model_digest", "efficientnet", "model"),
         ("data_digest", "", "data_digest"),
     ],

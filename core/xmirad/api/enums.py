@@ -5,7 +5,13 @@ from typing import Generic, TypeVar
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from xmirad.api.v1 import archive_service_pb2, explanation_service_pb2, resources_pb2, retrieval_service_pb2
+from xmirad.api.v1 import (
+    archive_service_pb2,
+    explanation_service_pb2,
+    model_service_pb2,
+    resources_pb2,
+    retrieval_service_pb2,
+)
 from xmirad.api.vocabulary import ExplanationPriority, ItemView, MapQuality, QueryItemExclusion, SearchView
 from xmirad.errors import InvalidRequestError
 from xmirad.saliency.attention import AttentionForm
@@ -13,7 +19,16 @@ from xmirad.saliency.codec import Codec
 from xmirad.saliency.fidelity import Verdict
 from xmirad.saliency.masking import Fill
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import ExplanationState, ImportState, OriginalsPolicy, PatientPolicy, SamePatient, Sex, UploadState
+from xmirad.types import (
+    ExplanationState,
+    ImportState,
+    OriginalsPolicy,
+    PatientPolicy,
+    SamePatient,
+    Sex,
+    UntrainedFeatures,
+    UploadState,
+)
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -101,3 +116,4 @@ ATTENTION_FORM = EnumTable(
 )
 MAP_QUALITY = EnumTable(explanation_service_pb2.MapQuality, MapQuality)
 FIDELITY_VERDICT = EnumTable(explanation_service_pb2.FidelityVerdict, Verdict)
+UNTRAINED_FEATURES = EnumTable(model_service_pb2.UntrainedFeatures, UntrainedFeatures)

@@ -16,8 +16,15 @@ from xmirad.evidence.calibration import (
     MIN_CALIBRATION_QUERIES,
     EvidenceCalibration,
 )
-from xmirad.evidence.distances import NEIGHBORS
-from xmirad.evidence.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE
+from xmirad.evidence.distances import MAX_FEATURE_SIZE, NEIGHBORS, FeatureReference
+from xmirad.evidence.fitting import (
+    FOLDS,
+    HIGHEST_PSEUDO_COUNT,
+    HIGHEST_TEMPERATURE,
+    LOWEST_PSEUDO_COUNT,
+    LOWEST_TEMPERATURE,
+    bound_reached,
+)
 from xmirad.evidence.weighing import Evidence
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -46,17 +53,22 @@ def evidence_to_proto(evidence: Evidence) -> retrieval_service_pb2.Evidence:
 
 def calibration_to_proto(calibration: EvidenceCalibration) -> archive_service_pb2.EvidenceCalibration:
     """Write what evidence is calibrated with."""
+    reference = calibration.reference
     return archive_service_pb2.EvidenceCalibration(
         temperature=calibration.temperature,
+        pseudo_count=calibration.pseudo_count,
+        label_count=calibration.label_count,
         distance_threshold=calibration.distance_threshold,
         nearest_items=calibration.neighbors,
         labels=calibration.labels,
         query_count=calibration.queries,
+        fold_count=calibration.folds,
         error_before=calibration.error_before,
         error_after=calibration.error_after,
         model=f"models/{calibration.model_digest}",
         data_digest=calibration.data_digest,
         create_time=time_to_proto(calibration.created),
+        reference=None if reference is None else _reference_to_proto(reference),
     )
 
 
@@ -66,7 +78,7 @@ def calibration_from_proto(
     """Read and check a calibration; whether its model is the archive's is for the caller to say.
 
     Raises:
-        InvalidRequestError: If a field is out of its range.
+        InvalidRequestError: If a field is out of its range, or it is none that calibrating would have accepted.
     """
     labels = checks.words(
         message.labels,
@@ -76,9 +88,19 @@ def calibration_from_proto(
     )
     _at_least(len(labels), MIN_CALIBRATION_LABELS, field=f"{field}.labels")
     queries = f"{field}.query_count"
-    return EvidenceCalibration(
+    threshold = f"{field}.distance_threshold"
+    has_threshold = message.HasField("distance_threshold")
+    calibration = EvidenceCalibration(
         temperature=_within(message.temperature, LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE, field=f"{field}.temperature"),
-        distance_threshold=_within(message.distance_threshold, 0.0, MAX_DISTANCE, field=f"{field}.distance_threshold"),
+        pseudo_count=_within(
+            message.pseudo_count, LOWEST_PSEUDO_COUNT, HIGHEST_PSEUDO_COUNT, field=f"{field}.pseudo_count"
+        ),
+        label_count=checks.whole_number(
+            message.label_count, field=f"{field}.label_count", minimum=len(labels), maximum=MAX_QUERIES
+        ),
+        distance_threshold=_within(message.distance_threshold, 0.0, MAX_DISTANCE, field=threshold)
+        if has_threshold
+        else None,
         neighbors=checks.whole_number(
             message.nearest_items, field=f"{field}.nearest_items", minimum=NEIGHBORS, maximum=NEIGHBORS
         ),
@@ -86,12 +108,42 @@ def calibration_from_proto(
         queries=checks.whole_number(
             message.query_count, field=queries, minimum=MIN_CALIBRATION_QUERIES, maximum=MAX_QUERIES
         ),
+        folds=checks.whole_number(message.fold_count, field=f"{field}.fold_count", minimum=2, maximum=FOLDS),
         error_before=_within(message.error_before, 0.0, 1.0, field=f"{field}.error_before"),
         error_after=_within(message.error_after, 0.0, 1.0, field=f"{field}.error_after"),
         model_digest=_digest(checks.model(message.model, field=f"{field}.model"), field=f"{field}.model"),
         data_digest=_digest(message.data_digest, field=f"{field}.data_digest"),
         created=_time(message.create_time, field=f"{field}.create_time"),
+        reference=_reference(message.reference, field=f"{field}.reference") if message.HasField("reference") else None,
     )
+    _require_better(calibration, field=field)
+    return calibration
+
+
+def _require_better(calibration: EvidenceCalibration, *, field: str) -> None:
+    """Refuse what `xmirad archive calibrate` would have refused, so that "calibrated" always means the same."""
+    if bound := bound_reached(calibration.vote):
+        raise InvalidRequestError(f"{field} ends at a bound of its search: {bound}", field=field)
+    before, after = calibration.error_before, calibration.error_after
+    if not after < before:
+        message = f"{field}.error_after is {after:.4f}; it must be below error_before, {before:.4f}"
+        raise InvalidRequestError(message, field=f"{field}.error_after", metadata={"maximum": f"{before:.6f}"})
+    if calibration.reference is not None and calibration.distance_threshold is None:
+        message = f"{field}.reference is of no use without {field}.distance_threshold"
+        raise InvalidRequestError(message, field=f"{field}.distance_threshold")
+
+
+def _reference_to_proto(reference: FeatureReference) -> archive_service_pb2.FeatureReference:
+    return archive_service_pb2.FeatureReference(feature_size=reference.size, features=reference.rows)
+
+
+def _reference(message: archive_service_pb2.FeatureReference, *, field: str) -> FeatureReference:
+    size = checks.whole_number(message.feature_size, field=f"{field}.feature_size", minimum=1, maximum=MAX_FEATURE_SIZE)
+    reference = FeatureReference(size, message.features)
+    problem = reference.problem()
+    if problem:
+        raise InvalidRequestError(f"{field}.features {problem}", field=f"{field}.features")
+    return reference
 
 
 def _within(value: float, minimum: float, maximum: float, *, field: str) -> float:

@@ -103,6 +103,11 @@ def calibration(archive_id: str) -> str:
     return f"calibrations/{archive_id}.json"
 
 
+def calibration_features(archive_id: str, digest: str = "") -> str:
+    """Return the key of a calibration's features, by their digest; without one the prefix of an archive's."""
+    return f"calibrations/{archive_id}/{digest}"
+
+
 def item(archive_id: str, item_id: str, revision: int) -> str:
     """Return the key of one revision of an item's record."""
     return f"{item_revisions(archive_id, item_id)}{revision:06d}.json"

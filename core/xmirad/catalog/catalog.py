@@ -7,7 +7,12 @@ from collections.abc import Iterator
 
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
-from xmirad.catalog.calibrations import decode_calibration, encode_calibration
+from xmirad.catalog.calibrations import (
+    StoredCalibration,
+    decode_calibration,
+    encode_calibration,
+    features_digest,
+)
 from xmirad.catalog.records import (
     ArchiveRecord,
     ItemRecord,
@@ -19,6 +24,7 @@ from xmirad.catalog.records import (
 from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError
 from xmirad.evidence.calibration import EvidenceCalibration
 
+MAX_KEPT_FEATURES = 16
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +34,7 @@ class Catalog:
     def __init__(self, blobs: BlobStore) -> None:
         """Keep the records in a blob store."""
         self._blobs = blobs
+        self._kept_features: dict[str, bytes] = {}
 
     def create_archive(self, record: ArchiveRecord) -> ArchiveRecord:
         """Store an archive's record, or return the one that is there.
@@ -67,6 +74,7 @@ class Catalog:
             for key in list(self._blobs.list(prefix)):
                 self._blobs.delete(key)
         self._blobs.delete(keys.calibration(archive))
+        self._forget_features(archive)
         self._blobs.delete(keys.archive(archive))
 
     def calibration(self, record: ArchiveRecord) -> EvidenceCalibration | None:
@@ -76,7 +84,8 @@ class Catalog:
         """
         data = self._found(keys.calibration(record.archive))
         try:
-            return None if data is None else decode_calibration(data, record)
+            stored = None if data is None else decode_calibration(data, record)
+            return None if stored is None else stored.with_features(self._features(record.archive, stored))
         except RecordCorruptError:
             _log.warning("archive.calibration_corrupt", extra={"archive": record.archive})
             return None
@@ -93,9 +102,15 @@ class Catalog:
         key = keys.calibration(record.archive)
         if calibration is None:
             self._blobs.delete(key)
+            self._forget_features(record.archive)
             return
+        rows = b"" if calibration.reference is None else calibration.reference.rows
+        digest = features_digest(rows) if rows else ""
+        if rows:
+            self._blobs.put(keys.calibration_features(record.archive, digest), rows)
         self._blobs.put(key, encode_calibration(calibration, record))
         self._blobs.sync(key)
+        self._forget_features(record.archive, but=digest)
 
     def item(self, archive: str, item: str) -> ItemRecord | None:
         """Return the latest record of an item, or None; also None if it is deleted meanwhile."""
@@ -148,6 +163,24 @@ class Catalog:
     def unbury_item(self, archive: str, item: str) -> None:
         """Remove an item's tombstone."""
         self._blobs.delete(keys.tombstone(archive, item))
+
+    def _features(self, archive: str, stored: StoredCalibration) -> bytes | None:
+        """Read a calibration's features; the last ones are kept, because every search needs them."""
+        digest = stored.reference_digest
+        if not digest:
+            return None
+        rows = self._kept_features.get(digest)
+        if rows is None and (rows := self._found(keys.calibration_features(archive, digest))) is not None:
+            if len(self._kept_features) >= MAX_KEPT_FEATURES:
+                self._kept_features.clear()
+            self._kept_features[digest] = rows
+        return rows
+
+    def _forget_features(self, archive: str, *, but: str = "") -> None:
+        for key in list(self._blobs.list(keys.calibration_features(archive))):
+            if not but or key != keys.calibration_features(archive, but):
+                self._kept_features.pop(key.rpartition("/")[2], None)
+                self._blobs.delete(key)
 
     def _present(self, archive: str, key: str) -> Iterator[ItemRecord]:
         data = self._found(key)

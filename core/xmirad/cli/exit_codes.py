@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from xmirad.errors import BackendUnavailableError, InvalidRequestError, XmiradError
+from xmirad.errors import BackendUnavailableError, CalibrationRefusedError, InvalidRequestError, XmiradError
 
 
 class ExitCode(IntEnum):
@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 3
     GATE_NOT_REACHED = 4
     PARTLY_FAILED = 5
+    CALIBRATION_REFUSED = 6
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -26,6 +27,7 @@ Exit codes:
   3  the service is not available
   4  the result is below the gate that was set (--min-map)
   5  done, but some images, maps or figures failed; they are named
+  6  a calibration that cannot be believed was refused; nothing was stored
   130  interrupted (Ctrl-C)
   143  terminated (SIGTERM)"""
 
@@ -34,4 +36,6 @@ def exit_code_of(error: XmiradError) -> ExitCode:
     """Return the exit code for an error."""
     if isinstance(error, BackendUnavailableError):
         return ExitCode.UNAVAILABLE
+    if isinstance(error, CalibrationRefusedError):
+        return ExitCode.CALIBRATION_REFUSED
     return ExitCode.USAGE if isinstance(error, InvalidRequestError) else ExitCode.FAILURE

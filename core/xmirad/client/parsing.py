@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from xmirad.api.enums import ORIGINALS_POLICY, SEX, UPLOAD_STATE
+from xmirad.api.enums import ORIGINALS_POLICY, SEX, UNTRAINED_FEATURES, UPLOAD_STATE
 from xmirad.api.errors import from_proto_error
 from xmirad.api.v1 import archive_service_pb2, model_service_pb2, resources_pb2, server_service_pb2
 from xmirad.client.types import (
@@ -20,7 +20,10 @@ from xmirad.client.types import (
 )
 from xmirad.errors import InternalError, XmiradError
 from xmirad.evidence.calibration import EvidenceCalibration
+from xmirad.evidence.distances import FeatureReference
 from xmirad.types import Float32Array, ImageGeometry, ItemAttributes, OriginalsPolicy
+
+DIGEST_BYTES = 32
 
 
 def server_info(message: server_service_pb2.ServerInfo) -> ServerInfo:
@@ -56,7 +59,14 @@ def model_info(message: model_service_pb2.Model) -> ModelInfo:
         license=message.license,
         card=message.card,
         is_default=message.is_default,
+        untrained_features=UNTRAINED_FEATURES.read(message.untrained_features),
+        training_image_digests=_digests(message.training_image_digests),
+        validation_image_digests=_digests(message.validation_image_digests),
     )
+
+
+def _digests(packed: bytes) -> frozenset[str]:
+    return frozenset(packed[start : start + DIGEST_BYTES].hex() for start in range(0, len(packed), DIGEST_BYTES))
 
 
 def archive_info(message: archive_service_pb2.Archive) -> ArchiveInfo:
@@ -77,15 +87,21 @@ def calibration(message: archive_service_pb2.EvidenceCalibration) -> EvidenceCal
     """Read what an archive's evidence is calibrated with."""
     return EvidenceCalibration(
         temperature=message.temperature,
-        distance_threshold=message.distance_threshold,
+        pseudo_count=message.pseudo_count,
+        label_count=message.label_count,
+        distance_threshold=message.distance_threshold if message.HasField("distance_threshold") else None,
         neighbors=message.nearest_items,
         labels=tuple(message.labels),
         queries=message.query_count,
+        folds=message.fold_count,
         error_before=message.error_before,
         error_after=message.error_after,
         model_digest=message.model.removeprefix("models/"),
         data_digest=message.data_digest,
         created=message.create_time.ToMicroseconds() / 1e6,
+        reference=FeatureReference(message.reference.feature_size, message.reference.features)
+        if message.HasField("reference")
+        else None,
     )
 
 

@@ -39,7 +39,10 @@ def search_response(message: retrieval_service_pb2.SearchResponse, *, archive: s
 def evidence(message: retrieval_service_pb2.Evidence) -> Evidence:
     """Read what the nearest items say of a query."""
     return Evidence(
-        labels=tuple(LabelEvidence(each.label, each.confidence, each.item_count) for each in message.labels),
+        labels=tuple(
+            LabelEvidence(each.label, each.confidence if each.HasField("confidence") else None, each.item_count)
+            for each in message.labels
+        ),
         counted_items=message.counted_items,
         same_patient_items=message.same_patient_items,
         mean_distance=message.mean_distance if message.HasField("mean_distance") else None,
@@ -61,7 +64,14 @@ def streamed_outcome(message: retrieval_service_pb2.StreamSearchResponse, *, arc
 
 def embedded(message: retrieval_service_pb2.EmbedImageResponse) -> Embedded:
     """Read an image's embedding."""
-    return Embedded(message.model, message.image_digest, parsing.embedding(message.embedding), message.request_id)
+    has_own = message.HasField("untrained_features")
+    return Embedded(
+        message.model,
+        message.image_digest,
+        parsing.embedding(message.embedding),
+        message.request_id,
+        parsing.embedding(message.untrained_features) if has_own else None,
+    )
 
 
 def _ranking(message: retrieval_service_pb2.Ranking, archive: str) -> tuple[SearchResult, ...]:

@@ -13,6 +13,7 @@ from xmirad.types import (
     ItemAttributes,
     OriginalsPolicy,
     Patient,
+    UntrainedFeatures,
     UploadState,
 )
 
@@ -69,6 +70,9 @@ class ModelInfo:
         license: License of the weights.
         card: The model card in Markdown; empty in lists.
         is_default: True for the model that is used where none is named.
+        untrained_features: Where it has features that no label has shaped; None if a newer service knows more.
+        training_image_digests: SHA-256 of every image that it was trained on here, hexadecimal; empty in lists.
+        validation_image_digests: The same of the images that its best epoch was chosen by.
     """
 
     name: str
@@ -81,6 +85,9 @@ class ModelInfo:
     license: str
     card: str
     is_default: bool
+    untrained_features: UntrainedFeatures | None = None
+    training_image_digests: frozenset[str] = frozenset()
+    validation_image_digests: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +252,12 @@ class Embedded:
         image_digest: SHA-256 of the image as sent, hexadecimal.
         embedding: Float32 `[embedding_size]`, of length 1; empty for a caller without the scope `embedding`.
         request_id: Identifies the call in the service's logs.
+        untrained_features: Pooled features before the model's head, float32, of length 1, where these are untrained and
+            the caller has the scope `embedding`; else None.
     """
 
     model: str
     image_digest: str
     embedding: Float32Array
     request_id: str
+    untrained_features: Float32Array | None = None

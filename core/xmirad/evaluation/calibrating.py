@@ -3,25 +3,27 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
 
 from xmirad.client.search_types import SearchResponse, StreamedOutcome, StreamedSearch
-from xmirad.client.types import ArchiveInfo, ServerInfo
+from xmirad.client.types import ArchiveInfo, Embedded, ModelInfo, ServerInfo
 from xmirad.datasets import Dataset, DatasetItem
-from xmirad.errors import ArchiveNotFoundError
+from xmirad.errors import ArchiveNotFoundError, CalibrationRefusedError
 from xmirad.evaluation.options import Progress, Silence, Stage
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.uploading import read_image, unreadable_files
-from xmirad.evidence.calibration import EvidenceCalibration, Neighborhoods, calibrate
-from xmirad.evidence.distances import NEIGHBORS
+from xmirad.evidence.calibration import EvidenceCalibration, Neighborhoods, Provenance, calibrate
+from xmirad.evidence.distances import MAX_REFERENCE_ROWS, MIN_REFERENCE_ROWS, NEIGHBORS, FeatureReference
 from xmirad.ids import canonical_digest
 from xmirad.imaging.media import is_dicom_file
-from xmirad.types import EncodedImage, PatientPolicy
+from xmirad.types import EncodedImage, PatientPolicy, UntrainedFeatures
 
 SILENCE = Silence()
 SEARCHES_IN_FLIGHT = 16
+SAMPLE_SEED = 0x5A3D
 Answers = Mapping[int, SearchResponse]
 
 
@@ -38,6 +40,12 @@ class CalibratedService(Protocol):
         self, archive: str, searches: Iterable[StreamedSearch], *, in_flight: int
     ) -> Iterator[StreamedOutcome]:
         """Answer searches and yield what became of each."""
+
+    def get_model(self, model: str) -> ModelInfo:
+        """Return a model."""
+
+    def embed_image(self, image: EncodedImage, *, model: str = "") -> Embedded:
+        """Compute an image's embedding."""
 
     def set_evidence_calibration(self, archive: str, calibration: EvidenceCalibration | None) -> ArchiveInfo:
         """Set what turns an archive's nearest items into evidence."""
@@ -63,13 +71,19 @@ class Calibrated:
 def calibrate_archive(
     service: CalibratedService, archive: str, dataset: Dataset, *, progress: Progress = SILENCE
 ) -> Calibrated:
-    """Search with every labeled image of a data set, fit temperature and threshold, and store them with the archive.
+    """Search with every labeled image of a data set, fit vote and threshold, and store them with the archive.
+
+    Distances are taken in features that no label has shaped: in the embedding, or, where the model has a head on an
+    untrained trunk, in the pooled features of at most 512 of the images, which are embedded once more for that. For a
+    model whose trunk was trained no threshold is fitted.
 
     An image that is an item of the archive, known by its content, does not count for itself, nor do items of its
     patient.
 
     Raises:
-        InvalidRequestError: If too few images can be used, or they carry one label only.
+        InvalidRequestError: If too few images can be used, they carry one label only, or are of one patient.
+        CalibrationRefusedError: If the fit ends at a bound or does not lower the error on held-out folds; what was
+            stored before stays.
         ArchiveNotFoundError: If the archive was deleted meanwhile, be it that another was made of its name.
         XmiradError: If the service refuses or breaks off.
     """
@@ -78,18 +92,50 @@ def calibrate_archive(
     answers, failures = _replayed(service, archive, dataset.items, labeled, progress)
     indices = sorted(answers)
     found = _neighborhoods([dataset.items[index] for index in indices], [answers[index] for index in indices])
-    calibration = calibrate(
-        found,
+    provenance = Provenance(
         model_digest=info.model.removeprefix("models/"),
         data_digest=canonical_digest(
             sorted([answers[at].query_digest, sorted(dataset.items[at].attributes.labels)] for at in indices)
         ),
         created=time.time(),
     )
+    untrained = service.get_model(info.model).untrained_features
+    has_own = untrained is UntrainedFeatures.POOLED
+    reference = _reference(service, info.model, [dataset.items[index] for index in indices]) if has_own else None
+    claims = untrained is UntrainedFeatures.EMBEDDING or reference is not None
+    try:
+        calibration = calibrate(found, provenance, reference=reference, claims_distance=claims)
+    except CalibrationRefusedError as refused:
+        raise CalibrationRefusedError(
+            f"{refused.message}. {_kept(info)}", field=refused.field, metadata=refused.metadata
+        ) from refused
     _require_same(info, service.get_archive(archive))
     updated = service.set_evidence_calibration(archive, calibration)
     unread = unreadable_files(dataset, stage=Stage.SEARCH)
     return Calibrated(updated, calibration, len(dataset.items) - len(labeled), (*unread, *failures))
+
+
+def _kept(info: ArchiveInfo) -> str:
+    if info.evidence_calibration is None:
+        return f"Nothing was stored; {info.name} has no calibration"
+    when = datetime.fromtimestamp(info.evidence_calibration.created, tz=UTC).date().isoformat()
+    return f"Nothing was stored; the calibration of {info.name} from {when} stays"
+
+
+def _reference(service: CalibratedService, model: str, items: Sequence[DatasetItem]) -> FeatureReference | None:
+    """Return the untrained features of at most 512 of the images, or None where the caller may not see features."""
+    drawn = np.random.default_rng(SAMPLE_SEED).permutation(len(items))[:MAX_REFERENCE_ROWS]
+    max_bytes = service.server_info().max_image_bytes
+    rows = []
+    for index in sorted(drawn.tolist()):
+        image = read_image(items[index], max_bytes=max_bytes)
+        if isinstance(image, Failure):
+            continue
+        features = service.embed_image(image, model=model).untrained_features
+        if features is None:
+            return None
+        rows.append(features)
+    return FeatureReference.of(np.stack(rows)) if len(rows) >= MIN_REFERENCE_ROWS else None
 
 
 def _require_same(before: ArchiveInfo, now: ArchiveInfo) -> None:
@@ -155,4 +201,7 @@ def _neighborhoods(items: Sequence[DatasetItem], answers: Sequence[SearchRespons
         for column, result in enumerate(answer.results):
             scores[row, column] = result.score
             has_label[row, column, [position[label] for label in result.labels]] = True
-    return Neighborhoods(labels, scores, has_label, truth)
+    keys = [item.patient if item.patient is not None else row for row, item in enumerate(items)]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    groups = np.array([numbers[key] for key in keys], dtype=np.intp)
+    return Neighborhoods(labels, scores, has_label, truth, groups)

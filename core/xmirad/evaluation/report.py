@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 from xmirad.evaluation.feedback_report import FeedbackReport
 from xmirad.evaluation.lab.findings import LabFindings
-from xmirad.evaluation.report_parts import DatasetSummary, Digests, Failure, Group, ModelSummary, Protocol, QueryRecord
+from xmirad.evaluation.report_parts import (
+    DatasetSummary,
+    Digests,
+    Failure,
+    Group,
+    ModelSummary,
+    Protocol,
+    QueryRecord,
+    TrainingOverlap,
+)
 from xmirad.evaluation.saliency_report import SaliencyReport
 
 
@@ -149,6 +158,8 @@ class EvaluationReport:
         queries: Every query with figures, by its key; empty in reports of earlier versions.
         identical_queries: Files that were not searched with because an item of the archive is byte for byte the same.
         feedback: What relevance feedback gains; None where that was not asked for.
+        training_overlap: Which images had a part in training the model; None where it is not known of any, and in
+            reports of earlier versions.
     """
 
     intended_use: str
@@ -180,6 +191,7 @@ class EvaluationReport:
     queries: tuple[QueryRecord, ...] = ()
     identical_queries: tuple[str, ...] = ()
     feedback: FeedbackReport | None = None
+    training_overlap: TrainingOverlap | None = None
 
     @property
     def all_failures(self) -> tuple[Failure, ...]:

@@ -3,6 +3,8 @@
 from xmirad.evaluation.report import EvaluationReport
 from xmirad.evaluation.report_parts import Protocol
 
+SHOWN_NAMES = 10
+
 
 def protocol_words(report: EvaluationReport) -> str:
     """Return what the queries were ranked against, in a few words."""
@@ -14,7 +16,7 @@ def protocol_words(report: EvaluationReport) -> str:
 def report_notes(report: EvaluationReport) -> list[str]:
     """Return what must be said beside the figures, one sentence a line; the intended use comes last."""
     counts, dataset = report.counts, report.dataset
-    lines = []
+    lines = _training_overlap(report)
     if dataset.synthetic:
         lines.append("The images are generated: these figures say nothing about medicine.")
     if report.protocol is Protocol.SEPARATE_ARCHIVE:
@@ -31,6 +33,34 @@ def report_notes(report: EvaluationReport) -> list[str]:
     if dataset.duplicates:
         lines.append(f"Byte-identical images, which flatter the figures: {'; '.join(dataset.duplicates)}.")
     return [*lines, *dataset.warnings, report.intended_use]
+
+
+def _training_overlap(report: EvaluationReport) -> list[str]:
+    overlap = report.training_overlap
+    if overlap is None:
+        return []
+    lines = []
+    if names := overlap.trained_queries:
+        lines.append(
+            f"WARNING: the model was trained on {len(names)} of the queries, so these figures are not "
+            f"those of images that it has never seen: {_named(names)}."
+        )
+    if names := overlap.validation_queries:
+        lines.append(
+            f"WARNING: the model's best epoch was chosen by {len(names)} of the queries, which makes these "
+            f"figures optimistic: {_named(names)}."
+        )
+    if overlap.trained_items and report.protocol is Protocol.SEPARATE_ARCHIVE:
+        lines.append(
+            f"The model was trained on {overlap.trained_items} items of the archive, as one that is searched by a "
+            "model of its own usually is; queries of new patients are what is measured."
+        )
+    return lines
+
+
+def _named(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
 
 
 def _failures(report: EvaluationReport) -> list[str]:

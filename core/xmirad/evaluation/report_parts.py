@@ -16,6 +16,21 @@ class Protocol(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingOverlap:
+    """Images that had a part in training the model, byte for byte.
+
+    Attributes:
+        trained_queries: Files of the queries that it was trained on.
+        validation_queries: Files of the queries that its best epoch was chosen by.
+        trained_items: How many items of the archive it was trained on.
+    """
+
+    trained_queries: tuple[str, ...]
+    validation_queries: tuple[str, ...]
+    trained_items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """An image that could not take part, or a map of it that could not be had.
 

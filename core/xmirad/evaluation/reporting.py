@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from xmirad import __version__
+from xmirad.client.types import ModelInfo
 from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.answering import Answers
 from xmirad.evaluation.beside import Beside
@@ -10,7 +11,7 @@ from xmirad.evaluation.examples import choose_examples
 from xmirad.evaluation.grouping import Grouping
 from xmirad.evaluation.lab.findings import LabFindings
 from xmirad.evaluation.report import Counts, EvaluationReport, Timings
-from xmirad.evaluation.report_parts import Failure, Group, Protocol
+from xmirad.evaluation.report_parts import Failure, Group, Protocol, TrainingOverlap
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.summaries import dataset_summary, digests, model_summary, query_records
 from xmirad.ids import archive_name
@@ -67,6 +68,7 @@ def report_of(
         lab=lab,
         queries=query_records(collector, asked),
         identical_queries=asked.identical,
+        training_overlap=_training_overlap(run.model, answers),
     )
 
 
@@ -83,6 +85,18 @@ def _counts(answers: Answers, overall: Group, *, failed: int) -> Counts:
         merged=len(answers.archive.stored) - len(answers.archive.indices),
         dropped_queries=len(answers.collector.queries) - overall.query_count,
         identical_queries=len(answers.asked.identical),
+    )
+
+
+def _training_overlap(model: ModelInfo, answers: Answers) -> TrainingOverlap | None:
+    trained, chosen_by = model.training_image_digests, model.validation_image_digests
+    if not trained and not chosen_by:
+        return None
+    queries = answers.asked.images
+    return TrainingOverlap(
+        trained_queries=tuple(each.item.path.name for each in queries if each.image_digest in trained),
+        validation_queries=tuple(each.item.path.name for each in queries if each.image_digest in chosen_by),
+        trained_items=sum(each.image_digest in trained for each in answers.archive.images),
     )
 
 

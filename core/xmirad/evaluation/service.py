@@ -66,5 +66,5 @@ def chosen_model(service: Service, name: str) -> ModelInfo:
         return service.get_model(name)
     for model in service.list_models():
         if model.is_default:
-            return model
+            return service.get_model(model.digest)  # a list leaves out what it was trained on
     raise ModelNotFoundError("the service has no default model; name one", field="model")

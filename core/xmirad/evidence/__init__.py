@@ -5,7 +5,7 @@ without the query's own item and without items of its patient, who resemble it w
 """
 
 from xmirad.evidence.distances import distance_threshold, distance_to_nearest
-from xmirad.evidence.temperature import fit_temperature
-from xmirad.evidence.voting import label_confidences
+from xmirad.evidence.fitting import fit_vote
+from xmirad.evidence.voting import Vote, label_confidences
 
-__all__ = ["distance_threshold", "distance_to_nearest", "fit_temperature", "label_confidences"]
+__all__ = ["Vote", "distance_threshold", "distance_to_nearest", "fit_vote", "label_confidences"]

@@ -10,7 +10,15 @@ from pydantic import ValidationError
 
 from xmirad.errors import ModelCorruptError
 from xmirad.imaging.preprocessing import Preprocessing
-from xmirad.models.definition import Architecture, CanonicalVector, HeadDefinition, ModelDocument, checksum
+from xmirad.models.definition import (
+    Architecture,
+    CanonicalVector,
+    HeadDefinition,
+    ModelDocument,
+    TrainingImages,
+    checksum,
+)
+from xmirad.types import UntrainedFeatures
 
 DOCUMENT = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -18,8 +26,9 @@ GRAPH = "graph.xml"
 GRAPH_WEIGHTS = "graph.bin"
 CARD = "MODEL_CARD.md"
 TRAINING = "training.json"
+TRAINING_IMAGES = "training_images.json"
 FILES = frozenset({WEIGHTS, GRAPH, GRAPH_WEIGHTS, CARD})
-OPTIONAL_FILES = frozenset({TRAINING})
+OPTIONAL_FILES = frozenset({TRAINING, TRAINING_IMAGES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,13 @@ class ModelArtifact:
         return self.document.definition.head
 
     @property
+    def untrained_features(self) -> UntrainedFeatures:
+        """Where the model has features that no label has shaped; only in these a distance tells what is unknown."""
+        if self.document.fine_tuned:
+            return UntrainedFeatures.NONE
+        return UntrainedFeatures.POOLED if self.head else UntrainedFeatures.EMBEDDING
+
+    @property
     def training_data(self) -> str:
         """What the weights were trained on."""
         return self.document.training_data
@@ -91,6 +107,20 @@ class ModelArtifact:
             return (self.path / CARD).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise corrupt(self.digest, f"{CARD} cannot be read") from error
+
+    @property
+    def training_images(self) -> TrainingImages:
+        """Digests of the images that the model was trained on; none for weights that come from elsewhere.
+
+        Raises:
+            ModelCorruptError: If the file that has them cannot be read.
+        """
+        if TRAINING_IMAGES not in self.document.files:
+            return TrainingImages()
+        try:
+            return TrainingImages.model_validate_json((self.path / TRAINING_IMAGES).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise corrupt(self.digest, f"{TRAINING_IMAGES} cannot be read") from error
 
     def verify_files(self) -> None:
         """Compare every file with its SHA-256.

@@ -108,6 +108,7 @@ class ModelDocument(_Strict):
         definition: What the model is.
         training_data: What the weights were trained on.
         license: License of the weights.
+        fine_tuned: Whether the trunk was trained for labels of images like those that are searched.
         canonical: Embedding of a generated image.
         files: SHA-256 of every other file of the model, by name.
         checksum: Digest of all of the above.
@@ -119,9 +120,24 @@ class ModelDocument(_Strict):
     definition: ModelDefinition
     training_data: str
     license: str
+    fine_tuned: bool = False
     canonical: CanonicalVector
     files: dict[str, Sha256]
     checksum: Sha256
+
+
+class TrainingImages(_Strict):
+    """The content of `training_images.json`: SHA-256 of the images that had a part in training, sorted.
+
+    A digest tells only those who have an image whether it is among them.
+
+    Attributes:
+        training: Of those that were trained on.
+        validation: Of those that the best epoch was chosen by.
+    """
+
+    training: tuple[Sha256, ...] = ()
+    validation: tuple[Sha256, ...] = ()
 
 
 def checksum(document: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from xmirad.models.backbone import Backbone
 from xmirad.models.canonical import generated_image
 from xmirad.models.openvino_backbone import OpenVINOBackbone, machine_kind
 from xmirad.models.tuning import read_tuning, usual
-from xmirad.types import Float32Array, UInt8Array
+from xmirad.types import Float32Array, UInt8Array, UntrainedFeatures
 
 BATCH_SIZE = 16
 CANONICAL_TOLERANCE = 1e-5
@@ -103,6 +103,20 @@ class Embedder(ABC):
         """Return what is yet to be normalized, `[N, D]`, for normalized images `[N, 3, S, S]`."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedQuery:
+    """What a model makes of an image that is asked with.
+
+    Attributes:
+        embedding: `[D]`, of length 1.
+        untrained_features: Pooled features before the head, `[C]`, of length 1, or None where the model has none that
+            no label has shaped, or its embedding is them.
+    """
+
+    embedding: Float32Array
+    untrained_features: Float32Array | None = None
+
+
 class BackboneEmbedder(Embedder):
     """An embedder on any backbone."""
 
@@ -116,6 +130,21 @@ class BackboneEmbedder(Embedder):
     def at_once(self) -> int:
         """How many images it pays to bring in one call."""
         return self.backbone.at_once
+
+    def embed_query(self, pixels: UInt8Array) -> EmbeddedQuery:
+        """Return the embedding of one prepared image that a reader waits for, with the bits that `embed` gives it.
+
+        Args:
+            pixels: uint8 RGB, `[1, S, S, 3]`, prepared by the model's recipe.
+
+        Raises:
+            InvalidRequestError: If the array is of another type or shape.
+            EmbeddingCorruptError: If an embedding is not finite or zero.
+        """
+        pooled = self.backbone.pooled(self.normalized(pixels), waited_for=True)
+        embedding = unit_rows(project(pooled, self.head))[0]
+        has_own = self.artifact.untrained_features is UntrainedFeatures.POOLED
+        return EmbeddedQuery(embedding, unit_rows(pooled)[0] if has_own else None)
 
     def activations(self, normalized: Float32Array) -> Float32Array:
         """Return the output of the last convolution for normalized images, `[N, 3, S, S]` to `[N, C, h, w]`."""

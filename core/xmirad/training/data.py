@@ -16,10 +16,12 @@ from xmirad.datasets.reading import detect_layout, read_dataset
 from xmirad.datasets.selection import EVERYTHING, Selection
 from xmirad.errors import InvalidRequestError
 from xmirad.ids import canonical_digest
+from xmirad.models.definition import TrainingImages
 from xmirad.training.recipe import TrainingRecipe
 
 TEST = "test"
 SHOWN = 5
+MIN_VALIDATION_PATIENTS = 2
 IndexArray = npt.NDArray[np.intp]
 
 
@@ -33,6 +35,7 @@ class TrainingData:
         training: Images to train on.
         validation: Images that training is stopped by.
         digest: SHA-256 of content, label and part of every image, in their order.
+        images: SHA-256 of every image.
         warnings: What was noticed and dealt with, one sentence each.
     """
 
@@ -41,6 +44,7 @@ class TrainingData:
     training: tuple[DatasetItem, ...]
     validation: tuple[DatasetItem, ...]
     digest: str
+    images: TrainingImages
     warnings: tuple[str, ...]
 
     def labels(self, items: Sequence[DatasetItem]) -> IndexArray:
@@ -61,12 +65,14 @@ def read_training_data(
     """Read what a recipe trains on and validates with, and check it.
 
     A folder per class has no splits: a part of it is held out, whatever the recipe says. An image to train on is left
-    out if the same file is among those to validate with. What the reader cannot read is named in a warning.
+    out if a file of the same bytes is among those to validate with or to test with, one to validate with if it is among
+    those to test with; the warnings name both files. What the reader
+    cannot read is named in a warning.
 
     Raises:
         InvalidRequestError: If an image has no label or several, is one to test with, or is in both parts; if there is
-            one class only, or a class has fewer images than a batch takes or none to validate with; or if a patient is
-            in two of training, validation and test.
+            one class only, or a class has fewer images than a batch takes or images of fewer than two patients to
+            validate with; or if a patient is in two of training, validation and test.
     """
     found = layout or detect_layout(path)
     read = partial(read_dataset, path, layout=found, selection=selection)
@@ -80,17 +86,22 @@ def read_training_data(
     warnings = list(dict.fromkeys(line for part in parts for line in (*part.warnings, *_unreadable(part))))
     _check_items((*training, *validation))
     _check_patients(training, validation, purpose="to validate with")
-    _check_patients((*training, *validation), _test_items(read, found, warnings), purpose="to test with")
-    training, copies = _without_copies(training, validation)
-    warnings += [f"left out of training: {copy}" for copy in copies]
+    tested = _test_items(read, found, warnings)
+    _check_patients((*training, *validation), tested, purpose="to test with")
+    validation, copies = _without_copies(validation, tested)
+    warnings += [f"left out of validation, because the split {TEST} has the same bytes: {copy}" for copy in copies]
+    training, copies = _without_copies(training, (*validation, *tested))
+    warnings += [f"left out of training, because it is also to validate or to test with: {copy}" for copy in copies]
     classes = tuple(sorted({item.attributes.labels[0] for item in training}))
     _check_classes(classes, training, validation, images_per_class=recipe.batch.images_per_class)
+    contents = [_content(training), _content(validation)]
     return TrainingData(
         name=dataset.name,
         classes=classes,
         training=training,
         validation=validation,
-        digest=canonical_digest([_content(training), _content(validation)]),
+        digest=canonical_digest(contents),
+        images=_digests(*contents),
         warnings=tuple(warnings),
     )
 
@@ -173,32 +184,54 @@ def _check_classes(
         raise InvalidRequestError(f"there is {found}; training needs two classes", field="data")
     counts = Counter(item.attributes.labels[0] for item in training)
     validating = Counter(item.attributes.labels[0] for item in validation)
+    patients = _patients_by_class(validation)
     for label in classes:
         if counts[label] < images_per_class:
             message = (
                 f"the class {label} has {counts[label]} images to train on; a batch takes {images_per_class} of each"
             )
             raise InvalidRequestError(message, field="batch.images_per_class", metadata={"images": str(counts[label])})
-        if validating[label] < 2:
-            message = f"the class {label} has {validating[label]} images to validate with; at least 2 are needed"
-            raise InvalidRequestError(message, field="validation", metadata={"images": str(validating[label])})
+        if patients[label] < MIN_VALIDATION_PATIENTS:
+            message = (
+                f"the class {label} has {validating[label]} images of {patients[label]} patients to validate with; an "
+                f"image's neighbors are those of other patients, so at least {MIN_VALIDATION_PATIENTS} patients are "
+                "needed: hold out more (validation.share), or give a validation split"
+            )
+            metadata = {"images": str(validating[label]), "patients": str(patients[label])}
+            raise InvalidRequestError(message, field="validation", metadata=metadata)
     unknown = sorted(set(validating) - set(classes))
     if unknown:
         message = f"there is no image to train on of the class {unknown[0]}, which images to validate with have"
         raise InvalidRequestError(message, field="data")
 
 
+def _patients_by_class(items: Sequence[DatasetItem]) -> Counter[str]:
+    """Count the patients of each class; an image of an unknown patient is one of its own."""
+    numbers = patients_of(items).tolist()
+    return Counter(
+        label for label, _ in {(item.attributes.labels[0], at) for item, at in zip(items, numbers, strict=True)}
+    )
+
+
 def _without_copies(
-    training: Sequence[DatasetItem], validation: Sequence[DatasetItem]
+    some: Sequence[DatasetItem], others: Sequence[DatasetItem]
 ) -> tuple[tuple[DatasetItem, ...], list[DuplicateGroup]]:
-    validating = {item.path for item in validation}
+    """Return those of some images whose bytes none of the others has, and the groups of the rest."""
+    apart = {item.path for item in others}
     copies = [
         group
-        for group in duplicates([*training, *validation]).groups
-        if 0 < sum(item.path in validating for item in group.items) < len(group.items)
+        for group in duplicates([*some, *others]).groups
+        if 0 < sum(item.path in apart for item in group.items) < len(group.items)
     ]
-    dropped = {item.path for group in copies for item in group.items} - validating
-    return tuple(item for item in training if item.path not in dropped), copies
+    dropped = {item.path for group in copies for item in group.items} - apart
+    return tuple(item for item in some if item.path not in dropped), copies
+
+
+def _digests(training: Sequence[Sequence[str]], validation: Sequence[Sequence[str]]) -> TrainingImages:
+    return TrainingImages(
+        training=tuple(sorted({digest for digest, _ in training})),
+        validation=tuple(sorted({digest for digest, _ in validation})),
+    )
 
 
 def _content(items: Iterable[DatasetItem]) -> list[list[str]]:

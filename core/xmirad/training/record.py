@@ -60,7 +60,7 @@ def training_record(recipe: TrainingRecipe, data: TrainingData, state: TrainingS
     """Write down how a model came about, for programs and for people."""
     document = _document(recipe, data, state, origin)
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    return TrainingRecord(document=text, section=_section(recipe, data, state, origin))
+    return TrainingRecord(document=text, section=_section(recipe, data, state, origin), images=data.images)
 
 
 def _document(recipe: TrainingRecipe, data: TrainingData, state: TrainingState, origin: Origin) -> dict[str, object]:

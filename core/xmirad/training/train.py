@@ -210,6 +210,7 @@ def _build(
         save_as=recipe.name,
         training_data=f"{data.name} (digest {data.digest[:12]}), after {start.description}",
         license=recipe.license,
+        fine_tuned=state.best_epoch.number > recipe.frozen_epochs,
         training=training_record(recipe, data, state, origin),
     )
     return build(built, request.models_dir)

@@ -50,13 +50,13 @@ async def kept_image(
         if error.field:  # the decoder knows the image, not where the request holds it
             error.field = f"query.{error.field}"
         raise
-    rows = await tools.lanes.model.run(Priority.INTERACTIVE, opened.embed_query, decoded.pixels[None])
+    embedded = await tools.lanes.model.run(Priority.INTERACTIVE, opened.embed_query, decoded.pixels[None])
 
     def keep() -> None:
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "PNG")
         images.put_query_pixels(digest, preprocessing=recipe.digest, pixels=decoded.pixels, picture=file.getvalue())
-        images.put_query(digest, model=opened.record.model, embedding=rows[0], geometry=decoded.geometry)
+        images.put_query(digest, model=opened.record.model, embedding=embedded.embedding, geometry=decoded.geometry)
 
     return ImageReference(ImageKind.QUERY, digest, geometry=decoded.geometry), keep
 

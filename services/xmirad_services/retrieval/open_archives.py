@@ -23,6 +23,7 @@ from xmirad.indexing.runner import IndexRunner, Tools
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
 from xmirad.models.artifact import ModelArtifact
+from xmirad.models.embedder import EmbeddedQuery
 from xmirad.types import Float32Array, OriginalsPolicy, UInt8Array
 from xmirad_services.retrieval.loaded_models import LoadedModels
 
@@ -41,7 +42,7 @@ class OpenArchive:
     record: ArchiveRecord
     archive: Archive
     artifact: ModelArtifact | None
-    embed_query: Callable[[UInt8Array], Float32Array]
+    embed_query: Callable[[UInt8Array], EmbeddedQuery]
     runner: IndexRunner | None
 
     def require_artifact(self) -> ModelArtifact:
@@ -269,8 +270,8 @@ class OpenArchives:
         def embed(pixels: UInt8Array) -> Float32Array:
             return self._models.embedder(record.model).embed(pixels)
 
-        def embed_query(pixels: UInt8Array) -> Float32Array:
-            return self._models.embedder(record.model).embed(pixels, waited_for=True)
+        def embed_query(pixels: UInt8Array) -> EmbeddedQuery:
+            return self._models.embedder(record.model).embed_query(pixels)
 
         runner = IndexRunner(record, handle, embed, artifact.preprocessing, self._tools) if artifact else None
         return OpenArchive(record, handle, artifact, embed_query, runner)

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from xmirad.archive.feedback import Judgments, moved_query
@@ -10,10 +11,13 @@ from xmirad.errors import ItemNotFoundError
 from xmirad.ids import SiteKey, image_digest, item_name
 from xmirad.imaging.preprocessing import Preprocessing
 from xmirad.indexing.incoming import image_of, patient_key, stated_key
-from xmirad.indexing.runner import Embed, Tools
+from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
+from xmirad.models.embedder import EmbeddedQuery
 from xmirad.observability.tracing import SpanName, span
-from xmirad.types import DecodedImage, EncodedImage, Float32Array, Patient
+from xmirad.types import DecodedImage, EncodedImage, Float32Array, Patient, UInt8Array
+
+EmbedQuery = Callable[[UInt8Array], EmbeddedQuery]
 
 Source = EncodedImage | str | Float32Array
 """An image, an item's id, or a vector."""
@@ -29,6 +33,7 @@ class Query:
         item: The item's id where the query is an item of the archive.
         patient: Key of the patient, study or item, or None where nothing is known.
         patient_known: Whether `patient` stands for a patient.
+        untrained_features: Of an image, `[C]`, of length 1, where the model has some beside its embedding; else None.
         decode_seconds: Time spent decoding and preprocessing.
         embed_seconds: Time spent in the model.
         decoding_notes: Choices made while decoding the image; without identifying content.
@@ -39,13 +44,14 @@ class Query:
     item: str | None = None
     patient: str | None = None
     patient_known: bool = False
+    untrained_features: Float32Array | None = None
     decode_seconds: float = 0.0
     embed_seconds: float = 0.0
     decoding_notes: tuple[str, ...] = ()
 
 
 async def query_of_image(
-    image: EncodedImage, patient: Patient | None, *, recipe: Preprocessing, embed: Embed, tools: Tools
+    image: EncodedImage, patient: Patient | None, *, recipe: Preprocessing, embed: EmbedQuery, tools: Tools
 ) -> Query:
     """Decode and embed an image.
 
@@ -64,11 +70,12 @@ async def query_of_image(
         decoded, digest = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
     decoded_at = time.perf_counter()
     with span(SpanName.EMBED):
-        rows = await tools.lanes.model.run(Priority.INTERACTIVE, embed, decoded.pixels[None])
+        embedded = await tools.lanes.model.run(Priority.INTERACTIVE, embed, decoded.pixels[None])
     embedded_at = time.perf_counter()
     key, known = _patient_of_image(patient, decoded, tools.site_key)
     return Query(
-        embedding=rows[0],
+        embedding=embedded.embedding,
+        untrained_features=embedded.untrained_features,
         digest=digest,
         patient=key,
         patient_known=known,
@@ -113,7 +120,7 @@ def moved_by(query: Query, judged: Judgments, archive: Archive, *, site: str, fi
         InvalidRequestError: If query and feedback cancel each other out.
     """
     embedding = moved_query(archive, query.embedding, judged, site=site, field=field)
-    return replace(query, embedding=embedding, digest=digest_of_vector(embedding))
+    return replace(query, embedding=embedding, digest=digest_of_vector(embedding), untrained_features=None)
 
 
 def digest_of_vector(embedding: Float32Array) -> str:

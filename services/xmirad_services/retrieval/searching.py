@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, replace
-from functools import partial
 
 from xmirad.api.vocabulary import QueryItemExclusion
 from xmirad.archive.evidence import EvidenceItems, narrows, search_with_evidence
@@ -108,7 +107,12 @@ class Searcher:
         items = found.evidence_items
         if items is None:
             return found.answer
-        evidence = weigh(items.neighbors, same_patient_items=items.same_patient_items, calibration=calibration)
+        evidence = weigh(
+            items.neighbors,
+            same_patient_items=items.same_patient_items,
+            calibration=calibration,
+            features=found.answer.query.untrained_features,
+        )
         return replace(found.answer, evidence=evidence)
 
     async def _find(self, opened: OpenArchive, task: SearchTask) -> _Found:
@@ -138,9 +142,7 @@ class Searcher:
         artifact = await lanes.blobs.run(Priority.INTERACTIVE, self._models.find, model)
         embedder = await lanes.model.run(Priority.INTERACTIVE, self._models.embedder, artifact.digest)
         recipe = artifact.preprocessing
-        query = await query_of_image(
-            image, None, recipe=recipe, embed=partial(embedder.embed, waited_for=True), tools=self._tools
-        )
+        query = await query_of_image(image, None, recipe=recipe, embed=embedder.embed_query, tools=self._tools)
         return query, artifact.digest
 
     async def _calibration(self, opened: OpenArchive, task: SearchTask) -> EvidenceCalibration | None:

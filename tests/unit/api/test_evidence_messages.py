@@ -1,17 +1,26 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from support.calibrations import calibration
-from xmirad.api.evidence import calibration_from_proto, calibration_to_proto
+from xmirad.api.evidence import calibration_from_proto, calibration_to_proto, evidence_to_proto
 from xmirad.api.v1 import archive_service_pb2 as pb
-from xmirad.client import parsing
+from xmirad.client import parsing, search_parsing
 from xmirad.errors import InvalidRequestError
+from xmirad.evidence.distances import FeatureReference
+from xmirad.evidence.weighing import Evidence, LabelEvidence
+
+REFERENCE = FeatureReference.of(np.eye(12, 20, dtype=np.float32))
 
 
 def test_a_calibration_comes_back_as_it_was_written() -> None:
-    written = calibration_to_proto(calibration())
-    assert calibration_from_proto(written) == calibration()
-    assert parsing.calibration(written) == calibration()
+    whole = calibration(reference=REFERENCE)
+    written = calibration_to_proto(whole)
+    assert calibration_from_proto(written) == whole
+    assert parsing.calibration(written) == whole
     assert {field.name for field, _ in written.ListFields()} == set(pb.EvidenceCalibration.DESCRIPTOR.fields_by_name)
 
 
@@ -19,12 +28,12 @@ def test_a_calibration_comes_back_as_it_was_written() -> None:
 def test_a_calibration_that_lacks_something_is_refused_by_the_field(name: str) -> None:
     message = calibration_to_proto(calibration())
     message.ClearField(name)
-    if name in {"distance_threshold", "error_before", "error_after", "create_time"}:
+    if name in {"distance_threshold", "error_after", "create_time", "reference"}:
         calibration_from_proto(message)
         return
     with pytest.raises(InvalidRequestError) as caught:
         calibration_from_proto(message)
-    assert caught.value.field == f"calibration.{name}"
+    assert caught.value.field == f"calibration.{'error_after' if name == 'error_before' else name}"
 
 
 @pytest.mark.parametrize("value", [-0.1, 2.1, float("nan"), float("inf")])
@@ -38,6 +47,38 @@ def test_too_many_labels_are_refused() -> None:
     labels = tuple(f"label-{number}" for number in range(101))
     with pytest.raises(InvalidRequestError, match="at most 100"):
         calibration_from_proto(calibration_to_proto(calibration(labels=labels)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"error_before": 0.1, "error_after": 0.1}, "calibration.error_after"),
+        ({"error_before": 0.1, "error_after": 0.2}, "calibration.error_after"),
+        ({"temperature": 10.0}, "calibration"),
+        ({"temperature": 0.001}, "calibration"),
+        ({"pseudo_count": 100.0}, "calibration"),
+        ({"pseudo_count": 1e-5}, "calibration"),
+        ({"pseudo_count": 0.0}, "calibration.pseudo_count"),
+        ({"label_count": 1}, "calibration.label_count"),
+        ({"folds": 1}, "calibration.fold_count"),
+        ({"distance_threshold": None, "reference": REFERENCE}, "calibration.distance_threshold"),
+        ({"reference": replace(REFERENCE, size=7)}, "calibration.reference.features"),
+        ({"reference": replace(REFERENCE, size=5_000)}, "calibration.reference.feature_size"),
+        ({"reference": FeatureReference(20, REFERENCE.rows[:400])}, "calibration.reference.features"),
+        ({"reference": FeatureReference(20, bytes(480))}, "calibration.reference.features"),
+    ],
+)
+def test_what_calibrating_would_have_refused_is_refused_from_any_client(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        calibration_from_proto(calibration_to_proto(calibration(**changes)))
+    assert caught.value.field == field
+
+
+def test_confidences_are_unset_where_there_are_none() -> None:
+    counted = Evidence((LabelEvidence("nevus", None, 7),), 10, 0, 0.2)
+    message = evidence_to_proto(counted)
+    assert not message.labels[0].HasField("confidence")
+    assert search_parsing.evidence(message) == counted
 
 
 LAST_SECOND = 253_402_300_799

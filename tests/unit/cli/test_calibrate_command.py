@@ -15,7 +15,7 @@ from xmirad.cli.main import app
 from xmirad.client.types import ArchiveInfo
 from xmirad.datasets import Dataset
 from xmirad.datasets.dataset import Layout
-from xmirad.errors import InvalidRequestError
+from xmirad.errors import CalibrationRefusedError, InvalidRequestError
 from xmirad.evaluation.calibrating import Calibrated
 from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_parts import Failure
@@ -24,7 +24,7 @@ from xmirad.evaluation.report_parts import Failure
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Answer as a service would, and remember what was asked."""
-    asked: dict[str, Any] = {"failures": ()}
+    asked: dict[str, Any] = {"failures": (), "fitted": calibration(), "refusal": None}
 
     @contextmanager
     def connected(*_: object, **__: object) -> Iterator[None]:
@@ -33,8 +33,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def calibrate(client: object, archive: str, dataset: Dataset, *, progress: Any) -> Calibrated:  # noqa: ANN401
         asked.update(archive=archive, dataset=dataset)
         progress(Stage.SEARCH, 2, 2)
+        if asked["refusal"]:
+            raise asked["refusal"]
         info = ArchiveInfo(f"archives/{archive}", "models/m", None, 2, None)  # type: ignore[arg-type]
-        return Calibrated(info, calibration(), 0, asked["failures"])
+        return Calibrated(info, asked["fitted"], 0, asked["failures"])
 
     monkeypatch.setattr("xmirad.cli.commands.archive_calibrate.connected", connected)
     monkeypatch.setattr("xmirad.evaluation.calibrating.calibrate_archive", calibrate)
@@ -61,7 +63,9 @@ def test_calibrate_prints_what_was_fitted_and_on_how_many_images(asked: dict[str
     for row in (
         ["temperature", "0.0500"],
         ["expected calibration error before", "0.2000"],
-        ["expected calibration error after", "0.0500"],
+        ["expected calibration error after, on 5 held-out folds", "0.0500"],
+        ["pseudo-count", "0.3000"],
+        ["labels that there are", "3"],
         ["images (n)", "147"],
     ):
         assert row in rows
@@ -74,6 +78,22 @@ def test_calibrate_prints_json_and_exits_with_the_code_of_partial_failure(asked:
     assert json.loads(result.stdout)["calibration"]["queries"] == 147
     assert "failed: odd.png: no image [IMAGE_UNDECODABLE]" in result.stderr
     assert result.exit_code == ExitCode.PARTLY_FAILED
+
+
+def test_a_refused_calibration_ends_with_a_code_of_its_own_and_never_says_calibrated(
+    asked: dict[str, Any], data: Path
+) -> None:
+    asked["refusal"] = CalibrationRefusedError("the calibration is refused: the temperature is at its highest")
+    result = _run("skin", "--data", str(data))
+    assert result.exit_code == ExitCode.CALIBRATION_REFUSED
+    assert "the temperature is at its highest" in result.stderr
+    assert "calibrated on" not in result.output
+
+
+def test_a_fine_tuned_trunk_is_said_to_claim_nothing(asked: dict[str, Any], data: Path) -> None:
+    asked["fitted"] = calibration(distance_threshold=None)
+    result = _run("skin", "--data", str(data))
+    assert "no out-of-distribution claim: the model's trunk was fine-tuned" in result.stdout
 
 
 def test_a_layout_with_splits_is_never_calibrated_with_the_test_split_unasked() -> None:

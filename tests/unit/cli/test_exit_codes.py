@@ -92,8 +92,12 @@ def test_a_command_ends_with_the_documented_code_and_says_why(line: str, code: E
 
 
 @pytest.mark.parametrize("error", concrete_errors())
-def test_every_error_has_one_of_three_codes(error: type[XmiradError]) -> None:
-    expected = {"FIELD_INVALID": ExitCode.USAGE, "BACKEND_UNAVAILABLE": ExitCode.UNAVAILABLE}
+def test_every_error_has_one_of_four_codes(error: type[XmiradError]) -> None:
+    expected = {
+        "FIELD_INVALID": ExitCode.USAGE,
+        "BACKEND_UNAVAILABLE": ExitCode.UNAVAILABLE,
+        "CALIBRATION_REFUSED": ExitCode.CALIBRATION_REFUSED,
+    }
     assert exit_code_of(error("message")) is expected.get(error.reason, ExitCode.FAILURE)
 
 

@@ -10,12 +10,12 @@ import pytest
 from support.fake_evaluation import MODEL, FakeService, embed, pixel_item
 from xmirad.api.vocabulary import QueryItemExclusion
 from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome, StreamedSearch
-from xmirad.client.types import ArchiveInfo, ServerInfo
+from xmirad.client.types import ArchiveInfo, Embedded, ModelInfo, ServerInfo
 from xmirad.datasets import Dataset, DatasetItem
-from xmirad.errors import ArchiveNotFoundError, InvalidRequestError, OverloadedError
+from xmirad.errors import ArchiveNotFoundError, CalibrationRefusedError, InvalidRequestError, OverloadedError
 from xmirad.evaluation.calibrating import calibrate_archive
 from xmirad.evidence.calibration import EvidenceCalibration
-from xmirad.types import EncodedImage, ItemAttributes, OriginalsPolicy, PatientPolicy
+from xmirad.types import EncodedImage, ItemAttributes, OriginalsPolicy, PatientPolicy, UntrainedFeatures
 
 LABELS = ("benign", "malignant")
 
@@ -30,6 +30,20 @@ class CalibratedService:
     calibration: EvidenceCalibration | None = None
     created: datetime = datetime(2024, 1, 1, tzinfo=UTC)
     is_remade: bool = False
+    untrained: UntrainedFeatures = UntrainedFeatures.EMBEDDING
+    shows_features: bool = True
+    embedded: int = 0
+
+    def get_model(self, model: str) -> ModelInfo:
+        assert model == MODEL.name
+        return replace(MODEL, untrained_features=self.untrained)
+
+    def embed_image(self, image: EncodedImage, *, model: str = "") -> Embedded:
+        assert model == MODEL.name
+        self.embedded += 1
+        vector = embed(image)
+        features = vector if self.untrained is UntrainedFeatures.POOLED and self.shows_features else None
+        return Embedded(model, hashlib.sha256(image.data).hexdigest(), vector, "id", features)
 
     def server_info(self) -> ServerInfo:
         return FakeService().server_info()
@@ -72,8 +86,8 @@ class CalibratedService:
         return SearchResponse(results, MODEL.name, digest, len(scored), True, none, timings, "id")
 
 
-def images(folder: Path, count: int, *, seed: int, patients: bool = False) -> list[DatasetItem]:
-    """Write images of two kinds that can mostly be told apart."""
+def images(folder: Path, count: int, *, seed: int, flipped: float = 0.0, patients: bool = False) -> list[DatasetItem]:
+    """Write images of two kinds that can mostly be told apart; a share of them has the label of the other kind."""
     random = np.random.default_rng(seed)
     items = []
     for number in range(count):
@@ -81,18 +95,19 @@ def images(folder: Path, count: int, *, seed: int, patients: bool = False) -> li
         pixels = [int(each) for each in random.integers(60, 200, 6)]
         pixels[kind] = 250
         patient = f"p{number % 4}" if patients else ""
-        items.append(pixel_item(folder / f"i{number}.png", pixels, labels=(LABELS[kind],), patient=patient))
+        label = LABELS[kind ^ int(random.uniform() < flipped)]
+        items.append(pixel_item(folder / f"i{number}.png", pixels, labels=(label,), patient=patient))
     return items
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> CalibratedService:
-    return CalibratedService(images(tmp_path / "archive", 40, seed=1))
+    return CalibratedService(images(tmp_path / "archive", 40, seed=1, flipped=0.1))
 
 
 @pytest.fixture
 def validation(tmp_path: Path) -> Dataset:
-    return Dataset("validation", tuple(images(tmp_path / "validation", 30, seed=2)))
+    return Dataset("validation", tuple(images(tmp_path / "validation", 30, seed=2, flipped=0.3)))
 
 
 def test_what_is_fitted_is_stored_with_the_archive(service: CalibratedService, validation: Dataset) -> None:
@@ -100,7 +115,7 @@ def test_what_is_fitted_is_stored_with_the_archive(service: CalibratedService, v
     assert service.calibration == done.calibration == done.archive.evidence_calibration
     assert (done.calibration.queries, done.calibration.labels) == (30, LABELS)
     assert done.calibration.model_digest == MODEL.digest
-    assert done.calibration.error_after <= done.calibration.error_before
+    assert done.calibration.error_after < done.calibration.error_before
     assert (done.unlabeled, done.failures) == (0, ())
 
 
@@ -111,13 +126,14 @@ def test_the_data_digest_depends_on_images_and_labels_and_not_on_their_order(
         return calibrate_archive(service, "skin", replace(validation, items=items)).calibration.data_digest
 
     first, *others = validation.items
-    relabeled = replace(first, attributes=replace(first.attributes, labels=("malignant",)))
+    other = LABELS[first.attributes.labels == LABELS[:1]]
+    relabeled = replace(first, attributes=replace(first.attributes, labels=(other,)))
     assert digest(validation.items) == digest(validation.items[::-1])
     assert digest((relabeled, *others)) != digest(validation.items) != digest(tuple(others))
 
 
 def test_images_of_the_archive_do_not_count_for_themselves_nor_for_their_patient(tmp_path: Path) -> None:
-    items = images(tmp_path, 40, seed=3, patients=True)
+    items = images(tmp_path, 40, seed=2, flipped=0.3, patients=True)
     service = CalibratedService(items)
     calibrate_archive(service, "skin", Dataset("own", tuple(items)))
     assert len(service.searches) == 40
@@ -175,3 +191,39 @@ def test_what_was_fitted_on_an_archive_that_was_made_anew_is_not_stored(
     with pytest.raises(ArchiveNotFoundError, match="made anew while it was calibrated"):
         calibrate_archive(service, "skin", validation)
     assert service.calibration is None
+
+
+def test_a_calibration_that_cannot_be_believed_is_refused_and_what_was_there_stays(
+    service: CalibratedService, validation: Dataset
+) -> None:
+    right = tuple(item for item in service.items if item.attributes.labels)
+    with pytest.raises(CalibrationRefusedError, match=r"Nothing was stored; archives/skin has no calibration"):
+        calibrate_archive(service, "skin", Dataset("own", right))
+    done = calibrate_archive(service, "skin", validation)
+    with pytest.raises(CalibrationRefusedError, match=r"the calibration of archives/skin from \d{4}-\d\d-\d\d stays"):
+        calibrate_archive(service, "skin", Dataset("own", right))
+    assert service.calibration == done.calibration
+
+
+@pytest.mark.parametrize(
+    ("untrained", "shows_features", "claims", "embedded"),
+    [
+        (UntrainedFeatures.EMBEDDING, True, True, 0),
+        (UntrainedFeatures.POOLED, True, True, 30),
+        (UntrainedFeatures.POOLED, False, False, 1),
+        (UntrainedFeatures.NONE, True, False, 0),
+    ],
+)
+def test_a_threshold_is_fitted_only_in_features_that_no_label_has_shaped(
+    service: CalibratedService,
+    validation: Dataset,
+    untrained: UntrainedFeatures,
+    shows_features: bool,
+    claims: bool,
+    embedded: int,
+) -> None:
+    service.untrained, service.shows_features = untrained, shows_features
+    fitted = calibrate_archive(service, "skin", validation).calibration
+    assert (fitted.distance_threshold is not None) is claims
+    assert (fitted.reference is not None) is (claims and untrained is UntrainedFeatures.POOLED)
+    assert service.embedded == embedded

@@ -15,7 +15,7 @@ from xmirad.evaluation.lab.findings import LabFindings
 from xmirad.evaluation.lab.tables import lab_tables
 from xmirad.evaluation.options import EvaluationOptions
 from xmirad.evaluation.report_notes import report_notes
-from xmirad.evidence import fit_temperature
+from xmirad.evidence.fitting import LabeledNeighbors, fit_vote
 from xmirad.types import EncodedImage
 
 QUICK = EvaluationOptions(resamples=50)
@@ -49,11 +49,12 @@ def temperature_of(queries: tuple[DatasetItem, ...], items: tuple[DatasetItem, .
     """Return the temperature that is fitted on queries and their ten nearest of some items."""
     nearest = [ranked(asked, items)[:10] for asked in queries]
     labels = [[item.attributes.labels for _, item in each] for each in nearest]
-    return fit_temperature(
-        [[score for score, _ in each] for each in nearest],
-        [[[label in of_item for label in "xyz"] for of_item in each] for each in labels],
-        [[label in asked.attributes.labels for label in "xyz"] for asked in queries],
+    found = LabeledNeighbors(
+        np.array([[score for score, _ in each] for each in nearest]),
+        np.array([[[label in of_item for label in "xyz"] for of_item in each] for each in labels]),
+        np.array([[label in asked.attributes.labels for label in "xyz"] for asked in queries]),
     )
+    return fit_vote(found).temperature
 
 
 @pytest.mark.parametrize(("name", "same"), [("same source", True), ("other sources", False)])
@@ -184,9 +185,10 @@ def test_the_temperature_is_fitted_in_folds_without_validation_data(tmp_path: Pa
     calibration = found(pixels_set(tmp_path, "set", count=36, seed=5)).calibration
     assert calibration is not None
     assert calibration.fitted_on == "5 folds of the queries"
-    assert len(calibration.temperatures) == 5
+    assert len(calibration.temperatures) == len(calibration.pseudo_counts) == 5
+    assert min(calibration.pseudo_counts) > 0
     assert calibration.query_count == sum(each.count for each in calibration.after.bins) == 36
-    assert calibration.after.calibration_error.value < calibration.before.calibration_error.value
+    assert all(each.confidence < 1 for each in calibration.after.bins)
 
 
 def test_the_temperature_comes_from_validation_data_where_there_is_any(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xmirad.evidence import distance_threshold, distance_to_nearest
+from xmirad.evidence.distances import FeatureReference
+from xmirad.types import Float32Array
 
 unhurried = settings(deadline=None)  # a busy machine is no error
 
@@ -42,3 +44,27 @@ def test_distances_that_cannot_be_had_are_refused() -> None:
         distance_to_nearest([[math.nan]])
     with pytest.raises(ValueError, match="no distance"):
         distance_threshold([math.nan])
+
+
+def slow_distance(features: Float32Array, others: Float32Array) -> float:
+    cosines = sorted(
+        (float(features @ each) / float(np.linalg.norm(features) * np.linalg.norm(each)) for each in others),
+        reverse=True,
+    )
+    return sum(1 - cosine for cosine in cosines[:10]) / 10
+
+
+def test_distances_to_a_reference_equal_the_slow_loop() -> None:
+    features = np.random.default_rng(4).normal(1.0, 1.0, (40, 16)).astype(np.float32)
+    reference = FeatureReference.of(features)
+    query = np.random.default_rng(5).normal(1.0, 1.0, 16).astype(np.float32)
+    assert reference.distance(query) == pytest.approx(slow_distance(query, features), abs=1e-3)  # float16
+    expected = [slow_distance(features[at], np.delete(features, at, axis=0)) for at in range(40)]
+    assert reference.own_distances().tolist() == pytest.approx(expected, abs=1e-3)
+    assert len(reference.rows) == 40 * 16 * 2
+
+
+@pytest.mark.parametrize("count", [10, 513])
+def test_a_reference_of_too_few_or_too_many_images_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=r"11 to 512"):
+        FeatureReference.of(np.ones((count, 4), np.float32))

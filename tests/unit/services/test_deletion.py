@@ -21,6 +21,7 @@ from xmirad.models.artifact import ModelArtifact
 from xmirad.types import DicomHeader, EncodedImage, OriginalsPolicy
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
+from xmirad_services.retrieval.queries import EmbedQuery
 
 
 class Handles:
@@ -47,7 +48,7 @@ async def no_explanations(archive: str, items: Sequence[str]) -> None:
 
 def parts(shop: Workshop) -> tuple[Purger, OpenArchive, IndexRunner]:
     runner = shop.runner()
-    opened = OpenArchive(shop.record, shop.archive, cast("ModelArtifact", None), shop.embed, runner)
+    opened = OpenArchive(shop.record, shop.archive, cast("ModelArtifact", None), cast("EmbedQuery", shop.embed), runner)
     return Purger(cast("OpenArchives", Handles(shop)), shop.tools, forget=no_explanations), opened, runner
 
 

@@ -9,6 +9,7 @@ import pytest
 from support.labeled_images import dataset_of, write_classes
 from xmirad.datasets.selection import Selection
 from xmirad.errors import InvalidRequestError
+from xmirad.ids import image_digest
 from xmirad.training.data import hold_out, patients_of, read_training_data
 from xmirad.training.recipe import TrainingRecipe, read_recipe
 
@@ -50,7 +51,7 @@ def test_the_digest_names_content_and_labels_but_not_where_they_lie(tmp_path: Pa
     [
         ({"only": 12}, "only one class"),
         ({"a": 12, "b": 4}, r"class b has \d images to train on"),
-        ({"a": 12, "b": 5}, r"class b has 1 images to validate with"),
+        ({"a": 12, "b": 5}, r"class b has 1 images of 1 patients to validate with"),
     ],
 )
 def test_too_few_classes_or_images_are_refused(tmp_path: Path, counts: dict[str, int], told: str) -> None:
@@ -65,9 +66,11 @@ def manifest(folder: Path, rows: list[str]) -> Path:
 
 def split_rows(*, shared_patient: bool) -> list[str]:
     rows = [f"{label}/{label}-{n}.png,{label},train,{label}{n}" for label in ("a", "b") for n in range(8)]
-    patients = ("a0" if shared_patient else "a9", "b9")
-    for label, patient in zip(("a", "b"), patients, strict=True):
-        rows += [f"{label}/{label}-{n}.png,{label},validation,{patient}" for n in (8, 9)]
+    patients = {"a": ("a0" if shared_patient else "a8", "a9"), "b": ("b8", "b9")}
+    for label, both in patients.items():
+        rows += [
+            f"{label}/{label}-{n}.png,{label},validation,{patient}" for n, patient in zip((8, 9), both, strict=True)
+        ]
     return rows
 
 
@@ -86,6 +89,43 @@ def test_a_copy_of_an_image_to_validate_with_is_left_out_of_training_with_a_warn
     data = read_training_data(folder, BY_SPLIT)
     assert len(data.training) == 15
     assert "a-0.png" in data.warnings[0]
+
+
+def test_a_copy_of_a_test_image_is_left_out_of_training_and_validation_and_both_files_are_named(tmp_path: Path) -> None:
+    rows = [*split_rows(shared_patient=False), "a/a-10.png,a,test,a10", "b/b-10.png,b,test,b10"]
+    rows += ["b/b-11.png,b,validation,b11"]
+    folder = manifest(write_classes(tmp_path, {"a": 11, "b": 12}), rows)
+    shutil.copy(folder / "a" / "a-10.png", folder / "a" / "a-3.png")
+    shutil.copy(folder / "b" / "b-10.png", folder / "b" / "b-11.png")
+    data = read_training_data(folder, BY_SPLIT)
+    assert "a-3.png" not in {item.path.name for item in data.training}
+    assert (len(data.training), len(data.validation)) == (15, 4)
+    told = "\n".join(data.warnings)
+    assert all(name in told for name in ("a-3.png", "a-10.png", "b-11.png", "b-10.png"))
+    tested = image_digest((folder / "a" / "a-10.png").read_bytes())
+    assert tested not in (*data.images.training, *data.images.validation)
+
+
+def test_the_digests_of_all_images_are_kept_sorted(tmp_path: Path) -> None:
+    folder = manifest(write_classes(tmp_path, {"a": 10, "b": 10}), split_rows(shared_patient=False))
+    data = read_training_data(folder, BY_SPLIT)
+    for items, digests in ((data.training, data.images.training), (data.validation, data.images.validation)):
+        assert list(digests) == sorted({image_digest(item.path.read_bytes()) for item in items})
+
+
+@pytest.mark.parametrize("patients", [("a8", "a8"), ("a8", "")])
+def test_one_validation_patient_a_class_is_refused_with_the_limit(tmp_path: Path, patients: tuple[str, str]) -> None:
+    rows = split_rows(shared_patient=False)
+    rows = [
+        row.replace(",a8", f",{patients[0]}").replace(",a9", f",{patients[1]}") if ",validation," in row else row
+        for row in rows
+    ]
+    folder = manifest(write_classes(tmp_path, {"a": 10, "b": 10}), rows)
+    if patients[1]:
+        with pytest.raises(InvalidRequestError, match=r"class a has 2 images of 1 patients .* at least 2 patients"):
+            read_training_data(folder, BY_SPLIT)
+    else:  # an image of an unknown patient is one of its own
+        assert len(read_training_data(folder, BY_SPLIT).validation) == 4
 
 
 def test_a_class_to_validate_with_that_is_not_trained_on_is_refused(tmp_path: Path) -> None:

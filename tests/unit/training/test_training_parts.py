@@ -31,16 +31,24 @@ def tiny_network() -> MetricNetwork:
 def test_the_validation_figure_is_the_mean_over_classes_of_leave_one_out_average_precisions() -> None:
     angles = np.radians([0, 10, 25, 21, 80, 90])
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    labels = np.array([0, 0, 0, 1, 1, 2])
+    labels = np.array([0, 0, 0, 1, 1, 1])
     by_hand = []
-    for query in range(5):
+    for query in range(6):
         order = sorted((i for i in range(6) if i != query), key=lambda i: -float(embeddings[query] @ embeddings[i]))
         relevant = [labels[i] == labels[query] for i in order]
         found = [sum(relevant[: rank + 1]) / (rank + 1) for rank in range(5) if relevant[rank]]
         by_hand.append(np.mean(found))
     assert by_hand[0] == pytest.approx((1 + 2 / 3) / 2)  # the others stand at 10, 21 (another class) and 25 degrees
-    expected = (np.mean(by_hand[:3]) + np.mean(by_hand[3:5])) / 2  # the sixth is alone in its class
+    expected = (np.mean(by_hand[:3]) + np.mean(by_hand[3:])) / 2
     assert mean_average_precision(embeddings, labels, patients=np.arange(6)) == pytest.approx(expected)
+
+
+def test_a_class_of_one_patient_is_refused_instead_of_left_out_of_the_mean() -> None:
+    labels, patients = np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2])
+    for of_each in (patients, np.array([0, 0, 1, 1])):
+        with pytest.raises(InvalidRequestError, match="another patient") as refusal:
+            mean_average_precision(np.eye(4, dtype=np.float32), labels, patients=of_each)
+        assert refusal.value.field == "validation"
 
 
 def test_images_of_the_query_s_patient_and_ties_gain_nothing() -> None:

@@ -47,7 +47,7 @@ IMPORT_STATE_FAILED: ImportState
 IMPORT_STATE_CANCELLED: ImportState
 
 class EvidenceCalibration(_message.Message):
-    __slots__ = ("temperature", "distance_threshold", "nearest_items", "labels", "query_count", "error_before", "error_after", "model", "data_digest", "create_time")
+    __slots__ = ("temperature", "distance_threshold", "nearest_items", "labels", "query_count", "error_before", "error_after", "model", "data_digest", "create_time", "pseudo_count", "label_count", "fold_count", "reference")
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     DISTANCE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     NEAREST_ITEMS_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +58,10 @@ class EvidenceCalibration(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     DATA_DIGEST_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PSEUDO_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LABEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FOLD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
     temperature: float
     distance_threshold: float
     nearest_items: int
@@ -68,7 +72,19 @@ class EvidenceCalibration(_message.Message):
     model: str
     data_digest: str
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, temperature: _Optional[float] = ..., distance_threshold: _Optional[float] = ..., nearest_items: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., query_count: _Optional[int] = ..., error_before: _Optional[float] = ..., error_after: _Optional[float] = ..., model: _Optional[str] = ..., data_digest: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    pseudo_count: float
+    label_count: int
+    fold_count: int
+    reference: FeatureReference
+    def __init__(self, temperature: _Optional[float] = ..., distance_threshold: _Optional[float] = ..., nearest_items: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., query_count: _Optional[int] = ..., error_before: _Optional[float] = ..., error_after: _Optional[float] = ..., model: _Optional[str] = ..., data_digest: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pseudo_count: _Optional[float] = ..., label_count: _Optional[int] = ..., fold_count: _Optional[int] = ..., reference: _Optional[_Union[FeatureReference, _Mapping]] = ...) -> None: ...
+
+class FeatureReference(_message.Message):
+    __slots__ = ("feature_size", "features")
+    FEATURE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    feature_size: int
+    features: bytes
+    def __init__(self, feature_size: _Optional[int] = ..., features: _Optional[bytes] = ...) -> None: ...
 
 class Archive(_message.Message):
     __slots__ = ("name", "model", "originals", "item_count", "create_time", "evidence_calibration")

@@ -24,23 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dxmirad/v1/model_service.proto\x12\txmirad.v1\"\xcf\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x04 \x01(\t\x12\x16\n\x0e\x65mbedding_size\x18\x05 \x01(\x05\x12\x1a\n\x12preprocessing_json\x18\x06 \x01(\t\x12\x15\n\rtraining_data\x18\x07 \x01(\t\x12\x0f\n\x07license\x18\x08 \x01(\t\x12\x0c\n\x04\x63\x61rd\x18\t \x01(\t\x12\x12\n\nis_default\x18\n \x01(\x08\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.xmirad.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.xmirad.v1.Model2\x9e\x01\n\x0cModelService\x12I\n\nListModels\x12\x1c.xmirad.v1.ListModelsRequest\x1a\x1d.xmirad.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.xmirad.v1.GetModelRequest\x1a\x1b.xmirad.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dxmirad/v1/model_service.proto\x12\txmirad.v1\"\xcb\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x04 \x01(\t\x12\x16\n\x0e\x65mbedding_size\x18\x05 \x01(\x05\x12\x1a\n\x12preprocessing_json\x18\x06 \x01(\t\x12\x15\n\rtraining_data\x18\x07 \x01(\t\x12\x0f\n\x07license\x18\x08 \x01(\t\x12\x0c\n\x04\x63\x61rd\x18\t \x01(\t\x12\x12\n\nis_default\x18\n \x01(\x08\x12\x38\n\x12untrained_features\x18\x0b \x01(\x0e\x32\x1c.xmirad.v1.UntrainedFeatures\x12\x1e\n\x16training_image_digests\x18\x0c \x01(\x0c\x12 \n\x18validation_image_digests\x18\r \x01(\x0c\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.xmirad.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.xmirad.v1.Model*\x95\x01\n\x11UntrainedFeatures\x12\"\n\x1eUNTRAINED_FEATURES_UNSPECIFIED\x10\x00\x12 \n\x1cUNTRAINED_FEATURES_EMBEDDING\x10\x01\x12\x1d\n\x19UNTRAINED_FEATURES_POOLED\x10\x02\x12\x1b\n\x17UNTRAINED_FEATURES_NONE\x10\x03\x32\x9e\x01\n\x0cModelService\x12I\n\nListModels\x12\x1c.xmirad.v1.ListModelsRequest\x1a\x1d.xmirad.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.xmirad.v1.GetModelRequest\x1a\x1b.xmirad.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xmirad.api.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_UNTRAINEDFEATURES']._serialized_start=542
+  _globals['_UNTRAINEDFEATURES']._serialized_end=691
   _globals['_MODEL']._serialized_start=45
-  _globals['_MODEL']._serialized_end=252
-  _globals['_LISTMODELSREQUEST']._serialized_start=254
-  _globals['_LISTMODELSREQUEST']._serialized_end=273
-  _globals['_LISTMODELSRESPONSE']._serialized_start=275
-  _globals['_LISTMODELSRESPONSE']._serialized_end=329
-  _globals['_GETMODELREQUEST']._serialized_start=331
-  _globals['_GETMODELREQUEST']._serialized_end=362
-  _globals['_GETMODELRESPONSE']._serialized_start=364
-  _globals['_GETMODELRESPONSE']._serialized_end=415
-  _globals['_MODELSERVICE']._serialized_start=418
-  _globals['_MODELSERVICE']._serialized_end=576
+  _globals['_MODEL']._serialized_end=376
+  _globals['_LISTMODELSREQUEST']._serialized_start=378
+  _globals['_LISTMODELSREQUEST']._serialized_end=397
+  _globals['_LISTMODELSRESPONSE']._serialized_start=399
+  _globals['_LISTMODELSRESPONSE']._serialized_end=453
+  _globals['_GETMODELREQUEST']._serialized_start=455
+  _globals['_GETMODELREQUEST']._serialized_end=486
+  _globals['_GETMODELRESPONSE']._serialized_start=488
+  _globals['_GETMODELRESPONSE']._serialized_end=539
+  _globals['_MODELSERVICE']._serialized_start=694
+  _globals['_MODELSERVICE']._serialized_end=852
 # @@protoc_insertion_point(module_scope)

@@ -215,13 +215,15 @@ class EmbedImageRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ...) -> None: ...
 
 class EmbedImageResponse(_message.Message):
-    __slots__ = ("model", "image_digest", "embedding", "request_id")
+    __slots__ = ("model", "image_digest", "embedding", "request_id", "untrained_features")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     IMAGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    UNTRAINED_FEATURES_FIELD_NUMBER: _ClassVar[int]
     model: str
     image_digest: str
     embedding: _resources_pb2.Embedding
     request_id: str
-    def __init__(self, model: _Optional[str] = ..., image_digest: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    untrained_features: _resources_pb2.Embedding
+    def __init__(self, model: _Optional[str] = ..., image_digest: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., request_id: _Optional[str] = ..., untrained_features: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ...) -> None: ...

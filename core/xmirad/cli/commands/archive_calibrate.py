@@ -1,7 +1,7 @@
 """`xmirad archive calibrate`: fits what the nearest items say to images whose labels are known."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,15 +13,24 @@ from xmirad.datasets.dataset import Layout
 from xmirad.datasets.selection import FrameChoice
 from xmirad.errors import InvalidRequestError
 
+if TYPE_CHECKING:
+    from xmirad.evidence.calibration import EvidenceCalibration
+
 EXAMPLES = """\b
 Examples:
   xmirad archive calibrate skin --data ~/isic2017
   xmirad archive calibrate chest --data validation.csv
 Afterwards `xmirad search` says how sure the nearest items make it, and whether anything in the archive looks like the
-query at all. Images of the archive may be among the data: none counts for itself."""
+query at all. Images of the archive may be among the data: none counts for itself. A calibration that cannot be believed
+is refused (exit code 6): one at a bound of its search, or that makes confidences no better on images that it was not
+fitted to. What was stored before then stays."""
 
 VALIDATION = "validation"
 WITHOUT_VALIDATION = (Layout.COVIDX, Layout.ISIC2019, Layout.ISIC2020)
+NO_CLAIM = (
+    "no out-of-distribution claim: the model's trunk was fine-tuned, so nothing in it says what the archive does not "
+    "know; or the token lacks the scope `embedding`"
+)
 
 
 def calibrate(
@@ -74,14 +83,24 @@ def calibrate(
         ("figure", ">value"),
         [
             ("temperature", f"{fitted.temperature:.4f}"),
-            ("out of distribution beyond a mean distance of", f"{fitted.distance_threshold:.4f}"),
+            ("pseudo-count", f"{fitted.pseudo_count:.4f}"),
+            ("out of distribution beyond a mean distance of", _threshold(fitted)),
             ("expected calibration error before", f"{fitted.error_before:.4f}"),
-            ("expected calibration error after", f"{fitted.error_after:.4f}"),
+            (f"expected calibration error after, on {fitted.folds} held-out folds", f"{fitted.error_after:.4f}"),
+            ("labels that there are", fitted.label_count),
             ("images (n)", fitted.queries),
         ],
     )
+    if fitted.distance_threshold is None:
+        output.text(NO_CLAIM)
+    elif fitted.reference is not None:
+        output.text("distances are taken in the features before the model's head, to the calibration images")
     if done.failures:
         raise typer.Exit(ExitCode.PARTLY_FAILED)
+
+
+def _threshold(fitted: "EvidenceCalibration") -> str:
+    return "no claim" if fitted.distance_threshold is None else f"{fitted.distance_threshold:.4f}"
 
 
 def default_split(layout: Layout) -> str | None:

@@ -85,6 +85,14 @@ def build(
     save_as: Annotated[str, typer.Option("--as", help="Short name of the model.")] = "",
     training_data: Annotated[str, typer.Option(help="What the weights were trained on, for the card.")] = "",
     license: Annotated[str, typer.Option(help="License of the weights, for the card.")] = "",
+    fine_tuned: Annotated[
+        bool,
+        typer.Option(
+            "--fine-tuned",
+            help="The state dict was trained for labels of images like those that are searched: nothing is then "
+            "claimed about images that an archive does not know.",
+        ),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Build a model, or find it built already."""
@@ -102,6 +110,7 @@ def build(
         save_as=save_as,
         training_data=training_data,
         license=license,
+        fine_tuned=fine_tuned,
     )
     output.json(describe(artifact))
     output.text(f"{artifact.name} is {artifact.digest} in {artifact.path}")
@@ -150,6 +159,7 @@ def describe(artifact: "ModelArtifact") -> dict[str, object]:
         "embedding_size": artifact.embedding_size,
         "training_data": artifact.training_data,
         "license": artifact.license,
+        "untrained_features": artifact.untrained_features,
         "path": artifact.path,
     }
 

@@ -117,17 +117,19 @@ class Calibration:
     """Whether the confidence of the label that the nearest items vote for can be believed.
 
     Attributes:
-        fitted_on: What the temperature was fitted on; never the queries that are judged here.
+        fitted_on: What the vote was fitted on; never the queries that are judged here.
         temperatures: The fitted temperature, or that of each fold.
+        pseudo_counts: The fitted pseudo-count, or that of each fold.
         query_count: How many queries.
         accuracy: Share of them that carry the label with the most votes, after fitting.
         confidence: Mean confidence after fitting.
-        before: With temperature 1.
-        after: With the fitted temperature.
+        before: With temperature 1 and no pseudo-count.
+        after: With the fitted vote.
     """
 
     fitted_on: str
     temperatures: tuple[float, ...]
+    pseudo_counts: tuple[float, ...]
     query_count: int
     accuracy: Estimate
     confidence: float

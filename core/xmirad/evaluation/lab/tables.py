@@ -90,18 +90,21 @@ def _recognitions(study: SourceStudy) -> ReportTable:
 
 def _calibration(calibration: Calibration, neighbors: int) -> ReportTable:
     rows = [
-        _reliability_row("temperature 1", calibration.before),
-        _reliability_row("temperature fitted", calibration.after),
+        _reliability_row("not fitted", calibration.before),
+        _reliability_row("fitted", calibration.after),
     ]
-    fitted = ", ".join(f"{temperature:.4g}" for temperature in calibration.temperatures)
+    fitted = ", ".join(
+        f"{temperature:.4g} and {pseudo_count:.4g}"
+        for temperature, pseudo_count in zip(calibration.temperatures, calibration.pseudo_counts, strict=True)
+    )
     return ReportTable(
         title=f"Confidence of the label of the {neighbors} nearest items: {calibration.query_count} queries",
         columns=("Vote", "ECE [95 %]", "Bins"),
         rows=tuple(rows),
         notes=(
-            f"Fitted on {calibration.fitted_on}: {fitted}. Accuracy {with_interval(calibration.accuracy)}, mean "
-            f"confidence {number(calibration.confidence)}. ECE: at most 15 bins of equal mass; 0 is best, but few "
-            "queries in a bin put it above 0 by chance.",
+            f"Temperature and pseudo-count, fitted on {calibration.fitted_on}: {fitted}. "
+            f"Accuracy {with_interval(calibration.accuracy)}, mean confidence {number(calibration.confidence)}. ECE: "
+            "at most 15 bins of equal mass; 0 is best, but few queries in a bin put it above 0 by chance.",
         ),
     )
 

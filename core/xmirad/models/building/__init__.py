@@ -24,6 +24,7 @@ def build_model(
     save_as: str = "",
     training_data: str = "",
     license: str = "",
+    fine_tuned: bool = False,
 ) -> ModelArtifact:
     """Build a model, or return it if it is there already.
 
@@ -38,6 +39,7 @@ def build_model(
         save_as: Short name of the model, or an empty string for the usual one.
         training_data: What the weights were trained on, for the model card.
         license: License of the weights, for the model card.
+        fine_tuned: Whether weights of a state dict were trained for labels of images like those that are searched.
 
     Raises:
         InvalidRequestError: If the combination makes no sense, a file cannot be used, or torch is not installed.
@@ -53,6 +55,7 @@ def build_model(
         save_as=save_as,
         training_data=training_data,
         license=license,
+        fine_tuned=fine_tuned,
     )
     if find_spec("torch") is None:
         raise InvalidRequestError("building models needs torch: install xmirad[train]")

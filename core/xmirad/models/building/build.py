@@ -12,7 +12,16 @@ from safetensors.numpy import save
 from torch import nn
 
 from xmirad.errors import InvalidRequestError, ModelCorruptError
-from xmirad.models.artifact import CARD, TRAINING, WEIGHTS, ModelArtifact, corrupt, read_artifact, write_document
+from xmirad.models.artifact import (
+    CARD,
+    TRAINING,
+    TRAINING_IMAGES,
+    WEIGHTS,
+    ModelArtifact,
+    corrupt,
+    read_artifact,
+    write_document,
+)
 from xmirad.models.building.architectures import RECIPES
 from xmirad.models.building.card import model_card
 from xmirad.models.building.export import PARITY_IMAGES, export_graph, measure_parity
@@ -101,12 +110,14 @@ def _write(
         (folder / CARD).write_text(card, encoding="utf-8")
         if request.training:
             (folder / TRAINING).write_text(request.training.document, encoding="utf-8")
+            (folder / TRAINING_IMAGES).write_text(request.training.images.model_dump_json(), encoding="utf-8")
         document = {
             "name": request.name,
             "digest": definition.digest,
             "definition": definition.model_dump(mode="json"),
             "training_data": training_data(request),
             "license": license_of(request),
+            "fine_tuned": request.fine_tuned,
             "canonical": {"image": PARITY_IMAGES[0], "embedding": canonical.tolist()},
         }
         write_document(folder, document)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xmirad.errors import InvalidRequestError
-from xmirad.models.definition import MODEL_NAME, Architecture
+from xmirad.models.definition import MODEL_NAME, Architecture, TrainingImages
 
 IMAGENET_SUFFIX = "-imagenet"
 WITH_PACKAGED_WEIGHTS = {f"{Architecture.EFFICIENTNET_LITE0.value}{IMAGENET_SUFFIX}": Architecture.EFFICIENTNET_LITE0}
@@ -20,10 +20,12 @@ class TrainingRecord:
     Attributes:
         document: Recipe, data and curves, as a JSON document.
         section: The same for people: a section of the model card, in Markdown.
+        images: Digests of the images that had a part in it.
     """
 
     document: str
     section: str
+    images: TrainingImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class BuildRequest:
         save_as: Short name of the model, or an empty string for the usual one.
         training_data: What the weights were trained on, for the model card.
         license: License of the weights, for the model card.
+        fine_tuned: Whether the trunk's weights were trained for labels of images like those that are searched.
         training: How the weights came about, where this software trained them.
     """
 
@@ -52,6 +55,7 @@ class BuildRequest:
     save_as: str = ""
     training_data: str = ""
     license: str = ""
+    fine_tuned: bool = False
     training: TrainingRecord | None = None
 
     def __post_init__(self) -> None:
@@ -109,6 +113,8 @@ class BuildRequest:
             raise InvalidRequestError(message, field=field)
         if self.state_dict and self.random_weights:
             raise InvalidRequestError("give a state dict or ask for random weights, not both", field="random_weights")
+        if self.fine_tuned and not self.state_dict:
+            raise InvalidRequestError("fine_tuned is for weights of a state dict", field="fine_tuned")
         if not (self.packaged or self.state_dict or self.random_weights):
             message = f"{self.model} comes without weights: give a state dict or ask for random weights"
             raise InvalidRequestError(message, field="state_dict")

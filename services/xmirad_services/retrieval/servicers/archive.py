@@ -12,13 +12,16 @@ from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.archive.conditions import PayloadField
 from xmirad.archive.filters import RANGE_FIELDS, VALUE_FIELDS, of_site
 from xmirad.catalog.records import ArchiveRecord
-from xmirad.errors import XmiradError
+from xmirad.errors import InvalidRequestError, XmiradError
+from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.failpoints import FailpointName
 from xmirad.ids import parse_archive_name
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
+from xmirad.models.artifact import ModelArtifact
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import LimitSettings
+from xmirad.types import UntrainedFeatures
 from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.explaining import Explainer
@@ -104,6 +107,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         calibration = calibration_from_proto(request.calibration) if request.HasField("calibration") else None
         if calibration is not None:
             opened.require_model(calibration.model_digest, field="calibration.model")
+            _require_untrained_features(calibration, opened.artifact)
         async with self._tools.locks.holding(f"archive/{opened.record.archive}"):  # not while it is being deleted
             store = self._tools.catalog.put_calibration
             await self._tools.lanes.blobs.run(Priority.INTERACTIVE, store, opened.record, calibration)
@@ -192,6 +196,22 @@ class ArchiveServicer(ImportMethods, ItemMethods):
             return [opened.archive.facet(field, where=of_site(opened.record.site)) for field in fields]
 
         return await self._tools.lanes.store.run(Priority.INTERACTIVE, facets)
+
+
+def _require_untrained_features(calibration: EvidenceCalibration, artifact: ModelArtifact | None) -> None:
+    """Refuse distances in features that labels have shaped."""
+    if artifact is None or calibration.distance_threshold is None:
+        return
+    untrained = artifact.untrained_features
+    if untrained is UntrainedFeatures.NONE:
+        message = "calibration.distance_threshold must not be set: the model's trunk was trained for labels"
+        raise InvalidRequestError(message, field="calibration.distance_threshold")
+    if (untrained is UntrainedFeatures.POOLED) != (calibration.reference is not None):
+        must = (
+            "must be set, with the features before the model's head" if calibration.reference is None else "must not be"
+        )
+        message = f"calibration.reference {must}: the model's untrained features are {untrained.name}"
+        raise InvalidRequestError(message, field="calibration.reference")
 
 
 def _field_counts(name: str, counts: dict[str, int]) -> pb.FieldCounts:

@@ -2,6 +2,7 @@
 
 import json
 
+from xmirad.api.enums import UNTRAINED_FEATURES
 from xmirad.api.v1 import model_service_pb2 as pb
 from xmirad.api.v1 import model_service_pb2_grpc as pb_grpc
 from xmirad.lanes import Lane, Priority
@@ -25,12 +26,14 @@ class ModelServicer(pb_grpc.ModelServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Return a model with its card."""
-        artifact, card = await self._lane.run(Priority.INTERACTIVE, self._read, request.name)
-        return pb.GetModelResponse(model=self._message(artifact, card=card))
+        return pb.GetModelResponse(model=await self._lane.run(Priority.INTERACTIVE, self._whole, request.name))
 
-    def _read(self, name: str) -> tuple[ModelArtifact, str]:
+    def _whole(self, name: str) -> pb.Model:
         artifact = self._models.find(name)
-        return artifact, artifact.card
+        message, images = self._message(artifact, card=artifact.card), artifact.training_images
+        message.training_image_digests = bytes.fromhex("".join(images.training))
+        message.validation_image_digests = bytes.fromhex("".join(images.validation))
+        return message
 
     def _message(self, artifact: ModelArtifact, *, card: str = "") -> pb.Model:
         return pb.Model(
@@ -44,4 +47,5 @@ class ModelServicer(pb_grpc.ModelServiceServicer):
             license=artifact.license,
             card=card,
             is_default=self._models.is_default(artifact),
+            untrained_features=UNTRAINED_FEATURES.to_proto(artifact.untrained_features),
         )

@@ -80,6 +80,8 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
         )
         if Scope.EMBEDDING in current_caller().scopes:
             response.embedding.CopyFrom(embedding_to_proto(query.embedding))
+            if query.untrained_features is not None:
+                response.untrained_features.CopyFrom(embedding_to_proto(query.untrained_features))
         return response
 
     async def _streamed(self, request: pb.StreamSearchRequest) -> pb.StreamSearchResponse:
