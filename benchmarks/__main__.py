@@ -14,6 +14,7 @@ from benchmarks.run import REFERENCE_FORWARD_MS, Suite, prepare, usable_cores
 from benchmarks.running import run_suites
 from benchmarks.suites.codecs import codecs
 from benchmarks.suites.explanations import explanations
+from benchmarks.suites.fairness import fairness
 from benchmarks.suites.indexing import indexing
 from benchmarks.suites.interference import interference
 from benchmarks.suites.load import load
@@ -36,6 +37,7 @@ SUITES: dict[str, Suite] = {
     "load": load,
     "indexing": indexing,
     "interference": interference,
+    "fairness": fairness,
     "memory": memory,
     "occlusion": occlusion,
     "maps": maps,

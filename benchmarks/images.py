@@ -89,6 +89,21 @@ class Images:
         return template[:PNG_HEADER_BYTES] + text + template[PNG_HEADER_BYTES:]
 
 
+def many_scans(scans: int = 10_000, *, side: int = 1_600) -> EncodedImage:
+    """Return a short progressive JPEG whose last scan is repeated, each of which goes over all pixels again."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((side, side), 90, np.uint8)).save(buffer, "JPEG", progressive=True)
+    whole, end = buffer.getvalue()[:-2], b"\xff\xd9"
+    return EncodedImage(whole + whole[whole.rindex(b"\xff\xda") :] * scans + end)
+
+
+def slow_png(side: int = 6_300) -> EncodedImage:
+    """Return a PNG of one gray whose pixels take some tenths of a second: it shows only in decoding that it is slow."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((side, side), 90, np.uint8)).save(buffer, "PNG", compress_level=1)
+    return EncodedImage(buffer.getvalue())
+
+
 def radiograph(side: int, *, seed: Sequence[int]) -> UInt8Array:
     """Draw shadows of several sizes with a little grain, gray, `[side, side]`."""
     generator = np.random.default_rng(seed)

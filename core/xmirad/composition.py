@@ -3,6 +3,7 @@
 Of the vector stores only the one in use is imported: Qdrant's client alone takes more than a second.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 from xmirad.archive.port import ArchiveStore
@@ -79,13 +80,20 @@ def store_tls(store: StoreSettings) -> dict[str, str | int | bytes]:
     return {"root_certificates": read_file(store.ca_file, setting="store.ca_file")}
 
 
-def decoder_pool(settings: Settings) -> DecoderPool:
-    """Make the pool of decoder children, which are yet to be started."""
+def decoder_pool(settings: Settings, *, most_seconds: float = math.inf) -> DecoderPool:
+    """Make the pool of decoder children, which are yet to be started.
+
+    Args:
+        settings: How many children, and what an image may cost.
+        most_seconds: Wall-clock limit of an image, where that of the settings is longer.
+    """
     limits = DecodeLimits(
         max_bytes=settings.limits.max_image_bytes,
         max_pixels=settings.limits.max_image_pixels,
         memory_bytes=settings.limits.decode_memory_bytes,
-        wall_seconds=settings.limits.decode_seconds,
+        wall_seconds=min(settings.limits.decode_seconds, most_seconds),
+        cpu_seconds=settings.limits.decode_cpu_seconds,
+        cpu_seconds_per_megapixel=settings.limits.decode_cpu_seconds_per_megapixel,
     )
     return DecoderPool(limits, children=settings.threads.decode_children)
 

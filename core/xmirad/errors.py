@@ -89,7 +89,7 @@ class XmiradError(Exception):
 
 
 class InvalidImageError(XmiradError):
-    """The bytes are no image that can be decoded."""
+    """The bytes are no image that can be decoded, or not within the processor time that their size allows."""
 
     code = StatusCode.INVALID_ARGUMENT
     reason = "IMAGE_UNDECODABLE"
@@ -272,7 +272,7 @@ class QueueFullError(XmiradError):
 
 
 class BackendUnavailableError(XmiradError):
-    """Something that the service depends on does not answer. Named in `metadata["backend"]`."""
+    """Something that the service depends on does not answer in time. Named in `metadata["backend"]`."""
 
     code = StatusCode.UNAVAILABLE
     reason = "BACKEND_UNAVAILABLE"

@@ -1,6 +1,7 @@
 """Worker threads that serve waiting readers before background work.
 
-A lane stands for one scarce thing: the decoder children, the model's streams, the vector store. Interactive calls are
+A lane stands for one scarce thing: the model's streams, the blob writers, the vector store (the decoder children have a
+fair queue of their own: `imaging/fair_queue.py`). Interactive calls are
 taken before background calls. While readers are about, background calls leave one worker free, so that the next reader
 need not wait for one of them to end, and those of several lanes take turns, so that a core is free as well.
 """

@@ -14,6 +14,7 @@ from xmirad.composition import archive_store, blob_store, decoder_pool, model_re
 from xmirad.failpoints import Failpoint
 from xmirad.ids import SiteKey
 from xmirad.imaging.sandbox import DecoderPool
+from xmirad.imaging.shared_decoder import SharedDecoder
 from xmirad.imports.listing import Listings
 from xmirad.imports.stepping import ImportSteps
 from xmirad.imports.store import ImportStore
@@ -30,8 +31,12 @@ from xmirad.settings import Settings
 from xmirad.site_key import load_site_key
 from xmirad_indexer.opening import Archives
 
-STEP_SHARE = 0.5
-"""Of the time that a task may run: the rest is for images under way to be written."""
+BEGIN_SHARE = 0.4
+"""Of the time that a task may run: no image is begun later."""
+DECODE_SHARE = 0.55
+"""Of that time, for one image to be decoded: what was begun first in a step can end in it."""
+STEP_SHARE = 0.6
+"""Of that time, until images that are not decoded are left to the next step; the rest is for others to be written."""
 STORE_CONNECTIONS = 4
 
 
@@ -88,7 +93,7 @@ class Parts:
     async def _advance(self, task: ImportTask) -> Sequence[int]:
         made = self._machinery
         tools = Tools(
-            decoder=made.decoder,
+            decoder=SharedDecoder(made.decoder),
             catalog=Catalog(made.blobs),
             images=ImageBlobs(made.blobs),
             site_key=made.site_key,
@@ -101,6 +106,7 @@ class Parts:
             self.imports(),
             made.listings,
             archives.open,
+            begin_seconds=self.task_seconds * BEGIN_SHARE,
             step_seconds=self.task_seconds * STEP_SHARE,
             max_image_bytes=self._settings.limits.max_image_bytes,
         )
@@ -108,7 +114,7 @@ class Parts:
 
 
 def _machinery(settings: Settings) -> Machinery:
-    decoder = decoder_pool(settings)
+    decoder = decoder_pool(settings, most_seconds=settings.queue.task_seconds * DECODE_SHARE)
     decoder.start()
     return Machinery(
         blobs=blob_store(settings),
@@ -126,7 +132,6 @@ def _lanes(settings: Settings) -> Lanes:
     """Start threads; no reader is here who would have to be served before them."""
     threads = settings.threads
     return Lanes(
-        decode=Lane("decode", workers=threads.decode_children),
         model=Lane("model", workers=threads.model + 1),
         blobs=Lane("blobs", workers=threads.blob_writers),
         store=Lane("store", workers=STORE_CONNECTIONS),

@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, InvalidRequestError
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
 from xmirad.explanations.ports import QueueName
 from xmirad.heartbeat import beat
 from xmirad.home import Home
@@ -23,7 +23,7 @@ from xmirad.queue.workers import WorkerKind, worker_name
 from xmirad.settings import Settings, StoreKind
 from xmirad.site_key import load_site_key
 from xmirad_indexer import tasks
-from xmirad_indexer.parts import STEP_SHARE, Parts
+from xmirad_indexer.parts import Parts
 
 PROCESS = WorkerKind.INDEXER
 NICENESS = 10
@@ -71,15 +71,10 @@ def check(settings: Settings) -> None:
 
     Raises:
         ArchiveNotReadyError: If the vector store is embedded.
-        InvalidRequestError: If decoding one image may take longer than a step.
     """
     if settings.store.kind is StoreKind.EDGE:
         message = "an embedded vector store belongs to the retrieval service alone: set store.kind to qdrant"
         raise ArchiveNotReadyError(message, field="store.kind")
-    longest = settings.queue.task_seconds * STEP_SHARE
-    if settings.limits.decode_seconds >= longest:
-        message = f"limits.decode_seconds must be less than half of queue.task_seconds ({longest:g} s)"
-        raise InvalidRequestError(message, field="limits.decode_seconds", metadata={"limit": f"{longest:g}"})
 
 
 class Worker:

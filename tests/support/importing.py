@@ -60,17 +60,25 @@ class ImportWorld:
     def create(self) -> ImportRequest:
         return self.importing.create(ARCHIVE, site=SITE, folder=FOLDER, split="").request
 
-    def steps(self, *, step_seconds: float = 5.0) -> ImportSteps:
+    def steps(self, *, step_seconds: float = 5.0, begin_seconds: float = 5.0) -> ImportSteps:
         async def open_archive(_request: ImportRequest) -> Put:
             return self._put
 
         listings = Listings({FOLDER: self.folder})
-        return ImportSteps(self.store, listings, open_archive, step_seconds=step_seconds, max_image_bytes=100)
+        return ImportSteps(
+            self.store,
+            listings,
+            open_archive,
+            begin_seconds=begin_seconds,
+            step_seconds=step_seconds,
+            max_image_bytes=100,
+        )
 
-    def work(self, *, step_seconds: float = 5.0) -> None:
+    def work(self, *, step_seconds: float = 5.0, begin_seconds: float = 5.0) -> None:
         """Do one task, as a worker does."""
         archive, number, segment = self.queue.tasks.pop(0)
-        for each in asyncio.run(self.steps(step_seconds=step_seconds).run(archive, number, segment)):
+        steps = self.steps(step_seconds=step_seconds, begin_seconds=begin_seconds)
+        for each in asyncio.run(steps.run(archive, number, segment)):
             self.queue.publish(archive, number, each)
 
     def work_all(self, *, step_seconds: float = 5.0) -> None:

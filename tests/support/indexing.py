@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -22,15 +22,17 @@ from xmirad.errors import InvalidImageError
 from xmirad.failpoints import Failpoint
 from xmirad.ids import SiteKey
 from xmirad.imaging.preprocessing import IMAGENET, Preprocessing
-from xmirad.imaging.sandbox import DecoderPool
+from xmirad.imaging.sandbox import Decoder
+from xmirad.imaging.shared_decoder import SharedDecoder
 from xmirad.indexing.incoming import IncomingItem
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import IndexRunner, Lanes, Tools
-from xmirad.lanes import Lane, Turns
+from xmirad.lanes import Lane, Priority, Turns
 from xmirad.types import DecodedImage, DicomHeader, EncodedImage, Float32Array, UInt8Array
 
 SITE_KEY = SiteKey(b"k" * 32)
 WAIT_SECONDS = 5.0
+T = TypeVar("T")
 
 
 class ByteDecoder:
@@ -45,6 +47,10 @@ class ByteDecoder:
         shade = hashlib.sha256(image.data).digest()[:12]
         pixels = np.frombuffer(shade, np.uint8).reshape(2, 2, 3).copy()
         return DecodedImage(pixels, GEOMETRY, "image/png", self.header)
+
+    async def run(self, priority: Priority, image: EncodedImage, call: Callable[[Decoder], T]) -> T:
+        """Call in another thread, as `SharedDecoder.run` does."""
+        return await asyncio.to_thread(call, cast("Decoder", self))
 
 
 @dataclass(slots=True)
@@ -108,10 +114,10 @@ def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
     """Yield a workshop whose archive's record has some fields changed."""
     record = archive_record(**changes)
     decoder, blobs = ByteDecoder(), FolderBlobStore(folder / "blobs")
-    decode, model, blob_lane, store = (Lane(name, workers=1) for name in ("decode", "model", "blobs", "store"))
-    lanes = Lanes(decode, model, blob_lane, store, Turns(1))
+    model, blob_lane, store = (Lane(name, workers=1) for name in ("model", "blobs", "store"))
+    lanes = Lanes(model, blob_lane, store, Turns(1))
     tools = Tools(
-        decoder=cast("DecoderPool", decoder),
+        decoder=cast("SharedDecoder", decoder),
         catalog=Catalog(blobs),
         images=ImageBlobs(blobs),
         site_key=SITE_KEY,
@@ -124,7 +130,7 @@ def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
         yield Workshop(record, archive, decoder, tools)
     finally:
         archive.gate.opened.set()
-        for lane in (lanes.decode, lanes.model, lanes.blobs, lanes.store):
+        for lane in (lanes.model, lanes.blobs, lanes.store):
             lane.close()
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
@@ -73,6 +74,7 @@ class Uploader:
         self._resume = resume
         self._restore_deleted = restore_deleted
         self._max_bytes = 0
+        self._pause_seconds = 0.0
         self._lock = Lock()
 
     def run(self) -> None:
@@ -93,16 +95,20 @@ class Uploader:
             if not self._tally.waiting:
                 return
             self._resume = True
+            time.sleep(self._pause_seconds)
             self._client.wait_until_ready(RESTART_SECONDS)
         raise BackendUnavailableError("the service is too busy to store all images", metadata={"backend": "retrieval"})
 
     def _round(self) -> None:
+        self._pause_seconds = 0.0
         for outcome in self._client.upload(self._archive, self._uploads(self._tally.waiting)):
             number = int(outcome.correlation_id)
             with self._lock:
                 if outcome.receipt is not None:
                     self._tally.stored(number, outcome.receipt)
-                elif outcome.error is not None and not isinstance(outcome.error, TEMPORARY):
+                elif isinstance(outcome.error, TEMPORARY):
+                    self._pause_seconds = max(self._pause_seconds, outcome.error.retry_delay_seconds or 0.0)
+                elif outcome.error is not None:
                     self._tally.failed(number, outcome.error)
                 self._on_progress(self._tally)
 

@@ -13,7 +13,7 @@ from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.run import Run
 from xmirad.evaluation.truth import IntArray
-from xmirad.evaluation.uploading import FilledArchive, read_image
+from xmirad.evaluation.uploading import FilledArchive, read_image, retried
 from xmirad.types import Float32Array, ItemFilter
 
 NOBODY = -1
@@ -61,8 +61,12 @@ def replay(
     positions = {name: position for position, name in enumerate(archive.names)}
     unreadable: list[Failure] = []
     queries = range(len(asked)) if chosen is None else chosen
-    searches = _searches(run, archive, asked, queries, top_k=top_k, unreadable=unreadable)
-    for outcome in run.service.stream_search(archive.archive, searches, in_flight=run.options.search_window):
+
+    def stream(numbers: Sequence[int]) -> Iterator[StreamedOutcome]:
+        searches = _searches(run, archive, asked, numbers, top_k=top_k, unreadable=unreadable)
+        return run.service.stream_search(archive.archive, searches, in_flight=run.options.search_window)
+
+    for outcome in retried(queries, stream):
         query = int(outcome.correlation_id)
         own = query if asked.leave_one_out else NOBODY
         answer = _ranking(outcome, query, positions=positions, own=own, top_k=top_k)

@@ -2,18 +2,22 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-from xmirad.client.types import ModelInfo, Upload, UploadReceipt
+from xmirad.client.types import ModelInfo, Upload, UploadOutcome, UploadReceipt
 from xmirad.datasets import Dataset, DatasetItem
 from xmirad.datasets.digests import IdentifiedItem
 from xmirad.errors import (
     ArchiveNotFoundError,
+    BackendUnavailableError,
     InvalidRequestError,
     ItemAlreadyExistsError,
     ItemDeletedError,
+    OverloadedError,
     PayloadTooLargeError,
+    XmiradError,
 )
 from xmirad.evaluation.options import Stage
 from xmirad.evaluation.report_parts import Failure
@@ -25,6 +29,21 @@ from xmirad.types import EncodedImage, OriginalsPolicy
 DIGEST_CHARACTERS = 8
 MAX_ARCHIVE_CHARACTERS = 63
 EVALUATION_ARCHIVE = re.compile(r"eval-[a-z0-9-]+-[0-9a-f]{8}")
+ROUNDS = 4
+"""How often an image is sent that the service has no time for, such as a slow one on a busy machine."""
+
+
+class Answered(Protocol):
+    """What came of a request of a stream."""
+
+    @property
+    def correlation_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def error(self) -> XmiradError | None: ...  # noqa: D102
+
+
+Answer = TypeVar("Answer", bound=Answered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +167,41 @@ def delete_archive(service: Service, archive: str) -> None:
         return
 
 
+def retried(numbers: Sequence[int], stream: Callable[[Sequence[int]], Iterator[Answer]]) -> Iterator[Answer]:
+    """Send numbered requests over a stream, and again those that a busy service did not take, in a few rounds.
+
+    Args:
+        numbers: What to send; the requests' correlation ids.
+        stream: Sends some of them and yields what comes of each.
+    """
+    for rounds_left in reversed(range(ROUNDS)):
+        again: list[int] = []
+        pause = 0.0
+        for answer in stream(numbers):
+            error = answer.error
+            if rounds_left and isinstance(error, BackendUnavailableError | OverloadedError):
+                again.append(int(answer.correlation_id))
+                pause = max(pause, error.retry_delay_seconds or 0.0)
+            else:
+                yield answer
+        if not again:
+            return
+        numbers = sorted(again)
+        time.sleep(pause)
+
+
 def _upload(run: Run, archive: str) -> _Round:
     run.service.create_archive(archive, model=run.model.digest, originals=OriginalsPolicy.REFERENCE)
     items = run.dataset.items
     receipts: dict[int, UploadReceipt] = {}
     failures: dict[int, Failure] = {}
     is_outdated = False
-    uploads = _uploads(items, failures, max_bytes=run.max_image_bytes)
-    for outcome in run.service.upload(archive, uploads, in_flight=run.options.upload_window):
+
+    def stream(numbers: Sequence[int]) -> Iterator[UploadOutcome]:
+        uploads = _uploads(items, numbers, failures, max_bytes=run.max_image_bytes)
+        return run.service.upload(archive, uploads, in_flight=run.options.upload_window)
+
+    for outcome in retried(range(len(items)), stream):
         index = int(outcome.correlation_id)
         if outcome.receipt is not None:
             receipts[index] = outcome.receipt
@@ -170,8 +216,11 @@ def _upload(run: Run, archive: str) -> _Round:
     return _Round(receipts, failures, is_outdated)
 
 
-def _uploads(items: Sequence[DatasetItem], failures: dict[int, Failure], *, max_bytes: int) -> Iterator[Upload]:
-    for index, item in enumerate(items):
+def _uploads(
+    items: Sequence[DatasetItem], numbers: Sequence[int], failures: dict[int, Failure], *, max_bytes: int
+) -> Iterator[Upload]:
+    for index in numbers:
+        item = items[index]
         image = read_image(item, max_bytes=max_bytes)
         if isinstance(image, Failure):
             failures[index] = image

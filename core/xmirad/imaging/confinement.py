@@ -4,12 +4,15 @@ import ctypes
 import os
 import resource
 import signal
+import time
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
+_SHORTEST_SECONDS = 0.001
+"""Of a timer: none at all would disarm it."""
 
 
 def confine(*, memory_bytes: int, parent: int) -> None:
@@ -26,21 +29,55 @@ def confine(*, memory_bytes: int, parent: int) -> None:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     _leave_network(libc)
-    _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise ProcessLookupError("the parent process is gone")
+    die_with(parent)
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
     _prctl(libc, _PR_SET_DUMPABLE, 0)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    for number in (signal.SIGPROF, signal.SIGXCPU):  # whoever started this process may have ignored them
+        signal.signal(number, signal.SIG_DFL)
 
 
-def allow_cpu_seconds(seconds: int) -> None:
-    """Let this process be killed once it has used this much more processor time."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    allowed = int(used.ru_utime + used.ru_stime) + 1 + seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when the thread that started it ends. A fork does not inherit this.
+
+    Raises:
+        OSError: If it cannot be set or the parent is gone.
+    """
+    _prctl(ctypes.CDLL(None, use_errno=True), _PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise ProcessLookupError("the parent process is gone")
+
+
+class ProcessorTime:
+    """The processor time of one piece of work; the kernel ends this process with SIGPROF when it is used up."""
+
+    def __init__(self) -> None:
+        """Bound nothing yet."""
+        self._began = 0.0
+        self.granted = 0.0
+
+    def begin(self, seconds: float, *, most: float) -> None:
+        """Allow so many seconds from now on, which may become up to `most` later.
+
+        Should the code that is bounded disarm the timer, the kernel ends the process soon after `most` with SIGXCPU.
+        """
+        self._began = time.process_time()
+        self.granted = 0.0
+        resource.setrlimit(resource.RLIMIT_CPU, (int(self._began + most) + 1, resource.RLIM_INFINITY))
+        self.grant(seconds)
+
+    def grant(self, seconds: float) -> None:
+        """Allow so many seconds in all, if that is more than was allowed until now."""
+        if seconds > self.granted:
+            self.granted = seconds
+            left = seconds - (time.process_time() - self._began)
+            signal.setitimer(signal.ITIMER_PROF, max(left, _SHORTEST_SECONDS))
+
+    def end(self) -> None:
+        """Count no longer."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from xmirad.errors import InvalidImageError, PayloadTooLargeError
 
 MEBIBYTE = 1 << 20
+MEGAPIXEL = 1_000_000
+MOST_OF_WALL_TIME = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +18,32 @@ class DecodeLimits:
         max_pixels: Width times height of one frame.
         max_aspect_ratio: Longer side divided by the shorter one.
         memory_bytes: Address space that a decoder process may take, in bytes.
-        wall_seconds: Time from handing an image to a decoder to its answer.
-        cpu_seconds: Processor time of one decoding.
+        wall_seconds: Time from the moment that it is an image's turn to its answer. Who exceeds it found the machine
+            busy, and may try again.
+        cpu_seconds: Processor time of one decoding, whatever the size.
+        cpu_seconds_per_megapixel: Processor time that is allowed besides, for each million of pixels in the header.
     """
 
     max_bytes: int = 60 * MEBIBYTE
     max_pixels: int = 40_000_000
     max_aspect_ratio: float = 16.0
     memory_bytes: int = 1536 * MEBIBYTE
-    wall_seconds: float = 5.0
-    cpu_seconds: int = 5
+    wall_seconds: float = 30.0
+    cpu_seconds: float = 2.0
+    cpu_seconds_per_megapixel: float = 0.25
+
+    def processor_seconds(self, pixels: int) -> float:
+        """Return the processor time that decoding so many pixels may take.
+
+        At most four fifths of `wall_seconds`, so that a wall-clock limit that is reached means a busy machine.
+        """
+        allowed = self.cpu_seconds + self.cpu_seconds_per_megapixel * pixels / MEGAPIXEL
+        return min(allowed, MOST_OF_WALL_TIME * self.wall_seconds)
+
+    @property
+    def most_processor_seconds(self) -> float:
+        """The processor time that the largest allowed image may take."""
+        return self.processor_seconds(self.max_pixels)
 
     def check_length(self, data: bytes, *, field: str) -> None:
         """Refuse a file that is empty or too long.

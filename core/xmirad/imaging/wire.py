@@ -4,6 +4,7 @@ Errors travel as data, by the name of their class out of a closed set. Nothing i
 """
 
 import json
+import struct
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,9 +21,14 @@ from xmirad.types import DecodedImage, DicomHeader, ImageGeometry, ItemAttribute
 
 MAX_MESSAGE_BYTES = 1 << 16
 READY = b"ready"
+FORK = b"fork"
 MAX_CROP_SIZE = 1024
 PIXELS_BYTES = MAX_CROP_SIZE * MAX_CROP_SIZE * 3
-"""Length of the shared memory's first part, for the pixels; the encoded image follows it."""
+"""Length of the shared memory's first part, for the pixels."""
+GRANTED = struct.Struct("<d")
+"""The second part: the processor seconds that the child has allowed itself for the image, once it knows its size."""
+IMAGE_OFFSET = PIXELS_BYTES + GRANTED.size
+"""Where the third part begins, the encoded image."""
 
 _ERRORS: dict[str, type[XmiradError]] = {
     error.__name__: error
@@ -32,7 +38,7 @@ _ERRORS: dict[str, type[XmiradError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An image to decode, whose bytes lie in the shared memory behind the pixels.
+    """An image to decode, whose bytes lie in the third part of the shared memory.
 
     Attributes:
         length: Length of the encoded image in bytes.

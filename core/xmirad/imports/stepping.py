@@ -49,6 +49,7 @@ class _Step:
     outcomes: dict[int, UploadState | ImportFailure] = field(default_factory=dict)
     error: XmiradError | None = None
     is_stopped: bool = False
+    began: float = field(default_factory=time.monotonic)
     looked: float = field(default_factory=time.monotonic)
 
 
@@ -61,13 +62,24 @@ class ImportSteps:
         listings: Listings,
         open_archive: Opener,
         *,
+        begin_seconds: float,
         step_seconds: float,
         max_image_bytes: int,
     ) -> None:
-        """Begin no image after `step_seconds`; `open_archive` returns what stores an image in an archive."""
+        """Do steps of limited length.
+
+        Args:
+            store: The records of imports.
+            listings: What is in the folders.
+            open_archive: Returns what stores an image in an archive.
+            begin_seconds: No image is begun later than this in a step.
+            step_seconds: Images that are not written by then come first in the next step.
+            max_image_bytes: Longest file that is read.
+        """
         self._store = store
         self._listings = listings
         self._open_archive = open_archive
+        self._begin_seconds = begin_seconds
         self._step_seconds = step_seconds
         self._max_image_bytes = max_image_bytes
 
@@ -133,7 +145,8 @@ class ImportSteps:
                 step.outcomes[number] = ImportFailure(listing.path(number), error)
             except XmiradError as error:
                 step.error = error
-            if step.error is not None or self._is_stopped(step):
+            is_late = time.monotonic() - step.began > self._begin_seconds
+            if step.error is not None or is_late or self._is_stopped(step):
                 return
 
     def _is_stopped(self, step: _Step) -> bool:

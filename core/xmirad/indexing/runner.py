@@ -27,7 +27,8 @@ from xmirad.errors import (
 from xmirad.failpoints import Failpoint, FailpointName
 from xmirad.ids import SiteKey, image_digest, item_name
 from xmirad.imaging.preprocessing import Preprocessing
-from xmirad.imaging.sandbox import DecoderPool
+from xmirad.imaging.sandbox import Decoder
+from xmirad.imaging.shared_decoder import SharedDecoder
 from xmirad.indexing.incoming import Identified, IncomingItem, identify
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.uninterrupted import uninterrupted
@@ -53,7 +54,6 @@ class Stored:
 class Lanes:
     """The scarce things that indexing shares with searching."""
 
-    decode: Lane
     model: Lane
     blobs: Lane
     store: Lane
@@ -64,7 +64,7 @@ class Lanes:
 class Tools:
     """What every runner of a process works with."""
 
-    decoder: DecoderPool
+    decoder: SharedDecoder
     catalog: Catalog
     images: ImageBlobs
     site_key: SiteKey
@@ -104,10 +104,13 @@ class IndexRunner:
             PayloadTooLargeError: If it exceeds a limit.
             ItemAlreadyExistsError: If the item is there with another image.
             ItemDeletedError: If the item was deleted and is not to be restored.
-            BackendUnavailableError: If blob store or vector store fail.
+            BackendUnavailableError: If blob store or vector store fail, or the machine is too busy to decode it.
+            OverloadedError: If too many images of the caller wait to be decoded.
         """
         tools = self._tools
-        found, decoded = await tools.lanes.decode.run(Priority.BACKGROUND, self._identify, incoming)
+        found, decoded = await tools.decoder.run(
+            Priority.BACKGROUND, incoming.image, lambda decoder: self._identify(decoder, incoming)
+        )
         async with self._open(), tools.locks.holding(found.item, found.image, found.file):
             present, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
             computed = None
@@ -144,8 +147,8 @@ class IndexRunner:
             if not self._storing:
                 self._idle.set()
 
-    def _identify(self, incoming: IncomingItem) -> tuple[Identified, DecodedImage]:
-        decoded = self._tools.decoder.decode(incoming.image, self._recipe)
+    def _identify(self, decoder: Decoder, incoming: IncomingItem) -> tuple[Identified, DecodedImage]:
+        decoded = decoder.decode(incoming.image, self._recipe)
         file, site_key = image_digest(incoming.image.data), self._tools.site_key
         return identify(self._record.archive, incoming, decoded, file=file, site_key=site_key), decoded
 

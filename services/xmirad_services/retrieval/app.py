@@ -23,6 +23,7 @@ from xmirad.errors import ModelNotFoundError
 from xmirad.failpoints import Failpoint
 from xmirad.home import Home, exclusive
 from xmirad.imaging.sandbox import DecoderPool
+from xmirad.imaging.shared_decoder import SharedDecoder
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import Lanes, Tools
 from xmirad.lanes import Lane, Priority, Turns
@@ -31,7 +32,7 @@ from xmirad.observability.metrics import RetrievalMetrics
 from xmirad.settings import Settings, StoreKind
 from xmirad.site_key import load_site_key
 from xmirad.supervisor.announcement import Announcement, announce, withdraw
-from xmirad_services.retrieval.door import door_of
+from xmirad_services.retrieval.door import current_account, door_of
 from xmirad_services.retrieval.explaining import Explainer
 from xmirad_services.retrieval.explanation_parts import explanation_parts
 from xmirad_services.retrieval.explanation_upkeep import keep_up
@@ -156,7 +157,6 @@ def _lanes(settings: Settings) -> Iterator[Lanes]:
     store_workers = 1 if settings.store.kind is StoreKind.EDGE else QDRANT_CONNECTIONS
     turns = Turns(len(os.sched_getaffinity(0)) - 1)
     lanes = Lanes(
-        decode=Lane("decode", workers=threads.decode_children, turns=turns),
         # One more than the model runs at a time: while a worker prepares an image, the others keep the model at work.
         model=Lane("model", workers=threads.model + 1, turns=turns),
         blobs=Lane("blobs", workers=threads.blob_writers, turns=turns),
@@ -166,7 +166,7 @@ def _lanes(settings: Settings) -> Iterator[Lanes]:
     try:
         yield lanes
     finally:
-        for lane in (lanes.decode, lanes.model, lanes.blobs, lanes.store):
+        for lane in (lanes.model, lanes.blobs, lanes.store):
             lane.close()
 
 
@@ -174,7 +174,7 @@ def _tools(settings: Settings, decoder: DecoderPool, lanes: Lanes) -> Tools:
     site_key = load_site_key(settings)
     blobs = blob_store(settings)
     return Tools(
-        decoder=decoder,
+        decoder=SharedDecoder(decoder, turns=lanes.turns, caller=current_account),
         catalog=Catalog(blobs),
         images=ImageBlobs(blobs),
         site_key=site_key,

@@ -20,11 +20,20 @@ from xmirad_services.retrieval.scopes import scopes_of_method, scopes_of_request
 
 TOKEN_KEY = "authorization"  # noqa: S105 - the name of a metadata entry
 _caller: ContextVar[Caller] = ContextVar("caller")
+_account: ContextVar[str] = ContextVar("account", default="")
 
 
 def current_caller() -> Caller:
     """Return who makes the call that is being answered."""
     return _caller.get()
+
+
+def current_account() -> str:
+    """Return what a call's decoding is charged to: its caller, or its connection where callers have no names.
+
+    Work that no call asks for has the empty name.
+    """
+    return _account.get()
 
 
 class Door:
@@ -53,6 +62,7 @@ class Door:
         with nullcontext() if caller is self._owner else self._quotas.charged(caller):
             caller.require(scopes_of_method(method))
             _caller.set(caller)
+            _account.set(context.peer() if caller is self._owner else f"{caller.site}|{caller.name}")
             yield
 
     def check_again(self, caller: Caller, context: grpc.aio.ServicerContext[Any, Any]) -> None:

@@ -11,6 +11,7 @@ from xmirad.errors import XmiradError
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.records import ImageKind, ImageReference
 from xmirad.ids import image_digest
+from xmirad.imaging.sandbox import Decoder
 from xmirad.indexing.incoming import image_of
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
@@ -40,12 +41,12 @@ async def kept_image(
     """
     recipe = opened.require_artifact().preprocessing
 
-    def decode() -> tuple[DecodedImage, str, UInt8Array]:
-        decoded = tools.decoder.decode(image, recipe)
-        return decoded, image_of(image, decoded.dicom, file=image_digest(image.data)), tools.decoder.picture(image)
+    def decode(decoder: Decoder) -> tuple[DecodedImage, str, UInt8Array]:
+        decoded = decoder.decode(image, recipe)
+        return decoded, image_of(image, decoded.dicom, file=image_digest(image.data)), decoder.picture(image)
 
     try:
-        decoded, digest, picture = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
+        decoded, digest, picture = await tools.decoder.run(Priority.INTERACTIVE, image, decode)
     except XmiradError as error:
         if error.field:  # the decoder knows the image, not where the request holds it
             error.field = f"query.{error.field}"

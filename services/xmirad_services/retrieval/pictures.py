@@ -79,7 +79,9 @@ class Pictures:
         if original is None:
             return None
         try:
-            return await self._tools.lanes.decode.run(Priority.INTERACTIVE, self._tools.decoder.picture, original)
+            return await self._tools.decoder.run(
+                Priority.INTERACTIVE, original, lambda decoder: decoder.picture(original)
+            )
         except XmiradError as error:  # it was decoded when it was stored, perhaps by other limits
             _log.warning("picture.not_made", item=image.item, archive=request.archive, reason=error.reason)
             return None

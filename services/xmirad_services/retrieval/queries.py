@@ -10,6 +10,7 @@ from xmirad.archive.port import Archive
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import SiteKey, image_digest, item_name
 from xmirad.imaging.preprocessing import Preprocessing
+from xmirad.imaging.sandbox import Decoder
 from xmirad.indexing.incoming import image_of, patient_key, stated_key
 from xmirad.indexing.runner import Tools
 from xmirad.lanes import Priority
@@ -59,15 +60,17 @@ async def query_of_image(
         InvalidImageError: If it cannot be decoded.
         UnsupportedImageError: If no decoder for it is allowed.
         PayloadTooLargeError: If it exceeds a limit.
+        OverloadedError: If too many images of the caller wait.
+        BackendUnavailableError: If the machine is too busy to decode it in time.
     """
 
-    def decode() -> tuple[DecodedImage, str]:
-        decoded = tools.decoder.decode(image, recipe)
+    def decode(decoder: Decoder) -> tuple[DecodedImage, str]:
+        decoded = decoder.decode(image, recipe)
         return decoded, image_of(image, decoded.dicom, file=image_digest(image.data))
 
     began = time.perf_counter()
     with span(SpanName.DECODE):
-        decoded, digest = await tools.lanes.decode.run(Priority.INTERACTIVE, decode)
+        decoded, digest = await tools.decoder.run(Priority.INTERACTIVE, image, decode)
     decoded_at = time.perf_counter()
     with span(SpanName.EMBED):
         embedded = await tools.lanes.model.run(Priority.INTERACTIVE, embed, decoded.pixels[None])

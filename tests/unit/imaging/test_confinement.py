@@ -19,7 +19,8 @@ PATIENCE_SECONDS = 20.0
 def run_confined(code: str, *, memory_bytes: int = 1 << 30) -> str:
     program = f"""
         import os, resource, socket
-        from xmirad.imaging.confinement import allow_cpu_seconds, confine
+        from xmirad.imaging.confinement import ProcessorTime, confine
+        time = ProcessorTime()
         confine(memory_bytes={memory_bytes}, parent=os.getppid())
     """
     whole = textwrap.dedent(program) + textwrap.dedent(code)
@@ -45,8 +46,27 @@ def test_there_is_no_network() -> None:
 
 
 def test_processor_time_is_bounded() -> None:
-    endless = "allow_cpu_seconds(0)\nwhile True: pass"
+    endless = "time.begin(0.1, most=0.2)\nwhile True: pass"
+    assert run_confined(endless) == f"{-signal.SIGPROF} "
+
+
+def test_processor_time_is_bounded_even_if_the_timer_is_disarmed() -> None:
+    endless = "time.begin(0.1, most=0.0)\ntime.end()\nwhile True: pass"
     assert run_confined(endless) == f"{-signal.SIGXCPU} "
+
+
+def test_processor_time_may_be_extended_but_never_cut() -> None:
+    code = """
+        from time import process_time
+        time.begin(0.05, most=10.0)
+        time.grant(5.0)
+        time.grant(0.01)
+        end = process_time() + 0.2
+        while process_time() < end: pass
+        time.end()
+        print(time.granted)
+    """
+    assert run_confined(code) == "0 5.0"
 
 
 def test_no_core_is_dumped() -> None:
@@ -66,7 +86,7 @@ def test_children_see_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch
     pool = DecoderPool(DecodeLimits(), children=1)
     pool.start()
     try:
-        [pid] = pool.process_ids()
+        pid = min(pool.process_ids())
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     except PermissionError:
         pytest.skip("only root may read it")
@@ -92,7 +112,7 @@ def test_children_die_with_a_killed_parent() -> None:
         assert parent.stdout is not None
         children = [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()
-    assert len(children) == 2
+    assert len(children) >= 2
     deadline = time.monotonic() + PATIENCE_SECONDS
     while any(is_alive(pid) for pid in children):
         assert time.monotonic() < deadline, "children outlive their parent"
@@ -118,9 +138,9 @@ def test_children_end_when_their_interpreter_exits_without_closing() -> None:
         """
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    [pid] = [int(text) for text in done.stdout.split()]
+    children = [int(text) for text in done.stdout.split()]
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while is_alive(pid):
+    while any(is_alive(pid) for pid in children):
         assert time.monotonic() < deadline, "the child outlives its parent"
         time.sleep(0.02)
 
@@ -129,7 +149,7 @@ def test_an_interrupt_from_the_keyboard_does_not_reach_children() -> None:
     pool = DecoderPool(DecodeLimits(), children=1)
     pool.start()
     try:
-        [pid] = pool.process_ids()
-        assert os.getsid(pid) != os.getsid(0)
+        for pid in pool.process_ids():
+            assert os.getpgid(pid) != os.getpgid(0)
     finally:
         pool.close()

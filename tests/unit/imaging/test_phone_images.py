@@ -166,7 +166,7 @@ def test_a_confined_child_decodes_what_this_process_decodes(pool: DecoderPool, k
 
 
 def test_a_child_has_loaded_every_decoder_before_its_first_image(pool: DecoderPool) -> None:
-    [pid] = pool.process_ids()
+    pid = pool.process_ids()[0]
     try:
         loaded = Path(f"/proc/{pid}/maps").read_text()
     except PermissionError:

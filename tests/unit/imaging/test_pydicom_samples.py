@@ -49,7 +49,7 @@ def decode(pool: DecoderPool, data: bytes) -> DecodedImage | XmiradError:
 
 
 def test_every_sample_is_decoded_or_refused_in_time(pool: DecoderPool) -> None:
-    [child] = pool.process_ids()
+    children = set(pool.process_ids())
     decoded = 0
     for path in samples():
         begin = time.monotonic()
@@ -58,7 +58,7 @@ def test_every_sample_is_decoded_or_refused_in_time(pool: DecoderPool) -> None:
         decoded += isinstance(answer, DecodedImage)
         assert isinstance(answer, DecodedImage) or answer.field.startswith("dicom_file"), path.name
     assert decoded >= DECODABLE
-    assert pool.process_ids() == [child]
+    assert children <= set(pool.process_ids())
 
 
 def test_windowed_samples_look_as_highdicom_shows_them() -> None:

@@ -9,6 +9,7 @@ from support.importing import ARCHIVE, FOLDER, SITE, ImportWorld
 from xmirad.errors import BackendUnavailableError, ImportNotFoundError, InvalidImageError, ModelNotFoundError
 from xmirad.imports.files import read_inside
 from xmirad.imports.records import MOST_FAILURES, ImportFigures
+from xmirad.imports.stepping import IN_FLIGHT
 from xmirad.types import ImportState
 
 
@@ -64,6 +65,17 @@ def test_a_step_ends_in_time_and_the_next_goes_on_behind_it(world: ImportWorld) 
     assert len(found.parts) > 1
     assert found.done == 40
     assert len(world.stored) == 40
+
+
+def test_images_under_way_are_stored_though_no_more_are_begun(world: ImportWorld) -> None:
+    world.write_images(IN_FLIGHT + 4)
+    world.seconds_an_image = 0.05
+    world.create()
+    world.work()
+    world.work(begin_seconds=0.01)
+
+    assert world.snapshot().done == IN_FLIGHT
+    assert len(world.stored) == IN_FLIGHT
 
 
 def test_a_step_that_comes_twice_counts_no_image_twice(world: ImportWorld) -> None:

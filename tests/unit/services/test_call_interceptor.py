@@ -36,6 +36,9 @@ class FakeContext:
     details: str = ""
     aborted: list[tuple[str, Any]] = field(default_factory=list)
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:50000"
+
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return self.offered
 

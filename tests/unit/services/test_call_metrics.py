@@ -20,6 +20,9 @@ class Call:
     def __init__(self, remaining: float | None) -> None:
         self._remaining = remaining
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:50000"
+
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return ()
 

@@ -19,6 +19,9 @@ METADATA = (("traceparent", f"00-{TRACE}-b7ad6b7169203331-01"), ("baggage", "pat
 class Call:
     """What a handler asks its context for."""
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:50000"
+
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return METADATA
 

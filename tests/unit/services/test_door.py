@@ -12,7 +12,7 @@ from xmirad.access.caller import Caller, Scope
 from xmirad.access.quotas import Quota, Quotas
 from xmirad.api.v1 import archive_service_pb2, resources_pb2
 from xmirad.errors import AccessDeniedError, QuotaExceededError, UnauthenticatedError
-from xmirad_services.retrieval.door import Door, check_request, current_caller
+from xmirad_services.retrieval.door import Door, check_request, current_account, current_caller
 
 SEARCH = "xmirad.v1.RetrievalService/Search"
 DELETE = "xmirad.v1.ArchiveService/DeleteArchive"
@@ -74,6 +74,22 @@ def test_whoever_reaches_the_homes_socket_is_its_owner_and_has_no_quota(door: Do
 def test_where_no_token_is_asked_for_everyone_is_the_owner_whatever_is_shown() -> None:
     with open_door("south").admitted(DELETE, context(metadata=bearer("wrong"))):
         assert current_caller().site == "south"
+
+
+def test_decoding_is_charged_to_the_tokens_owner_whatever_the_connection(door: Door) -> None:
+    accounts = set()
+    for address in ("ipv4:10.0.0.9:1", "ipv4:10.0.0.9:2"):
+        with door.admitted(SEARCH, context(metadata=bearer("right"), address=address)):
+            accounts.add(current_account())
+    assert accounts == {f"{READER.site}|{READER.name}"}
+
+
+def test_decoding_is_charged_to_the_connection_where_no_token_is_asked_for() -> None:
+    door, accounts = open_door("south"), set()
+    for address in ("ipv4:10.0.0.9:1", "ipv4:10.0.0.9:2"):
+        with door.admitted(SEARCH, context(address=address)):
+            accounts.add(current_account())
+    assert len(accounts) == 2
 
 
 def test_a_denied_call_counts_too_so_that_nobody_can_try_for_ever(door: Door) -> None:
