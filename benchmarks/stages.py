@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,30 @@ from xmirad.archive.edge_archive import EdgeArchive
 from xmirad.archive.port import ArchiveBinding, ItemPayload, ScoredItem, StoredItem
 from xmirad.blobs.fsspec_store import open_blob_store
 from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.database import Database
 from xmirad.catalog.images import ImageBlobs
-from xmirad.catalog.records import Identity, ItemRecord
+from xmirad.catalog.records import ArchiveRecord, Identity, ItemRecord
 from xmirad.catalog.stored import stored_item
 from xmirad.ids import image_digest, item_id
 from xmirad.imaging.decoding import decode_image
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.models.embedder import load_embedder
-from xmirad.types import DecodedImage, EncodedImage, Float32Array, ItemAttributes, UInt8Array
+from xmirad.types import DecodedImage, EncodedImage, Float32Array, ItemAttributes, OriginalsPolicy, UInt8Array
 
 LIMITS = DecodeLimits()
 TOP_K = 10
 BATCH = 16
+ARCHIVE = ArchiveRecord(
+    creation="b" * 32,
+    archive="benchmark",
+    site="local",
+    model="",
+    embedding_size=0,
+    preprocessing="",
+    site_key_fingerprint="benchmark",
+    originals=OriginalsPolicy.COPY,
+    create_time=0.0,
+)
 """As many images as the service has under way in a stream, so that it upserts at most as many at a time."""
 
 
@@ -58,13 +70,16 @@ class Stages:
         self._embedder = load_embedder(run.artifact, threads=1)
         self._all_cores = run.embedder
         blobs = open_blob_store(str(folder / "blobs"))
-        self._images, self._catalog = ImageBlobs(blobs), Catalog(blobs)
+        self._images = ImageBlobs(blobs)
+        self._catalog = Catalog(Database(f"sqlite:///{folder / 'catalog.db'}", create=True))
+        self._catalog.create_archive(replace(ARCHIVE, model=run.artifact.digest))
         self._store = EdgeStore(folder / "store")
         self._archive = random_archive(self._store, run.artifact.digest, run.artifact.embedding_size, items)
 
     def close(self) -> None:
-        """Close the vector store."""
+        """Close the vector store and the catalog."""
         self._store.close()
+        self._catalog.database.close()
 
     def decode(self, image: EncodedImage) -> DecodedImage:
         """Decode and preprocess."""
@@ -95,7 +110,7 @@ class Stages:
         self._images.put_input(digest, self._recipe.digest, decoded.pixels)
         self._images.put_embedding(digest, self._artifact.digest, embedding)
         if keep_original:
-            self._images.put_original(digest, digest, image.data)
+            self._images.put_original(digest, image.data)
         record = self._record(digest, decoded)
         self._catalog.put_item(record)
         return stored_item(record, "local", embedding)
@@ -127,7 +142,8 @@ class Stages:
 
     def _record(self, digest: str, decoded: DecodedImage) -> ItemRecord:
         return ItemRecord(
-            archive="benchmark",
+            creation=ARCHIVE.creation,
+            archive=ARCHIVE.archive,
             item=item_id("benchmark", digest),
             revision=1,
             image=digest,

@@ -60,7 +60,7 @@ def image_figures(settings: Settings, *, quick: bool) -> Json:
         kinds = {}
         for key, kind in KINDS.items():
             with closing(Stages(run, Path(name) / key)) as stages:
-                kinds[key] = asdict(_figures(stages, kind, Path(name) / key / "blobs", COUNTS[key][quick]))
+                kinds[key] = asdict(_figures(stages, kind, Path(name) / key, COUNTS[key][quick]))
         original = _original_ms_per_megabyte(Path(name) / "originals", COUNTS["dicom"][quick])
         entries = {codec.value: len(_entry(codec, run.artifact.embedding_size)) for codec in Codec}
     return {
@@ -72,7 +72,7 @@ def image_figures(settings: Settings, *, quick: bool) -> Json:
     }
 
 
-def _figures(stages: Stages, kind: ImageKind, blobs: Path, count: int) -> ImageFigures:
+def _figures(stages: Stages, kind: ImageKind, folder: Path, count: int) -> ImageFigures:
     sample = Images(kind, seed=3).take(1)[0]
     stages.decode(sample)
     cost = stages.cost(kind, count, seed=4, keep_original=False)
@@ -81,9 +81,9 @@ def _figures(stages: Stages, kind: ImageKind, blobs: Path, count: int) -> ImageF
         decode_ms=1_000 * cost.decode,
         embed_ms=1_000 * cost.embed,
         write_ms=1_000 * cost.write,
-        input_bytes=_on_disk(blobs / "inputs") / count,
-        embedding_bytes=_on_disk(blobs / "embeddings") / count,
-        record_bytes=_on_disk(blobs / "items") / count,
+        input_bytes=_on_disk(folder / "blobs" / "inputs") / count,
+        embedding_bytes=_on_disk(folder / "blobs" / "embeddings") / count,
+        record_bytes=(folder / "catalog.db").stat().st_size / count,
     )
 
 
@@ -92,7 +92,7 @@ def _original_ms_per_megabyte(folder: Path, count: int) -> float:
     named = [(image_digest(image.data), image.data) for image in Images(LARGE_DICOM, seed=5).take(count)]
     began = time.process_time()
     for digest, data in named:
-        blobs.put_original(digest, digest, data)
+        blobs.put_original(digest, data)
     spent = time.process_time() - began
     return MILLISECONDS * spent / (sum(len(data) for _, data in named) / MEGABYTE)
 

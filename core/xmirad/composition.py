@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from xmirad.archive.port import ArchiveStore
 from xmirad.blobs.fsspec_store import open_blob_store
 from xmirad.blobs.port import BlobStore
-from xmirad.errors import InvalidRequestError
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.database import Database
+from xmirad.errors import BackendUnavailableError, InvalidRequestError
 from xmirad.home import Home
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.sandbox import DecoderPool
@@ -24,6 +26,32 @@ if TYPE_CHECKING:
 def blob_store(settings: Settings) -> BlobStore:
     """Open the blob store."""
     return open_blob_store(settings.blobs_url)
+
+
+def catalog(settings: Settings, *, create: bool = False) -> Catalog:
+    """Prepare the catalog, which is opened when it is first used.
+
+    Args:
+        settings: Where it is.
+        create: Whether to make one if there is none and the blob store holds no images. Set it in the process that owns
+            the data, under the home's service lock.
+
+    Raises:
+        InvalidRequestError: If the URL or the password's file cannot be used.
+        BackendUnavailableError: If the catalog is missing although there are images, or its server does not answer.
+    """
+    url, file = settings.catalog.url, settings.catalog.password_file
+    password = read_secret(file, setting="catalog.password_file") if file else None
+    place = url.get_secret_value() if url else f"sqlite:///{Home(settings.home).catalog}"
+    database = Database(place, password=password, create=create)
+    if create and database.is_missing() and next(blob_store(settings).list("inputs/"), None) is not None:
+        message = (
+            f"the catalog is missing ({database.description}), but the blob store holds images: "
+            "put the catalog back from your backup, or correct catalog.url"
+        )
+        metadata = {"backend": "catalog", "cause": "MISSING"}
+        raise BackendUnavailableError(message, field="catalog.url", metadata=metadata)
+    return Catalog(database)
 
 
 def archive_store(settings: Settings) -> ArchiveStore:

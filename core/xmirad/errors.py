@@ -30,6 +30,7 @@ XmiradError
 ├── QueueFullError             EXPLANATION_QUEUE_FULL
 ├── BackendUnavailableError    BACKEND_UNAVAILABLE
 ├── EmbeddingCorruptError      EMBEDDING_CORRUPT
+├── RecordCorruptError         RECORD_CORRUPT
 └── InternalError              INTERNAL
 
 `code` is the gRPC status, `reason` the stable word that clients branch on, and `metadata` holds every variable part of
@@ -283,6 +284,13 @@ class EmbeddingCorruptError(XmiradError):
 
     code = StatusCode.DATA_LOSS
     reason = "EMBEDDING_CORRUPT"
+
+
+class RecordCorruptError(XmiradError):
+    """A record of the catalog cannot be read. `metadata` names its archive, and its item if it is of one."""
+
+    code = StatusCode.DATA_LOSS
+    reason = "RECORD_CORRUPT"
 
 
 class TrainingFailedError(XmiradError):

@@ -42,6 +42,11 @@ class Home:
         return self.root / "store"
 
     @property
+    def catalog(self) -> Path:
+        """SQLite file of the catalog."""
+        return self.root / "catalog.db"
+
+    @property
     def blobs(self) -> Path:
         """Folder of the blob store."""
         return self.root / "blobs"

@@ -121,8 +121,21 @@ class StoreSettings(SettingsGroup):
     timeout_seconds: float = Field(10.0, gt=0, description="How long the store may take to answer.")
 
 
+class CatalogSettings(SettingsGroup):
+    """The catalog, which is the truth about archives and items."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="`postgresql://USER@HOST/DATABASE` (15 or later), or `sqlite:////FILE` on a local disk. "
+        "Empty: `catalog.db` in the home folder.",
+    )
+    password_file: FilePath | None = Field(
+        None, description="File of the PostgreSQL server's password, if the URL has none."
+    )
+
+
 class BlobSettings(SettingsGroup):
-    """The blob store, which is the truth."""
+    """The blob store, which is the truth about bytes."""
 
     url: str = Field("", description="Folder or object store (fsspec URL). Empty: `blobs` in the home folder.")
 
@@ -247,6 +260,7 @@ class Settings(BaseSettings):
     client: ClientSettings = Field(default_factory=ClientSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    catalog: CatalogSettings = Field(default_factory=CatalogSettings)
     blobs: BlobSettings = Field(default_factory=BlobSettings)
     threads: ThreadSettings = Field(default_factory=ThreadSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)

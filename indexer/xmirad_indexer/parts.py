@@ -10,7 +10,7 @@ from xmirad.archive.port import ArchiveStore
 from xmirad.blobs.port import BlobStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
-from xmirad.composition import archive_store, blob_store, decoder_pool, model_registry
+from xmirad.composition import archive_store, blob_store, catalog, decoder_pool, model_registry
 from xmirad.failpoints import Failpoint
 from xmirad.ids import SiteKey
 from xmirad.imaging.sandbox import DecoderPool
@@ -45,6 +45,7 @@ class Machinery:
     """What a process keeps from step to step."""
 
     blobs: BlobStore
+    catalog: Catalog
     store: ArchiveStore
     decoder: DecoderPool
     site_key: SiteKey
@@ -94,7 +95,7 @@ class Parts:
         made = self._machinery
         tools = Tools(
             decoder=SharedDecoder(made.decoder),
-            catalog=Catalog(made.blobs),
+            catalog=made.catalog,
             images=ImageBlobs(made.blobs),
             site_key=made.site_key,
             lanes=made.lanes,
@@ -118,6 +119,7 @@ def _machinery(settings: Settings) -> Machinery:
     decoder.start()
     return Machinery(
         blobs=blob_store(settings),
+        catalog=catalog(settings),
         store=archive_store(settings),
         decoder=decoder,
         site_key=load_site_key(settings),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from support.catalogs import sqlite_catalog
 from support.live_service import LiveService, live_service
 from support.pictures import png
 from xmirad.archive.edge import EdgeStore
 from xmirad.blobs.fsspec_store import open_blob_store
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.stored import binding_of
 from xmirad.catalog.verify import verify_archive
@@ -51,10 +51,11 @@ def upload_until_killed(client: Client) -> set[str]:
 def verify(service: LiveService) -> None:
     """Compare vector store and blob store of a stopped service."""
     blobs = open_blob_store(str(service.home / "blobs"))
-    catalog, store = Catalog(blobs), EdgeStore(service.home / "store")
+    catalog, store = sqlite_catalog(service.home, create=False), EdgeStore(service.home / "store")
     record = catalog.archive(ARCHIVE)
     found = verify_archive(record, store.open(binding_of(record)), catalog=catalog, images=ImageBlobs(blobs))
     store.close()
+    catalog.database.close()
     assert (found.items, found.problems) == (ITEMS, ())
 
 

@@ -18,9 +18,8 @@ from support.silence import silent_ports
 from support.valkey import ValkeyServer, valkey_server
 from xmirad.archive.conditions import PayloadField
 from xmirad.archive.port import ArchiveBinding
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.records import ArchiveRecord
-from xmirad.composition import archive_store, blob_store
+from xmirad.composition import archive_store, catalog
 from xmirad.doctor.broker import check_queue, shown
 from xmirad.doctor.findings import Finding, State
 from xmirad.doctor.store import check_store
@@ -184,6 +183,7 @@ def record(settings: Settings) -> ArchiveRecord:
     """An archive on the server and its record."""
     model = made_up_model(settings.models_dir)
     made = ArchiveRecord(
+        creation="c" * 32,
         archive=ARCHIVE,
         site="local",
         model=model.digest,
@@ -193,7 +193,9 @@ def record(settings: Settings) -> ArchiveRecord:
         originals=OriginalsPolicy.COPY,
         create_time=0.0,
     )
-    Catalog(blob_store(settings)).create_archive(made)
+    present = catalog(settings, create=True)
+    present.create_archive(made)
+    present.database.close()
     create(settings, made)
     return made
 

@@ -32,6 +32,7 @@ def replicas(tmp_path: Path) -> Iterator[list[LiveService]]:
             "XMIRAD_STORE__KIND": "qdrant",
             "XMIRAD_STORE__URL": qdrant.url,
             "XMIRAD_SITE_KEY_FILE": str(key),
+            "XMIRAD_CATALOG__URL": f"sqlite:///{tmp_path / 'catalog.db'}",
             "XMIRAD_BLOBS__URL": (tmp_path / "blobs").as_uri(),
         }
         yield [stack.enter_context(live_service(tmp_path / name, **shared)) for name in ("first", "second")]

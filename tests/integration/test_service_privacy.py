@@ -166,11 +166,13 @@ def test_no_name_is_in_the_vector_store(run: Run) -> None:
 def test_no_name_is_in_a_key_of_the_blob_store_and_records_hold_no_patient(run: Run) -> None:
     blobs = run.home / "blobs"
     assert names_in(" ".join(path.relative_to(blobs).as_posix() for path in blobs.rglob("*"))) == []
-    for path in (blobs / "items").rglob("*.json"):
-        assert set(names_in(path.read_text().replace("erika_mustermann_thorax", ""))) <= {UID}
+    catalog = (run.home / "catalog.db").read_bytes().decode("latin-1")
+    assert "erika_mustermann_thorax" in catalog, "records are stored as they are"
+    assert set(names_in(catalog.replace("erika_mustermann_thorax", ""))) <= {UID}
 
 
-def test_nothing_of_a_deleted_patient_is_left_in_the_blob_store(run: Run) -> None:
-    left = b"".join(path.read_bytes() for path in (run.home / "blobs").rglob("*") if path.is_file())
+def test_nothing_of_a_deleted_patient_is_left_in_blob_store_and_catalog(run: Run) -> None:
+    files = [*(run.home / "blobs").rglob("*"), *run.home.glob("catalog.db*")]
+    left = b"".join(path.read_bytes() for path in files if path.is_file())
     assert STATED.patient_id.encode() not in left
     assert f"{UID}.1.1.2".encode() not in left

@@ -11,10 +11,10 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+from support.catalogs import sqlite_catalog
 from support.memory_archive import MemoryArchive
 from support.records import EMBEDDING_SIZE, GEOMETRY, archive_record
 from xmirad.blobs.fsspec_store import FolderBlobStore
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.records import ArchiveRecord
 from xmirad.catalog.stored import binding_of
@@ -92,6 +92,7 @@ class Workshop:
     archive: GatedArchive
     decoder: ByteDecoder
     tools: Tools
+    store: FolderBlobStore
     embedded: list[int] = field(default_factory=list)
 
     def embed(self, pixels: UInt8Array) -> Float32Array:
@@ -113,12 +114,13 @@ class Workshop:
 def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
     """Yield a workshop whose archive's record has some fields changed."""
     record = archive_record(**changes)
-    decoder, blobs = ByteDecoder(), FolderBlobStore(folder / "blobs")
+    decoder, blobs, catalog = ByteDecoder(), FolderBlobStore(folder / "blobs"), sqlite_catalog(folder)
+    catalog.create_archive(record)
     model, blob_lane, store = (Lane(name, workers=1) for name in ("model", "blobs", "store"))
     lanes = Lanes(model, blob_lane, store, Turns(1))
     tools = Tools(
         decoder=cast("SharedDecoder", decoder),
-        catalog=Catalog(blobs),
+        catalog=catalog,
         images=ImageBlobs(blobs),
         site_key=SITE_KEY,
         lanes=lanes,
@@ -127,11 +129,12 @@ def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
     )
     archive = GatedArchive(record)
     try:
-        yield Workshop(record, archive, decoder, tools)
+        yield Workshop(record, archive, decoder, tools, blobs)
     finally:
         archive.gate.opened.set()
         for lane in (lanes.model, lanes.blobs, lanes.store):
             lane.close()
+        catalog.database.close()
 
 
 def incoming(data: bytes = b"image", **fields: object) -> IncomingItem:

@@ -101,6 +101,7 @@ def live_imports(root: Path, **environment: str) -> Iterator[LiveImports]:
             "XMIRAD_STORE__KIND": "qdrant",
             "XMIRAD_STORE__URL": qdrant.url,
             "XMIRAD_SITE_KEY_FILE": str(key),
+            "XMIRAD_CATALOG__URL": f"sqlite:///{root / 'catalog.db'}",
             "XMIRAD_BLOBS__URL": (root / "blobs").as_uri(),
             "XMIRAD_QUEUE__URL": valkey.url,
             "XMIRAD_IMPORTS__FOLDERS": json.dumps({"images": str(folders)}),

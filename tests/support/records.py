@@ -11,12 +11,14 @@ from xmirad.types import Float32Array, ImageGeometry, ItemAttributes, OriginalsP
 
 EMBEDDING_SIZE = 8
 MODEL = "m" * 64
+CREATION = "c" * 32
 GEOMETRY = ImageGeometry(512, 400, 328, 256, 52, 16, 224)
 
 
 def archive_record(**changes: Any) -> ArchiveRecord:  # noqa: ANN401
     """Return the record of an archive `chest`."""
     record = ArchiveRecord(
+        creation=CREATION,
         archive="chest",
         site="local",
         model=MODEL,
@@ -33,6 +35,7 @@ def item_record(number: int = 0, **changes: Any) -> ItemRecord:  # noqa: ANN401
     """Return the record of an item; items of different numbers differ in identity and image."""
     image = f"{number:064x}"
     record = ItemRecord(
+        creation=CREATION,
         archive="chest",
         item=item_id("chest", f"external:{number}"),
         revision=1,

@@ -79,6 +79,7 @@ ROWS: Mapping[type[XmiradError], Row] = {
     errors.QueueFullError: Row(),
     errors.BackendUnavailableError: Row(),
     errors.EmbeddingCorruptError: Row(),
+    errors.RecordCorruptError: Row(),
     errors.InternalError: Row(),
     errors.TrainingFailedError: Row(),
 }

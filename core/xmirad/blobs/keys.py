@@ -23,16 +23,6 @@ def original(file: str) -> str:
     return f"originals/{file}/file"
 
 
-def original_use(file: str, image: str) -> str:
-    """Return the key that marks an uploaded file as the original of an image."""
-    return f"{original_uses(file)}{image}"
-
-
-def original_uses(file: str) -> str:
-    """Return the prefix of the marks of a file's images; a file of several frames is the original of several."""
-    return f"originals/{file}/images/"
-
-
 def derived_prefixes(image: str) -> tuple[str, ...]:
     """Return the prefixes below which everything computed from an image lies."""
     return f"inputs/{image}/", f"embeddings/{image}/", occlusion(image), warming(image)
@@ -91,43 +81,3 @@ def imports(archive_id: str) -> str:
 def import_of(archive_id: str, number: int) -> str:
     """Return the prefix of everything of one import, counted from 1."""
     return f"{imports(archive_id)}{number:06d}/"
-
-
-def archive(archive_id: str) -> str:
-    """Return the key of an archive's record."""
-    return f"archives/{archive_id}.json"
-
-
-def calibration(archive_id: str) -> str:
-    """Return the key of what an archive's evidence is calibrated with."""
-    return f"calibrations/{archive_id}.json"
-
-
-def calibration_features(archive_id: str, digest: str = "") -> str:
-    """Return the key of a calibration's features, by their digest; without one the prefix of an archive's."""
-    return f"calibrations/{archive_id}/{digest}"
-
-
-def item(archive_id: str, item_id: str, revision: int) -> str:
-    """Return the key of one revision of an item's record."""
-    return f"{item_revisions(archive_id, item_id)}{revision:06d}.json"
-
-
-def item_revisions(archive_id: str, item_id: str) -> str:
-    """Return the prefix of an item's record."""
-    return f"items/{archive_id}/{item_id}/"
-
-
-def items(archive_id: str) -> str:
-    """Return the prefix of the records of an archive's items."""
-    return f"items/{archive_id}/"
-
-
-def tombstone(archive_id: str, item_id: str) -> str:
-    """Return the key of an item's tombstone."""
-    return f"tombstones/{archive_id}/{item_id}.json"
-
-
-def tombstones(archive_id: str) -> str:
-    """Return the prefix of an archive's tombstones."""
-    return f"tombstones/{archive_id}/"

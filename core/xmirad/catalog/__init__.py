@@ -1,6 +1,7 @@
-"""The truth about archives and items, kept as records in the blob store.
+"""The truth about archives and items, kept in SQL, and about images, kept as blobs.
 
-`records.py` says what a record holds, `catalog.py` reads and writes them, `images.py` keeps what belongs to an image's
-digest. `verify.py` compares the vector store with the truth and `rebuild.py` makes it again from it; both work offline,
-under the exclusive lock. Nothing here knows gRPC or a particular store.
+`records.py` says what a record holds, `tables.py` the schema; `archives.py`, `items.py` and `calibrations.py` have the
+statements, and `catalog.py` runs them in transactions of `database.py`. `images.py` keeps what belongs to an image's
+digest in the blob store. `verify.py` compares the vector store with the truth and `rebuild.py` makes it again from it;
+both work offline, under the exclusive lock. Nothing here knows gRPC or a particular vector store.
 """

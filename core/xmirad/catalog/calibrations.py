@@ -1,12 +1,17 @@
-"""Calibrations of evidence as they are stored: for the archive that they were set for, and no other of its name."""
+"""Statements on calibrations of evidence: one for each creation of an archive."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 
 from pydantic import TypeAdapter
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from xmirad.catalog.records import SCHEMA, ArchiveRecord, RecordCorruptError
+from xmirad.catalog import archives
+from xmirad.catalog.records import ArchiveRecord
+from xmirad.catalog.tables import calibrations
+from xmirad.errors import RecordCorruptError
 from xmirad.evidence.calibration import LATEST_CREATED, EvidenceCalibration
 from xmirad.evidence.distances import FeatureReference
 
@@ -15,17 +20,19 @@ _ADAPTER = TypeAdapter(EvidenceCalibration)
 
 @dataclass(frozen=True, slots=True)
 class StoredCalibration:
-    """A calibration as its record has it, without the features, which lie in a blob of their own.
+    """A calibration as its document has it, without the features, which have a column of their own.
 
     Attributes:
+        archive: The archive's id.
         calibration: The calibration; its `reference` is None.
         reference_size: Length of a feature vector, or 0 where it has no features.
         reference_digest: SHA-256 of the features in hexadecimal, or an empty string.
     """
 
+    archive: str
     calibration: EvidenceCalibration
-    reference_size: int = 0
-    reference_digest: str = ""
+    reference_size: int
+    reference_digest: str
 
     def with_features(self, rows: bytes | None) -> EvidenceCalibration:
         """Return the whole calibration.
@@ -36,7 +43,7 @@ class StoredCalibration:
         if not self.reference_digest:
             return self.calibration
         if rows is None or features_digest(rows) != self.reference_digest:
-            raise RecordCorruptError("evidence calibration")
+            raise _corrupt(self.archive)
         return replace(self.calibration, reference=FeatureReference(self.reference_size, rows))
 
 
@@ -45,35 +52,60 @@ def features_digest(rows: bytes) -> str:
     return hashlib.sha256(rows).hexdigest()
 
 
-def encode_calibration(calibration: EvidenceCalibration, record: ArchiveRecord) -> bytes:
-    """Return an archive's calibration as JSON, with the digest of its features in their place."""
+def find_calibration(connection: Connection, record: ArchiveRecord) -> StoredCalibration | None:
+    """Return an archive's calibration without its features, or None; also None if it is of another model.
+
+    Raises:
+        RecordCorruptError: If it cannot be read.
+    """
+    statement = select(calibrations.c.document).where(calibrations.c.creation == record.creation)
+    document = connection.execute(statement).scalar_one_or_none()
+    if document is None:
+        return None
+    try:
+        values = json.loads(document)
+        calibration = _ADAPTER.validate_python(values["calibration"])
+        if not 0.0 <= calibration.created <= LATEST_CREATED:
+            raise ValueError("a time that no calendar has")
+        size, digest = int(values["reference_size"]), str(values["reference_digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _corrupt(record.archive) from error
+    stored = StoredCalibration(record.archive, calibration, size, digest)
+    return stored if calibration.model_digest == record.model else None
+
+
+def find_features(connection: Connection, record: ArchiveRecord) -> bytes | None:
+    """Return the features of an archive's calibration, or None where it has none."""
+    statement = select(calibrations.c.features).where(calibrations.c.creation == record.creation)
+    rows = connection.execute(statement).scalar_one_or_none()
+    return None if rows is None else bytes(rows)
+
+
+def put_calibration(connection: Connection, record: ArchiveRecord, calibration: EvidenceCalibration | None) -> None:
+    """Store or replace an archive's calibration, or delete it.
+
+    Raises:
+        ArchiveNotFoundError: If the archive was deleted.
+    """
+    archives.pass_gate(connection, record.creation, record.archive)
+    if calibration is None:
+        connection.execute(delete(calibrations).where(calibrations.c.creation == record.creation))
+        return
     reference = calibration.reference
     values = {
-        "schema": SCHEMA,
-        "archive_create_time": record.create_time,
         "calibration": asdict(replace(calibration, reference=None)),
         "reference_size": 0 if reference is None else reference.size,
         "reference_digest": "" if reference is None else features_digest(reference.rows),
     }
-    return json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+    row = {
+        "document": json.dumps(values, sort_keys=True, allow_nan=False),
+        "features": None if reference is None else reference.rows,
+    }
+    engine = postgresql if connection.dialect.name == "postgresql" else sqlite
+    inserted = engine.insert(calibrations).values(creation=record.creation, **row)
+    connection.execute(inserted.on_conflict_do_update(index_elements=["creation"], set_=row))
 
 
-def decode_calibration(data: bytes, record: ArchiveRecord) -> StoredCalibration | None:
-    """Read an archive's calibration; None if it was set for an earlier archive of the name, or another model.
-
-    Raises:
-        RecordCorruptError: If it is not one.
-    """
-    try:
-        values = json.loads(data)
-        if values["schema"] != SCHEMA:
-            raise ValueError("a schema that this version does not know")
-        calibration = _ADAPTER.validate_python(values["calibration"])
-        if not 0.0 <= calibration.created <= LATEST_CREATED:
-            raise ValueError("a time that no calendar has")
-        archive_create_time = values["archive_create_time"]
-        stored = StoredCalibration(calibration, values["reference_size"], values["reference_digest"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordCorruptError("evidence calibration") from error
-    is_its_own = archive_create_time == record.create_time and calibration.model_digest == record.model
-    return stored if is_its_own else None
+def _corrupt(archive: str) -> RecordCorruptError:
+    message = "the archive's calibration cannot be read: calibrate it again"
+    return RecordCorruptError(message, metadata={"archive": archive})

@@ -1,39 +1,33 @@
-"""Reads and writes the records of archives and items."""
+"""Reads and writes the records of archives and items: each call is a transaction of its own."""
 
-import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
-from xmirad.blobs import keys
-from xmirad.blobs.port import BlobNotFoundError, BlobStore
-from xmirad.catalog.calibrations import (
-    StoredCalibration,
-    decode_calibration,
-    encode_calibration,
-    features_digest,
-)
-from xmirad.catalog.records import (
-    ArchiveRecord,
-    ItemRecord,
-    RecordCorruptError,
-    decode_archive,
-    decode_item,
-    encode,
-)
-from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError
+from sqlalchemy import Connection
+
+from xmirad.catalog import archives, calibrations, items
+from xmirad.catalog.database import Database
+from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemReference, ItemState
+from xmirad.errors import ArchiveAlreadyExistsError, RecordCorruptError
 from xmirad.evidence.calibration import EvidenceCalibration
 
 MAX_KEPT_FEATURES = 16
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
 class Catalog:
-    """The records of a site. Safe to use from many threads."""
+    """The records of all sites. Safe to use from many threads, in the process that made it.
 
-    def __init__(self, blobs: BlobStore) -> None:
-        """Keep the records in a blob store."""
-        self._blobs = blobs
+    Every method raises `BackendUnavailableError` if the database cannot be used; nothing is written then.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Keep the records in a database."""
+        self.database = database
         self._kept_features: dict[str, bytes] = {}
 
     def create_archive(self, record: ArchiveRecord) -> ArchiveRecord:
@@ -42,9 +36,12 @@ class Catalog:
         Raises:
             ArchiveAlreadyExistsError: If an archive of that id is there with another model, site or policy.
         """
-        if self._blobs.put(keys.archive(record.archive), encode(record), if_absent=True):
-            return record
-        present = self.archive(record.archive)
+
+        def create(connection: Connection) -> ArchiveRecord:
+            archives.insert_archive(connection, record)
+            return archives.find_archive(connection, record.archive)
+
+        present = self.database.write(create)
         for field in ("site", "model", "originals", "site_key_fingerprint"):
             if getattr(present, field) != getattr(record, field):
                 message = f"archive {record.archive} exists with another {field.replace('_', ' ')}"
@@ -56,36 +53,44 @@ class Catalog:
 
         Raises:
             ArchiveNotFoundError: If there is none.
+            RecordCorruptError: If it cannot be read.
         """
-        try:
-            return decode_archive(self._blobs.get(keys.archive(archive)))
-        except BlobNotFoundError:
-            message = f"there is no archive {archive}"
-            raise ArchiveNotFoundError(message, metadata={"archive": archive}) from None
+        return self.database.read(lambda connection: archives.find_archive(connection, archive))
 
-    def archives(self) -> list[ArchiveRecord]:
-        """Return the records of all archives, by id; one that is deleted meanwhile is left out."""
-        found = [self._found(key) for key in self._blobs.list("archives/")]
-        return [decode_archive(data) for data in found if data is not None]
+    def archives(self, *, on_corrupt: Callable[[RecordCorruptError], None] | None = None) -> list[ArchiveRecord]:
+        """Return the records of all archives, by id; those that cannot be read are told to `on_corrupt`, or logged."""
+        found = self.database.read(lambda connection: list(archives.list_archives(connection)))
+        return list(_readable(found, on_corrupt))
 
-    def forget_archive(self, archive: str) -> None:
-        """Delete an archive's records and tombstones; its own record goes last, so that a crash can be repeated."""
-        for prefix in (keys.items(archive), keys.tombstones(archive)):
-            for key in list(self._blobs.list(prefix)):
-                self._blobs.delete(key)
-        self._blobs.delete(keys.calibration(archive))
-        self._forget_features(archive)
-        self._blobs.delete(keys.archive(archive))
+    def delete_archive(self, record: ArchiveRecord) -> None:
+        """Delete an archive: from now on there is none of its name. Its rows stay until `forget_archive`.
+
+        Raises:
+            ArchiveNotFoundError: If it was deleted already.
+        """
+        now = time.time()
+        self.database.write(lambda connection: archives.mark_deleted(connection, record, now=now))
+
+    def deleted_archives(self) -> list[ArchiveRecord]:
+        """Return the archives that were deleted, and are not forgotten yet."""
+        return self.database.read(archives.list_deleted)
+
+    def forget_archive(self, record: ArchiveRecord) -> None:
+        """Delete the rows of a deleted archive, some at a time; the archive's own goes last. It can be repeated."""
+        self.database.write(lambda connection: archives.close_gate(connection, record))
+        while self.database.write(lambda connection: items.delete_items(connection, record)):
+            pass
+        self.database.write(lambda connection: archives.delete_archive(connection, record))
+        self.database.compact()
 
     def calibration(self, record: ArchiveRecord) -> EvidenceCalibration | None:
         """Return what an archive's evidence is calibrated with, or None; never what an earlier one of its name had.
 
         One that cannot be read counts as none: the archive works without it, and can be calibrated again.
         """
-        data = self._found(keys.calibration(record.archive))
         try:
-            stored = None if data is None else decode_calibration(data, record)
-            return None if stored is None else stored.with_features(self._features(record.archive, stored))
+            stored = self.database.read(partial(calibrations.find_calibration, record=record))
+            return None if stored is None else stored.with_features(self._features(record, stored.reference_digest))
         except RecordCorruptError:
             _log.warning("archive.calibration_corrupt", extra={"archive": record.archive})
             return None
@@ -96,102 +101,150 @@ class Catalog:
         Raises:
             ArchiveNotFoundError: If the archive was deleted meanwhile.
         """
-        if self.archive(record.archive) != record:
-            message = f"there is no archive {record.archive} any more"
-            raise ArchiveNotFoundError(message, metadata={"archive": record.archive})
-        key = keys.calibration(record.archive)
-        if calibration is None:
-            self._blobs.delete(key)
-            self._forget_features(record.archive)
-            return
-        rows = b"" if calibration.reference is None else calibration.reference.rows
-        digest = features_digest(rows) if rows else ""
-        if rows:
-            self._blobs.put(keys.calibration_features(record.archive, digest), rows)
-        self._blobs.put(key, encode_calibration(calibration, record))
-        self._blobs.sync(key)
-        self._forget_features(record.archive, but=digest)
+        self.database.write(lambda connection: calibrations.put_calibration(connection, record, calibration))
 
     def item(self, archive: str, item: str) -> ItemRecord | None:
-        """Return the latest record of an item, or None; also None if it is deleted meanwhile."""
-        revisions = list(self._blobs.list(keys.item_revisions(archive, item)))
-        data = self._found(revisions[-1]) if revisions else None
-        return decode_item(data) if data is not None else None
+        """Return the record of an item of the archive of a name, or None; also None if it was deleted.
 
-    def items(self, archive: str) -> Iterator[ItemRecord]:
-        """Yield the latest record of every item of an archive that is not deleted, by id."""
-        latest = ""
-        for key in self._blobs.list(keys.items(archive)):
-            if latest and key.rpartition("/")[0] != latest.rpartition("/")[0]:
-                yield from self._present(archive, latest)
-            latest = key
-        if latest:
-            yield from self._present(archive, latest)
+        Raises:
+            RecordCorruptError: If it cannot be read.
+        """
+        return self.database.read(lambda connection: items.find_item(connection, archive, item))
 
-    def half_deleted(self, archive: str) -> Iterator[ItemRecord]:
-        """Yield the records of items whose deletion was cut short: they have a tombstone, and their records still."""
-        for key in self._blobs.list(keys.tombstones(archive)):
-            record = self.item(archive, key.rpartition("/")[2].removesuffix(".json"))
-            if record is not None:
-                yield record
+    def find_items(self, archive: str, ids: Sequence[str]) -> dict[str, ItemRecord]:
+        """Return the records of those of some items that are there, by id; those that cannot be read are logged."""
+        found: list[ItemRecord | RecordCorruptError] = []
+        for page in _pages(ids):
+            found += self.database.read(partial(items.find_items, archive=archive, ids=page))
+        return {record.item: record for record in _readable(found, None)}
+
+    def item_state(self, record: ArchiveRecord, item: str) -> ItemState:
+        """Return what is known of an item, whether or not it was deleted.
+
+        Raises:
+            RecordCorruptError: If its record cannot be read.
+        """
+        return self.database.read(lambda connection: items.item_state(connection, record, item))
+
+    def items(
+        self, record: ArchiveRecord, *, on_corrupt: Callable[[RecordCorruptError], None] | None = None
+    ) -> Iterator[ItemRecord]:
+        """Yield the record of every item of an archive that is not deleted, by id; read by pages.
+
+        Args:
+            record: The archive.
+            on_corrupt: Told of each record that cannot be read; without it they are logged.
+        """
+        after = ""
+        while True:
+            page, after = self.database.read(partial(items.page_of_items, record=record, after=after))
+            yield from _readable(page, on_corrupt)
+            if not after:
+                return
+
+    def has_items(self, record: ArchiveRecord) -> bool:
+        """Return whether an archive holds an item that is not deleted."""
+        return self.database.read(lambda connection: items.has_items(connection, record))
+
+    def references(self, record: ArchiveRecord, ids: Sequence[str]) -> list[ItemReference]:
+        """Return those of some items that have a record, also if their deletion was cut short."""
+        found: list[ItemReference] = []
+        for page in _pages(ids):
+            found += self.database.read(partial(items.references, record=record, ids=page))
+        return found
+
+    def all_references(self, record: ArchiveRecord) -> Iterator[list[ItemReference]]:
+        """Yield pages of all items that have a record, also those whose deletion was cut short."""
+        return self._reference_pages(record, items.page_of_references)
+
+    def half_deleted(self, record: ArchiveRecord) -> Iterator[ItemReference]:
+        """Yield the items whose deletion was cut short: they have a tombstone, and their records still."""
+        for page in self._reference_pages(record, items.page_of_half_deleted):
+            yield from page
 
     def put_item(self, record: ItemRecord) -> bool:
-        """Store a revision of an item's record unless this revision is there; return whether it was stored.
+        """Store a revision of an item's record unless it or a later one is there; return whether it was stored.
 
-        With it everything stored before outlives a loss of power.
+        Once it returns, the record outlives a loss of power. A tombstone stays, and hides it.
+
+        Raises:
+            ArchiveNotFoundError: If the archive was deleted.
         """
-        key = keys.item(record.archive, record.item, record.revision)
-        is_stored = self._blobs.put(key, encode(record), if_absent=True)
-        self._blobs.sync(key)
-        return is_stored
+        return self.database.write(lambda connection: items.put_item(connection, record))
 
-    def bury_item(self, archive: str, item: str) -> None:
-        """Leave a tombstone for an item; its records stay until `forget_item`, so that deleting it can be repeated."""
-        stone = json.dumps({"delete_time": time.time()}).encode()
-        self._blobs.put(keys.tombstone(archive, item), stone)
-        self._blobs.sync(keys.tombstone(archive, item))
+    def add_tombstones(self, record: ArchiveRecord, ids: Sequence[str]) -> None:
+        """Leave tombstones for items; their records stay until `forget_items`, so that deleting can be repeated."""
+        now = time.time()
+        for page in _pages(ids):
+            self.database.write(partial(items.add_tombstones, record=record, ids=page, now=now))
 
-    def forget_item(self, archive: str, item: str) -> None:
-        """Delete the records of an item."""
-        for key in list(self._blobs.list(keys.item_revisions(archive, item))):
-            self._blobs.delete(key)
-
-    def is_buried(self, archive: str, item: str) -> bool:
+    def has_tombstone(self, record: ArchiveRecord, item: str) -> bool:
         """Return whether an item was deleted."""
-        return self._blobs.exists(keys.tombstone(archive, item))
+        return self.item_state(record, item).has_tombstone
 
-    def unbury_item(self, archive: str, item: str) -> None:
+    def remove_tombstone(self, record: ArchiveRecord, item: str) -> None:
         """Remove an item's tombstone."""
-        self._blobs.delete(keys.tombstone(archive, item))
+        self.database.write(lambda connection: items.remove_tombstone(connection, record, item))
 
-    def _features(self, archive: str, stored: StoredCalibration) -> bytes | None:
-        """Read a calibration's features; the last ones are kept, because every search needs them."""
-        digest = stored.reference_digest
+    def forget_items(self, record: ArchiveRecord, ids: Sequence[str]) -> None:
+        """Delete the records of items, so that nothing in the catalog's files tells of them; tombstones stay."""
+        for page in _pages(ids):
+            self.database.write(partial(items.forget_items, record=record, ids=page))
+        self.database.compact()
+
+    def images_in_use(self, images: Collection[str]) -> set[str]:
+        """Return those of some images that items use, of any archive of any site: all share them."""
+        return self._among(images, items.images_in_use)
+
+    def files_to_keep(self, files: Collection[str]) -> set[str]:
+        """Return those of some uploaded files that items use whose archives keep files."""
+        return self._among(files, items.files_to_keep)
+
+    def digests_in_use(self, digests: Collection[str]) -> set[str]:
+        """Return those of some digests that items use, as image or as file."""
+        return self._among(digests, items.digests_in_use)
+
+    def _features(self, record: ArchiveRecord, digest: str) -> bytes | None:
+        """Read a calibration's features; the last ones are kept, because every search with evidence needs them."""
         if not digest:
             return None
         rows = self._kept_features.get(digest)
-        if rows is None and (rows := self._found(keys.calibration_features(archive, digest))) is not None:
+        if (
+            rows is None
+            and (rows := self.database.read(partial(calibrations.find_features, record=record))) is not None
+        ):
             if len(self._kept_features) >= MAX_KEPT_FEATURES:
                 self._kept_features.clear()
             self._kept_features[digest] = rows
         return rows
 
-    def _forget_features(self, archive: str, *, but: str = "") -> None:
-        for key in list(self._blobs.list(keys.calibration_features(archive))):
-            if not but or key != keys.calibration_features(archive, but):
-                self._kept_features.pop(key.rpartition("/")[2], None)
-                self._blobs.delete(key)
+    def _among(self, digests: Collection[str], find: Callable[..., set[str]]) -> set[str]:
+        found: set[str] = set()
+        for page in _pages(sorted(digests)):
+            found |= self.database.read(partial(find, digests=page))
+        return found
 
-    def _present(self, archive: str, key: str) -> Iterator[ItemRecord]:
-        data = self._found(key)
-        if data is None:
-            return
-        record = decode_item(data)
-        if not self.is_buried(archive, record.item):
-            yield record
+    def _reference_pages(
+        self, record: ArchiveRecord, read_page: Callable[..., list[ItemReference]]
+    ) -> Iterator[list[ItemReference]]:
+        after = ""
+        while page := self.database.read(partial(read_page, record=record, after=after)):
+            yield page
+            after = page[-1].item
 
-    def _found(self, key: str) -> bytes | None:
-        try:
-            return self._blobs.get(key)
-        except BlobNotFoundError:  # deleted since it was listed
-            return None
+
+def _pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), items.PAGE):
+        yield ids[start : start + items.PAGE]
+
+
+def _readable(
+    found: Sequence[T | RecordCorruptError], on_corrupt: Callable[[RecordCorruptError], None] | None
+) -> Iterator[T]:
+    for each in found:
+        if not isinstance(each, RecordCorruptError):
+            yield each
+        elif on_corrupt is not None:
+            on_corrupt(each)
+        else:
+            _log.warning("catalog.record_corrupt", extra={"reason": each.reason, **each.metadata})

@@ -55,10 +55,8 @@ class ImageBlobs:
             raise EmbeddingCorruptError("a stored embedding is no unit vector", metadata={"image": image})
         return array
 
-    def put_original(self, file: str, image: str, data: bytes) -> None:
+    def put_original(self, file: str, data: bytes) -> None:
         """Store the file that an image came in, once for all its frames."""
-        if file != image:
-            self._blobs.put(keys.original_use(file, image), b"", if_absent=True)
         self._blobs.put(keys.original(file), data, if_absent=True)
 
     def original(self, file: str) -> bytes | None:
@@ -68,18 +66,15 @@ class ImageBlobs:
         except BlobNotFoundError:
             return None
 
-    def delete(self, image: str, file: str) -> None:
-        """Delete everything of an image, and its file unless other frames of it are in use."""
+    def delete_derived(self, image: str) -> None:
+        """Delete everything that was computed from an image."""
         for prefix in keys.derived_prefixes(image):
             for key in list(self._blobs.list(prefix)):
                 self._blobs.delete(key)
-        self.delete_original(image, file)
 
-    def delete_original(self, image: str, file: str) -> None:
-        """Delete the file that an image came in, unless other frames of it are in use."""
-        self._blobs.delete(keys.original_use(file, image))
-        if next(self._blobs.list(keys.original_uses(file)), None) is None:
-            self._blobs.delete(keys.original(file))
+    def delete_original(self, file: str) -> None:
+        """Delete the file that images came in."""
+        self._blobs.delete(keys.original(file))
 
     def delete_everything(self, digest: str) -> None:
         """Delete all that lies below a digest that no item uses, neither as image nor as file."""

@@ -6,11 +6,8 @@ from xmirad.catalog.images import ImageBlobs
 
 def orphaned_images(catalog: Catalog, images: ImageBlobs) -> list[str]:
     """Return the digests of images (and of uploaded files) with blobs but without an item in any archive, sorted."""
-    used: set[str] = set()
-    for record in catalog.archives():
-        for item in catalog.items(record.archive):
-            used |= {item.image, item.file}
-    return sorted(set(images.digests()) - used)
+    present = set(images.digests())
+    return sorted(present - catalog.digests_in_use(present))
 
 
 def delete_orphans(catalog: Catalog, images: ImageBlobs) -> int:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from xmirad.archive.port import ArchiveStore, StoredItem
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.items import corrupt_item
 from xmirad.catalog.orphans import delete_orphans
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import binding_of, stored_item
-from xmirad.errors import EmbeddingCorruptError
+from xmirad.errors import EmbeddingCorruptError, RecordCorruptError
 from xmirad.types import Float32Array, UInt8Array
 
 BATCH = 256
@@ -25,6 +26,7 @@ class Rebuild:
         indexed: How many items the vector store holds now.
         embedded: How many embeddings were missing and were computed again from their model inputs.
         lost: Ids of items that have neither embedding nor model input; they stay recorded but are not searchable.
+        corrupt: Ids of items whose records cannot be read; they are not searchable.
         orphans: How many images without an item were removed from the blob store.
     """
 
@@ -32,6 +34,7 @@ class Rebuild:
     indexed: int = 0
     embedded: int = 0
     lost: tuple[str, ...] = ()
+    corrupt: tuple[str, ...] = ()
     orphans: int = 0
 
 
@@ -56,14 +59,14 @@ class Rebuilder:
             BackendUnavailableError: If a store fails; the old version stays in use.
         """
         self._store.rebuilt(binding_of(self._record), self._batches()).close()
-        for item in list(self._catalog.half_deleted(self._record.archive)):
-            self._catalog.forget_item(item.archive, item.item)
+        half_deleted = [item.item for item in self._catalog.half_deleted(self._record)]
+        self._catalog.forget_items(self._record, half_deleted)
         self._report.orphans = delete_orphans(self._catalog, self._images)
         return self._report
 
     def _batches(self) -> Iterator[list[StoredItem]]:
         batch: list[StoredItem] = []
-        for item in self._catalog.items(self._record.archive):
+        for item in self._catalog.items(self._record, on_corrupt=self._note_corrupt):
             embedding = self._embedding(item)
             if embedding is None:
                 self._report.lost += (item.item,)
@@ -75,6 +78,9 @@ class Rebuilder:
                 batch = []
         if batch:
             yield batch
+
+    def _note_corrupt(self, error: RecordCorruptError) -> None:
+        self._report.corrupt += (corrupt_item(error),)
 
     def _embedding(self, item: ItemRecord) -> Float32Array | None:
         try:

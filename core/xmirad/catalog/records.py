@@ -1,4 +1,4 @@
-"""What the blob store says of archives and items. Records are immutable: a change is a new revision."""
+"""What the catalog says of archives and items. A record is not changed: a change is a new revision."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -7,11 +7,8 @@ from typing import Any
 from xmirad.errors import XmiradError
 from xmirad.types import ImageGeometry, ItemAttributes, OriginalsPolicy, Sex
 
-SCHEMA = 1
-
-
-class RecordCorruptError(ValueError):
-    """A stored record cannot be read."""
+COLUMNS = frozenset({"creation", "archive", "item", "revision", "image", "file"})
+"""Fields of an item that have columns of their own; its document holds the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +16,7 @@ class ArchiveRecord:
     """An archive as it was created.
 
     Attributes:
+        creation: Random id of this creation; an archive of the same name that was deleted had another one.
         archive: The archive's id.
         site: The tenant that it belongs to.
         model: Digest of the model that it is bound to.
@@ -29,6 +27,7 @@ class ArchiveRecord:
         create_time: Seconds since the epoch.
     """
 
+    creation: str
     archive: str
     site: str
     model: str
@@ -56,9 +55,10 @@ class ItemRecord:
     """An item as it was stored.
 
     Attributes:
+        creation: The id of the archive's creation.
         archive: The archive's id.
         item: The item's id.
-        revision: 1 for the first record of the item, one more for each change of its attributes.
+        revision: 1 for the first record of the item, one more for each that follows, also after it was deleted.
         image: Digest of the image.
         file: Digest of the file that the image came in.
         preprocessing: Digest of the preprocessing geometry of its model input.
@@ -71,6 +71,7 @@ class ItemRecord:
         create_time: When the item was first stored, in seconds since the epoch.
     """
 
+    creation: str
     archive: str
     item: str
     revision: int
@@ -85,7 +86,7 @@ class ItemRecord:
     media_type: str
     create_time: float
 
-    def says_the_same(self, other: "ItemRecord") -> bool:
+    def has_same_content(self, other: "ItemRecord") -> bool:
         """Return whether two records of one item differ in nothing but revision, time and file name."""
         return self == replace(
             other,
@@ -95,47 +96,60 @@ class ItemRecord:
         )
 
 
-def encode(record: ArchiveRecord | ItemRecord) -> bytes:
-    """Return a record as JSON."""
-    return json.dumps({"schema": SCHEMA, **asdict(record)}, sort_keys=True, ensure_ascii=False).encode()
+@dataclass(frozen=True, slots=True)
+class ItemReference:
+    """What the deletion of an item has to know, also where its record cannot be read.
+
+    Attributes:
+        item: The item's id.
+        image: Digest of its image.
+        file: Digest of the file that the image came in.
+    """
+
+    item: str
+    image: str
+    file: str
 
 
-def decode_archive(data: bytes) -> ArchiveRecord:
-    """Read an archive's record.
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """What is known of an item, whether or not it was deleted.
+
+    Attributes:
+        record: Its latest record, or None.
+        revision: The last revision that it had; 0 if it was never stored.
+        has_tombstone: Whether it was deleted.
+    """
+
+    record: ItemRecord | None
+    revision: int
+    has_tombstone: bool
+
+
+def encode_item(record: ItemRecord) -> str:
+    """Return the fields of a record that have no column, as JSON."""
+    values = {name: value for name, value in asdict(record).items() if name not in COLUMNS}
+    return json.dumps(values, sort_keys=True)
+
+
+def decode_item(document: str, **columns: Any) -> ItemRecord:  # noqa: ANN401 - what the columns hold
+    """Read an item's record from its document and its columns.
 
     Raises:
-        RecordCorruptError: If it is not one.
+        KeyError: If a field is missing.
+        TypeError: If a field has another type, or is not known.
+        ValueError: If it is not JSON, or a value is not allowed.
     """
-    try:
-        values = _values(data)
-        return ArchiveRecord(**{**values, "originals": OriginalsPolicy(values["originals"])})
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordCorruptError("archive record") from error
-
-
-def decode_item(data: bytes) -> ItemRecord:
-    """Read an item's record.
-
-    Raises:
-        RecordCorruptError: If it is not one.
-    """
-    try:
-        values = _values(data)
-        values["attributes"] = _attributes(values["attributes"])
-        values["identity"] = Identity(**values["identity"])
-        values["geometry"] = ImageGeometry(**values["geometry"])
-        return ItemRecord(**values)
-    except (KeyError, TypeError, ValueError, XmiradError) as error:
-        raise RecordCorruptError("item record") from error
-
-
-def _values(data: bytes) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(data)
-    if values.pop("schema") != SCHEMA:
-        raise ValueError("a schema that this version does not know")
-    return values
+    values = json.loads(document)
+    values["attributes"] = _attributes(values["attributes"])
+    values["identity"] = Identity(**values["identity"])
+    values["geometry"] = ImageGeometry(**values["geometry"])
+    return ItemRecord(**columns, **values)
 
 
 def _attributes(values: dict[str, Any]) -> ItemAttributes:
     sex = values["sex"]
-    return ItemAttributes(**{**values, "labels": tuple(values["labels"]), "sex": Sex(sex) if sex else None})
+    try:
+        return ItemAttributes(**{**values, "labels": tuple(values["labels"]), "sex": Sex(sex) if sex else None})
+    except XmiradError as error:
+        raise ValueError(error.message) from error

@@ -9,10 +9,11 @@ import numpy as np
 from xmirad.archive.port import Archive, StoredItem
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.items import corrupt_item
 from xmirad.catalog.orphans import orphaned_images
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import payload_of
-from xmirad.errors import EmbeddingCorruptError
+from xmirad.errors import EmbeddingCorruptError, RecordCorruptError
 from xmirad.types import Float32Array
 
 # Runs of one model agree to this cosine; bytes may differ with the CPU.
@@ -23,6 +24,8 @@ PAGE = 500
 class ProblemKind(StrEnum):
     """What can be wrong with an archive."""
 
+    CATALOG_DAMAGED = "SQLite's check of the catalog's file"
+    RECORD_CORRUPT = "an item's record cannot be read"
     NOT_INDEXED = "an item is not in the vector store"
     STALE = "the vector store describes an item otherwise than its record"
     EMBEDDING_DIFFERS = "the vector store holds another embedding than the blob store"
@@ -35,7 +38,7 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong; `subject` is an item's id or an image's digest."""
+    """One thing that is wrong; `subject` is an item's id, an image's digest, or what SQLite says of its file."""
 
     kind: ProblemKind
     subject: str
@@ -63,12 +66,16 @@ class Verification:
 
 def verify_archive(record: ArchiveRecord, archive: Archive, *, catalog: Catalog, images: ImageBlobs) -> Verification:
     """Compare every record with its blobs and with the vector store, and every stored item with its record."""
-    records = {item.item: item for item in catalog.items(record.archive)}
-    problems = list(_problems_of_records(record, archive, records, images))
-    problems += [Problem(ProblemKind.UNKNOWN_ITEM, item) for item in _unknown(archive, records)]
-    problems += [Problem(ProblemKind.HALF_DELETED, item.item) for item in catalog.half_deleted(record.archive)]
+    errors: list[RecordCorruptError] = []
+    records = {item.item: item for item in catalog.items(record, on_corrupt=errors.append)}
+    corrupt = [corrupt_item(error) for error in errors]
+    problems = [Problem(ProblemKind.CATALOG_DAMAGED, line) for line in catalog.database.problems()]
+    problems += [Problem(ProblemKind.RECORD_CORRUPT, item) for item in corrupt]
+    problems += _problems_of_records(record, archive, records, images)
+    problems += [Problem(ProblemKind.UNKNOWN_ITEM, item) for item in _unknown(archive, {*records, *corrupt})]
+    problems += [Problem(ProblemKind.HALF_DELETED, item.item) for item in catalog.half_deleted(record)]
     problems += [Problem(ProblemKind.ORPHANED_IMAGE, image) for image in orphaned_images(catalog, images)]
-    return Verification(record.archive, len(records), tuple(problems))
+    return Verification(record.archive, len(records) + len(corrupt), tuple(problems))
 
 
 def _problems_of_records(
@@ -117,8 +124,8 @@ def _embedding(item: ItemRecord, model: str, images: ImageBlobs) -> Float32Array
         return None
 
 
-def _unknown(archive: Archive, records: dict[str, ItemRecord]) -> Iterator[str]:
+def _unknown(archive: Archive, known: set[str]) -> Iterator[str]:
     after: str | None = None
     while page := archive.scan(after=after, limit=PAGE):
-        yield from (found.item for found in page if found.item not in records)
+        yield from (found.item for found in page if found.item not in known)
         after = page[-1].item

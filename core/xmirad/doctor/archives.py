@@ -1,12 +1,11 @@
-"""The records of archives in the blob store, which is the truth: their site key and their models."""
+"""The catalog, and what it says of archives: their site key and their models."""
 
 from collections.abc import Iterator, Sequence
 
-from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.records import ArchiveRecord, RecordCorruptError
-from xmirad.composition import blob_store, model_registry
-from xmirad.doctor.findings import Finding, failed, ok
-from xmirad.errors import SiteKeyMismatchError
+from xmirad.catalog.records import ArchiveRecord
+from xmirad.composition import catalog, model_registry
+from xmirad.doctor.findings import Finding, failed, ok, skipped
+from xmirad.errors import BackendUnavailableError, InvalidRequestError, RecordCorruptError, SiteKeyMismatchError
 from xmirad.evaluation.uploading import is_evaluation_archive
 from xmirad.ids import SiteKey
 from xmirad.settings import Settings
@@ -16,27 +15,61 @@ PUT_BACK = "put the key back from your copy, or set site_key_file to it: patient
 MAKE = "for a new site make a key: `head -c 32 /dev/urandom > FILE`, keep a copy, and set site_key_file to it"
 
 
-def archive_records(settings: Settings) -> Sequence[ArchiveRecord]:
-    """Return the records of all archives; a folder that is not there yet holds none, and is not made.
+REMEDIES = {
+    "DAMAGED": "put the catalog back from your backup",
+    "NOT_A_CATALOG": "correct catalog.url, or put the catalog back from your backup",
+    "OTHER_REVISION": "install the version of X-MIRAD that the catalog is of",
+    "READ_ONLY": "let the user of the service write the catalog's file and its folder",
+    "NOT_READABLE": "let the user of the service read and write the catalog's file and its folder",
+    "DISK_FULL": "make room on the catalog's disk",
+    "CREDENTIALS_REFUSED": "correct user and password: catalog.url and catalog.password_file",
+    "UNREACHABLE": "start the PostgreSQL server, or correct catalog.url",
+    "LOCKED": "find what keeps it locked: another process of this home, or a tool that has the file open",
+}
+CORRECT = "correct catalog.url; `xmirad config show` lists the settings"
+
+
+def archive_records(settings: Settings) -> tuple[Sequence[ArchiveRecord], Sequence[RecordCorruptError]]:
+    """Return the records of all archives and what is wrong with others; a missing catalog holds none, and is not made.
 
     Raises:
-        BackendUnavailableError: If the blob store cannot be read.
-        RecordCorruptError: If a record is none.
+        BackendUnavailableError: If the catalog cannot be read.
+        InvalidRequestError: If its settings cannot be used.
     """
-    folder = settings.blobs_folder
-    if folder is not None and not folder.is_dir():
-        return []
-    return Catalog(blob_store(settings)).archives()
+    present, errors = catalog(settings), list[RecordCorruptError]()
+    try:
+        if present.database.is_missing():
+            return [], []
+        return present.archives(on_corrupt=errors.append), errors
+    finally:
+        present.database.close()
+
+
+def check_catalog(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the catalog can be read and is of this version."""
+    try:
+        database = catalog(settings).database
+        if database.is_missing():
+            yield ok("catalog", f"{database.description}: there is none yet; the first start makes it")
+            return
+        records, _ = archive_records(settings)
+    except BackendUnavailableError as error:
+        yield failed("catalog", error.message, REMEDIES.get(error.metadata.get("cause", ""), CORRECT))
+    except InvalidRequestError as error:
+        yield failed("catalog", error.message, f"correct {error.field}")
+    else:
+        yield ok("catalog", f"{database.description}, of this version's revision; {len(records)} archives")
 
 
 def check_archives(settings: Settings) -> Iterator[Finding]:
     """Yield whether site key and models are those that the archives were made with."""
     try:
-        records = archive_records(settings)
-    except RecordCorruptError:
-        remedy = "put the blobs below `archives/` back from your backup"
-        yield failed("archives", "the record of an archive in the blob store cannot be read", remedy)
+        records, errors = archive_records(settings)
+    except (BackendUnavailableError, InvalidRequestError):
+        yield skipped("archives", "the catalog cannot be read: see `catalog`")
         return
+    for error in errors:
+        yield failed(f"archive {error.metadata['archive']}", error.message, REMEDIES["DAMAGED"])
     yield _site_key(settings, records)
     # Archives that evaluations have filled for themselves are made again when they are needed.
     yield from _models(settings, [record for record in records if not is_evaluation_archive(record.archive)])

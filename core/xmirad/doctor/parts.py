@@ -63,6 +63,12 @@ def _certificates() -> Check:
     return check_certificates
 
 
+def _catalog() -> Check:
+    from xmirad.doctor.archives import check_catalog
+
+    return check_catalog
+
+
 def _archives() -> Check:
     from xmirad.doctor.archives import check_archives
 
@@ -90,6 +96,7 @@ PARTS = (
     Part("service", _service),
     Part("credentials", _credentials),
     Part("certificates", _certificates),
+    Part("catalog", _catalog),
     Part("archives", _archives),
     Part("store", _store),
     Part("model", _model),

@@ -1,4 +1,4 @@
-"""The vector store: that it answers, and that its archives are those of the records in the blob store."""
+"""The vector store: that it answers, and that its archives are those of the catalog."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -8,7 +8,7 @@ from xmirad.addresses import is_loopback
 from xmirad.archive.edge_inspection import inspect_folder
 from xmirad.archive.inspection import DISTANCE, InspectedArchive
 from xmirad.archive.qdrant_probe import server_version
-from xmirad.catalog.records import ArchiveRecord, RecordCorruptError
+from xmirad.catalog.records import ArchiveRecord
 from xmirad.composition import qdrant_store, store_api_key, store_tls
 from xmirad.doctor.archives import archive_records
 from xmirad.doctor.findings import Finding, failed, ok, skipped, warning
@@ -84,11 +84,13 @@ def _encryption(settings: StoreSettings) -> Iterator[Finding]:
 
 def _compared(settings: Settings, stored: Sequence[InspectedArchive]) -> Iterator[Finding]:
     try:
-        records = {record.archive: record for record in archive_records(settings)}
-    except (XmiradError, RecordCorruptError):
-        yield skipped("store", "its archives are compared with no records: see `archives`")
+        found, errors = archive_records(settings)
+    except XmiradError:
+        yield skipped("store", "its archives are not compared with their records: see `catalog`")
         return
-    present = {each.archive: each for each in stored}
+    records = {record.archive: record for record in found}
+    corrupt = {error.metadata["archive"] for error in errors}  # `archives` tells of them
+    present = {each.archive: each for each in stored if each.archive not in corrupt}
     for archive in sorted(records.keys() | present.keys()):
         yield _archive(archive, records, present)
 
@@ -98,8 +100,8 @@ def _archive(archive: str, records: Mapping[str, ArchiveRecord], present: Mappin
     if archive not in present:
         return failed(name, "the vector store does not hold it", rebuild)
     if archive not in records:
-        found = "the vector store holds it, but the blob store has no record of it"
-        return warning(name, found, "check blobs.url and the store's settings: they may belong to different systems")
+        found = "the vector store holds it, but the catalog has no record of it"
+        return warning(name, found, "check catalog.url and the store's settings: they may belong to different systems")
     problem = _problem(records[archive], present[archive])
     if problem:
         return failed(name, problem, rebuild)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from xmirad.archive.port import Archive, StoredItem
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
-from xmirad.catalog.records import ArchiveRecord, ItemRecord
+from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemState
 from xmirad.catalog.stored import stored_item
 from xmirad.errors import (
     ArchiveNotFoundError,
@@ -112,16 +112,16 @@ class IndexRunner:
             Priority.BACKGROUND, incoming.image, lambda decoder: self._identify(decoder, incoming)
         )
         async with self._open(), tools.locks.holding(found.item, found.image, found.file):
-            present, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
+            state, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
             computed = None
             if embedding is None:
                 rows = await tools.lanes.model.run(Priority.BACKGROUND, self._embed, decoded.pixels[None])
                 embedding = computed = rows[0]
-            record = self._next_record(found, decoded, present)
+            record = self._next_record(found, decoded, state)
 
             async def write() -> Stored:
                 await tools.lanes.blobs.run(Priority.BACKGROUND, self._write, incoming, decoded, computed, record)
-                stored = await self._index(record, embedding, present)
+                stored = await self._index(record, embedding, state.record)
                 if not incoming.restore_deleted:
                     await self._give_way_to_deletion(stored)
                 return stored
@@ -152,26 +152,28 @@ class IndexRunner:
         file, site_key = image_digest(incoming.image.data), self._tools.site_key
         return identify(self._record.archive, incoming, decoded, file=file, site_key=site_key), decoded
 
-    def _look_up(self, incoming: IncomingItem, found: Identified) -> tuple[ItemRecord | None, Float32Array | None]:
+    def _look_up(self, incoming: IncomingItem, found: Identified) -> tuple[ItemState, Float32Array | None]:
         archive, item = self._record.archive, found.item
-        if not incoming.restore_deleted and self._tools.catalog.is_buried(archive, item):
+        state = self._tools.catalog.item_state(self._record, item)
+        if state.has_tombstone and not incoming.restore_deleted:
             message = "the item was deleted; set restore_deleted to store it again"
             raise ItemDeletedError(message, metadata={"item": item_name(archive, item)})
-        present = self._tools.catalog.item(archive, item)
+        present = state.record
         if present is not None and present.image != found.image:
             message = "an item of this identity is there with another image; the first image is kept"
             raise ItemAlreadyExistsError(message, metadata={"item": item_name(archive, item), "image": present.image})
         try:
-            return present, self._tools.images.embedding(found.image, self._record.model)
+            return state, self._tools.images.embedding(found.image, self._record.model)
         except EmbeddingCorruptError:
             _log.warning("indexing.embedding_corrupt", extra={"image": found.image})
-            return present, None
+            return state, None
 
-    def _next_record(self, found: Identified, decoded: DecodedImage, present: ItemRecord | None) -> ItemRecord:
+    def _next_record(self, found: Identified, decoded: DecodedImage, state: ItemState) -> ItemRecord:
         record = ItemRecord(
+            creation=self._record.creation,
             archive=self._record.archive,
             item=found.item,
-            revision=1,
+            revision=state.revision + 1,
             image=found.image,
             file=found.file,
             preprocessing=self._preprocessing,
@@ -183,12 +185,12 @@ class IndexRunner:
             media_type=decoded.media_type,
             create_time=time.time(),
         )
-        if present is None or present.says_the_same(record):
+        present = state.record
+        if present is None or present.has_same_content(record):
             return present or record
         file_name = present.identity.file_name or record.identity.file_name
         return replace(
             record,
-            revision=present.revision + 1,
             create_time=present.create_time,
             identity=replace(record.identity, file_name=file_name),
         )
@@ -202,20 +204,20 @@ class IndexRunner:
         if computed is not None:
             images.put_embedding(record.image, self._record.model, computed)
         if self._record.originals is OriginalsPolicy.COPY:
-            images.put_original(record.file, record.image, incoming.image.data)
+            images.put_original(record.file, incoming.image.data)
         failpoint.reach(FailpointName.AFTER_BLOB)
         self._put_record(record)
         if incoming.restore_deleted:
-            self._tools.catalog.unbury_item(record.archive, record.item)
+            self._tools.catalog.remove_tombstone(self._record, record.item)
         failpoint.reach(FailpointName.AFTER_RECORD)
 
     def _put_record(self, record: ItemRecord) -> None:
         """Write a record unless it is there; another process may have written another one of the same revision."""
         catalog = self._tools.catalog
-        if catalog.put_item(record) or catalog.item(record.archive, record.item) == record:
+        if catalog.put_item(record) or catalog.item_state(self._record, record.item).record == record:
             return
         message = "another process has changed the item meanwhile; send it again"
-        raise BackendUnavailableError(message, metadata={"backend": "blobs"}, retry_delay_seconds=OVERTAKEN_SECONDS)
+        raise BackendUnavailableError(message, metadata={"backend": "catalog"}, retry_delay_seconds=OVERTAKEN_SECONDS)
 
     async def _index(self, record: ItemRecord, embedding: Float32Array, present: ItemRecord | None) -> Stored:
         state = UploadState.CREATED
@@ -228,15 +230,15 @@ class IndexRunner:
         return Stored(record.item, state, record.image)
 
     async def _give_way_to_deletion(self, stored: Stored) -> None:
-        """Take an item out of the index that another process has buried meanwhile; the next purge removes the rest.
+        """Take an item out of the index that another process has deleted meanwhile; the next purge removes the rest.
 
-        Whoever buries it after this look deletes what was written before it.
+        Whoever deletes it after this look deletes what was written before it.
         """
-        tools, archive = self._tools, self._record.archive
-        if await tools.lanes.blobs.run(Priority.BACKGROUND, tools.catalog.is_buried, archive, stored.item):
+        tools, record = self._tools, self._record
+        if await tools.lanes.blobs.run(Priority.BACKGROUND, tools.catalog.has_tombstone, record, stored.item):
             await tools.lanes.store.run(Priority.BACKGROUND, self._archive.delete, [stored.item])
             message = "the item was deleted while it was stored; set restore_deleted to store it again"
-            raise ItemDeletedError(message, metadata={"item": item_name(archive, stored.item)})
+            raise ItemDeletedError(message, metadata={"item": item_name(record.archive, stored.item)})
 
     async def _is_indexed(self, wanted: StoredItem) -> bool:
         found = await self._tools.lanes.store.run(Priority.BACKGROUND, self._archive.get, [wanted.item])

@@ -7,8 +7,9 @@ service first says that it no longer serves, then lets running requests finish, 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -16,9 +17,8 @@ import structlog
 
 from xmirad import __version__
 from xmirad.access.checking import check_security
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
-from xmirad.composition import archive_store, blob_store, decoder_pool, model_registry
+from xmirad.composition import archive_store, blob_store, catalog, decoder_pool, model_registry
 from xmirad.errors import ModelNotFoundError
 from xmirad.failpoints import Failpoint
 from xmirad.home import Home, exclusive
@@ -43,6 +43,7 @@ from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.monitoring import monitored
 from xmirad_services.retrieval.open_archives import OpenArchives
 from xmirad_services.retrieval.ports import Ports, open_ports
+from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.registration import METHODS, Servicers, register
 from xmirad_services.retrieval.tracing import tracing_interceptors
 
@@ -76,10 +77,7 @@ def _decoder(settings: Settings) -> Iterator[DecoderPool]:
 
 
 async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = _stopping()
     boot_id = uuid4().hex
     with monitored(settings, methods=METHODS) as metrics, _lanes(settings) as lanes:
         tools = _tools(settings, decoder, lanes)
@@ -89,11 +87,13 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
         archives = OpenArchives(archive_store(settings), models, tools)
         parts = explanation_parts(settings, models, boot_id=boot_id)
         explainer = Explainer(archives, parts, tools)
+        purger = Purger(tools, forget=explainer.forget_items)
         imports = make_imports(settings, archives, lanes)
         servicers = Servicers(
             archives=archives,
             models=models,
             explainer=explainer,
+            purger=purger,
             imports=imports,
             tools=tools,
             metrics=metrics,
@@ -103,19 +103,37 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             await _load_default_model(models, lanes)
             announce(home, Announcement(ports.address, os.getpid(), boot_id, __version__, ports.local_address))
             _log.info("service.started", address=ports.address, version=__version__, boot_id=boot_id)
-            watching = asyncio.create_task(health.watch(archives, lanes))
-            upkeep = asyncio.create_task(keep_up(explainer, lanes, metrics, health))
-            import_upkeep = asyncio.create_task(imports.keep_up(metrics))
-            await stopping.wait()
-            for task in (watching, upkeep, import_upkeep):
-                task.cancel()
+            explaining = keep_up(explainer, lanes, metrics, health)
+            watching, importing = health.watch(archives, lanes), imports.keep_up(metrics)
+            async with _in_background(watching, explaining, importing, purger.keep_up(archives)):
+                await stopping.wait()
             explainer.leaving.set()
             imports.leaving.set()
             withdraw(home)
             await health.leave()
             _log.info("service.draining", drain_seconds=settings.server.drain_seconds)
         await archives.close()
+        tools.catalog.database.close()
     _log.info("service.stopped", boot_id=boot_id)
+
+
+def _stopping() -> asyncio.Event:
+    """Return what is set when the process is told to end."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+@asynccontextmanager
+async def _in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 @asynccontextmanager
@@ -172,10 +190,11 @@ def _lanes(settings: Settings) -> Iterator[Lanes]:
 
 def _tools(settings: Settings, decoder: DecoderPool, lanes: Lanes) -> Tools:
     site_key = load_site_key(settings)
-    blobs = blob_store(settings)
+    blobs, records = blob_store(settings), catalog(settings, create=True)
+    records.archives()  # opens it, so that the start fails instead of the first request
     return Tools(
         decoder=SharedDecoder(decoder, turns=lanes.turns, caller=current_account),
-        catalog=Catalog(blobs),
+        catalog=records,
         images=ImageBlobs(blobs),
         site_key=site_key,
         lanes=lanes,

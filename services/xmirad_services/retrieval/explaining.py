@@ -167,8 +167,7 @@ class Explainer:
 
     async def _item(self, archive: str, item: str, field: str) -> ImageReference:
         def read() -> ImageReference:
-            catalog = self._tools.catalog
-            record = None if catalog.is_buried(archive, item) else catalog.item(archive, item)
+            record = self._tools.catalog.item(archive, item)
             if record is None:
                 name = item_name(archive, item)
                 raise ItemNotFoundError(f"there is no item {name}", field=field, metadata={"item": name})

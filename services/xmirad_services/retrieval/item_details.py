@@ -36,16 +36,17 @@ class ItemDetails:
 
     async def of(self, archive: str, items: Sequence[str]) -> list[ItemDetail | None]:
         """Return the details of items, None for those without a record."""
-        return await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: [self._detail(archive, item) for item in items]
-        )
+
+        def read() -> list[ItemDetail | None]:
+            records = self._tools.catalog.find_items(archive, items)
+            return [self._detail(records.get(item)) for item in items]
+
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, read)
 
     async def records(self, archive: str, items: Sequence[str]) -> list[ItemRecord | None]:
         """Return the records of items, None where there is none."""
-        catalog = self._tools.catalog
-        return await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: [catalog.item(archive, item) for item in items]
-        )
+        found = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._tools.catalog.find_items, archive, items)
+        return [found.get(item) for item in items]
 
     async def picture(self, archive: str, item: str) -> tuple[bytes, ItemRecord]:
         """Return a PNG of an item's model input, and its record.
@@ -56,22 +57,20 @@ class ItemDetails:
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._picture, archive, item)
 
     def _picture(self, archive: str, item: str) -> tuple[bytes, ItemRecord]:
-        catalog = self._tools.catalog
-        record = None if catalog.is_buried(archive, item) else catalog.item(archive, item)
+        record = self._tools.catalog.item(archive, item)
         pixels = self._tools.images.input(record.image, record.preprocessing) if record else None
         if record is None or pixels is None:
             name = item_name(archive, item)
             raise ItemNotFoundError(f"there is no item {name}", field="name", metadata={"item": name})
         return _encoded(Image.fromarray(pixels), format="PNG"), record
 
-    def _detail(self, archive: str, item: str) -> ItemDetail | None:
-        record = self._tools.catalog.item(archive, item)
+    def _detail(self, record: ItemRecord | None) -> ItemDetail | None:
         if record is None:
             return None
         try:
             pixels = self._tools.images.input(record.image, record.preprocessing)
         except EmbeddingCorruptError as error:  # one damaged picture must not cost the whole ranking
-            _log.warning("item.thumbnail_missing", item=item, archive=archive, reason=error.reason)
+            _log.warning("item.thumbnail_missing", item=record.item, archive=record.archive, reason=error.reason)
             pixels = None
         return ItemDetail(record, b"" if pixels is None else _thumbnail(pixels))
 

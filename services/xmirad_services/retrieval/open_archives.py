@@ -3,10 +3,11 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 import structlog
 
-from xmirad.archive.port import Archive, ArchiveBinding, ArchiveStore
+from xmirad.archive.port import Archive, ArchiveStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.records import ArchiveRecord
 from xmirad.catalog.stored import binding_of
@@ -123,6 +124,7 @@ class OpenArchives:
         """
         artifact = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, model)
         record = ArchiveRecord(
+            creation=uuid4().hex,
             archive=archive,
             site=site,
             model=artifact.digest,
@@ -134,6 +136,7 @@ class OpenArchives:
         )
         # One that is being deleted goes first, instead of being found there and then gone.
         async with self._tools.locks.holding(f"archive/{archive}"):
+            await self._drop_deleted(archive)
             await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.create_archive, record)
             return await self._open_once(archive, site=site)
 
@@ -155,9 +158,9 @@ class OpenArchives:
     async def delete(
         self, opened: OpenArchive, *, force: bool, empty: Callable[[OpenArchive], Awaitable[None]]
     ) -> None:
-        """Delete an archive: let its uploads end, delete its items by `empty`, then the archive itself.
+        """Delete an archive: let its uploads end, delete by `empty` what goes by its name, then the archive itself.
 
-        If it is cut short the archive is still there, and can be used or deleted again.
+        From then on there is no archive of that name, whatever happens; blobs and records are left to be purged.
 
         Raises:
             ArchiveNotEmptyError: If it holds items and `force` is not set.
@@ -173,15 +176,33 @@ class OpenArchives:
                 await opened.runner.close()
             await self._require_empty(opened, force=force)
             await empty(opened)
-            await uninterrupted(self._remove(archive))
+            await uninterrupted(self._remove(opened.record))
 
-    async def _remove(self, archive: str) -> None:
-        lanes = self._tools.lanes
-        # Until its record is gone too, whoever counts all archives would make its part in the vector store again.
+    async def _remove(self, record: ArchiveRecord) -> None:
+        await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.delete_archive, record)
+        await self._drop(record.archive)
+
+    async def _drop(self, archive: str) -> None:
         async with self._tools.locks.holding(f"handle/{archive}"):
             self._handles.pop(archive, None)
-            await lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
-            await lanes.blobs.run(Priority.INTERACTIVE, self.catalog.forget_archive, archive)
+            await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
+
+    async def drop_deleted(self, archive: str) -> None:
+        """Drop what the vector store still holds of deleted archives of a name, unless there is one of it again.
+
+        Raises:
+            BackendUnavailableError: If a store fails.
+        """
+        async with self._tools.locks.holding(f"archive/{archive}"):
+            await self._drop_deleted(archive)
+
+    async def _drop_deleted(self, archive: str) -> None:
+        def is_left() -> bool:
+            deleted = {record.archive for record in self.catalog.deleted_archives()}
+            return archive in deleted and archive not in {record.archive for record in self.catalog.archives()}
+
+        if await self._tools.lanes.blobs.run(Priority.INTERACTIVE, is_left):
+            await self._drop(archive)
 
     async def close(self) -> None:
         """Close every archive and the store."""
@@ -237,9 +258,7 @@ class OpenArchives:
         async with self._tools.locks.holding(f"handle/{record.archive}"):
             if record.archive not in self._handles:
                 present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, record.archive)
-                opened = await self._tools.lanes.store.run(
-                    Priority.INTERACTIVE, self._opened_in_store, binding_of(present)
-                )
+                opened = await self._tools.lanes.store.run(Priority.INTERACTIVE, self._opened_in_store, present)
                 self._handles[record.archive] = opened
             return self._handles[record.archive]
 
@@ -276,14 +295,14 @@ class OpenArchives:
         runner = IndexRunner(record, handle, embed, artifact.preprocessing, self._tools) if artifact else None
         return OpenArchive(record, handle, artifact, embed_query, runner)
 
-    def _opened_in_store(self, binding: ArchiveBinding) -> Archive:
+    def _opened_in_store(self, record: ArchiveRecord) -> Archive:
         """Open the archive where it is; make it only if nothing was ever stored, so that a lost store is noticed."""
         try:
-            return self._store.open(binding)
+            return self._store.open(binding_of(record))
         except ArchiveNotFoundError:
-            if next(self.catalog.items(binding.archive), None) is None:
-                return self._store.create(binding)
-        archive = binding.archive
+            if not self.catalog.has_items(record):
+                return self._store.create(binding_of(record))
+        archive = record.archive
         message = f"the vector store has lost archive {archive}; run `xmirad archive rebuild {archive}`"
         raise ArchiveNotReadyError(message, metadata={"archive": archive})
 

@@ -1,48 +1,53 @@
-"""Deletes items so that nothing of their images stays behind.
+"""Deletes items and archives so that nothing of their images stays behind.
 
-The tombstone comes first and the item's records go last: whatever cuts a deletion short, asking again completes it.
+Tombstones come first, and the items' records go last: whatever cuts a deletion short, asking again completes it. Of a
+deleted archive the name goes first; its rows go last, and say what is left to do after a crash.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
-from xmirad.archive.conditions import AnyOf, Condition, PayloadField
-from xmirad.catalog.records import ArchiveRecord, ItemRecord
-from xmirad.errors import ItemNotFoundError, XmiradError
+from xmirad.archive.conditions import Condition
+from xmirad.catalog.records import ArchiveRecord, ItemReference
+from xmirad.errors import ItemNotFoundError
 from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
-from xmirad.types import OriginalsPolicy
+from xmirad_services.retrieval.interceptors import as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 
 PAGE = 500
+PURGE_SECONDS = 60.0
+"""How often deleted archives are looked for, of which a failing store has kept something."""
 Forget = Callable[[str, Sequence[str]], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
 class Purger:
-    """Deletes items from index and truth, leaving a tombstone."""
+    """Deletes items from index and truth, leaving tombstones; and what is left of deleted archives.
 
-    def __init__(self, archives: OpenArchives, tools: Tools, *, forget: Forget) -> None:
-        """Delete from the archives of a site; `forget` deletes the explanations of items."""
+    Belongs to one event loop.
+    """
+
+    def __init__(self, tools: Tools, *, forget: Forget) -> None:
+        """Delete with some tools; `forget` deletes the explanations of items."""
         self._forget = forget
-        self._archives = archives
         self._tools = tools
+        self._work = asyncio.Event()
 
     async def delete(self, opened: OpenArchive, item: str) -> None:
-        """Delete an item.
+        """Delete an item, also one whose record cannot be read.
 
         Raises:
             ItemNotFoundError: If there is no such item.
         """
-        archive = opened.record.archive
-        record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._tools.catalog.item, archive, item)
-        if record is None:
-            name = item_name(archive, item)
+        if not await self.delete_all(opened, [item]):
+            name = item_name(opened.record.archive, item)
             raise ItemNotFoundError(f"there is no item {name}", field="name", metadata={"item": name})
-        await self._bury_all(opened, [record])
 
     async def select(self, opened: OpenArchive, condition: Condition) -> list[str]:
         """Return the ids of the items that meet a condition."""
@@ -53,26 +58,61 @@ class Purger:
 
     async def delete_all(self, opened: OpenArchive, items: Sequence[str]) -> int:
         """Delete items; those that went meanwhile are passed over. Return how many were deleted."""
-        archive, catalog = opened.record.archive, self._tools.catalog
         found = await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: [catalog.item(archive, item) for item in items]
+            Priority.INTERACTIVE, self._tools.catalog.references, opened.record, items
         )
-        records = [record for record in found if record is not None]
-        await self._bury_all(opened, records)
-        return len(records)
-
-    async def empty(self, opened: OpenArchive) -> None:
-        """Delete every item of an archive that is about to be deleted itself, and finish deletions cut short."""
-        await self.finish(opened)
-        archive, catalog = opened.record.archive, self._tools.catalog
-        records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: list(catalog.items(archive)))
-        await self._bury_all(opened, records)
+        await self._delete_items(opened, found)
+        return len(found)
 
     async def finish(self, opened: OpenArchive) -> None:
         """Finish deletions that were cut short: their items are gone from the index, so no selection finds them."""
-        archive, catalog = opened.record.archive, self._tools.catalog
-        records = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: list(catalog.half_deleted(archive)))
-        await self._bury_all(opened, records)
+        catalog = self._tools.catalog
+        found = await self._tools.lanes.blobs.run(
+            Priority.INTERACTIVE, lambda: list(catalog.half_deleted(opened.record))
+        )
+        await self._delete_items(opened, found)
+
+    async def forget_explanations(self, opened: OpenArchive) -> None:
+        """Delete the explanations in which any item of an archive plays a part."""
+        catalog = self._tools.catalog
+        items = await self._tools.lanes.blobs.run(
+            Priority.INTERACTIVE,
+            lambda: [found.item for page in catalog.all_references(opened.record) for found in page],
+        )
+        if items:
+            await self._forget(opened.record.archive, items)
+
+    def wake(self) -> None:
+        """Purge deleted archives now, in the background."""
+        self._work.set()
+
+    async def keep_up(self, archives: OpenArchives) -> None:
+        """Purge deleted archives until cancelled: at once those that a crash has left."""
+        while True:
+            self._work.clear()
+            await self._purge_archives(archives)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), PURGE_SECONDS)
+
+    async def _purge_archives(self, archives: OpenArchives) -> None:
+        try:
+            catalog = self._tools.catalog
+            for record in await self._tools.lanes.blobs.run(Priority.BACKGROUND, catalog.deleted_archives):
+                await archives.drop_deleted(record.archive)
+                await self.purge_archive(record)
+        except Exception as error:  # noqa: BLE001 - the next round goes on
+            _log.warning("archives.not_purged", reason=as_domain_error(error).reason)
+
+    async def purge_archive(self, record: ArchiveRecord) -> None:
+        """Delete what is left of an archive that was deleted: what only its items use, then its rows."""
+        lanes, catalog = self._tools.lanes, self._tools.catalog
+        pages = catalog.all_references(record)
+        while page := await lanes.blobs.run(Priority.BACKGROUND, next, pages, None):
+            for found in page:
+                async with self._tools.locks.holding(found.image, found.file):
+                    await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
+        await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_archive, record)
+        _log.info("archive.purged", archive=record.archive)
 
     async def _page(self, opened: OpenArchive, condition: Condition, after: str | None) -> list[str]:
         def scan() -> list[str]:
@@ -80,46 +120,29 @@ class Purger:
 
         return await self._tools.lanes.store.run(Priority.BACKGROUND, scan)
 
-    async def _bury_all(self, opened: OpenArchive, records: Sequence[ItemRecord]) -> None:
+    async def _delete_items(self, opened: OpenArchive, found: Sequence[ItemReference]) -> None:
         """Delete items, after the explanations in which they play a part: those are looked for but once."""
-        if records:
-            await self._forget(opened.record.archive, [record.item for record in records])
-        for record in records:
-            await self._bury(opened, record)
+        if found:
+            await self._forget(opened.record.archive, [each.item for each in found])
+        for each in found:
+            # Under these locks no upload of the same item, image or file is under way meanwhile.
+            async with self._tools.locks.holding(each.item, each.image, each.file):
+                await uninterrupted(self._delete_item(opened, each))
 
-    async def _bury(self, opened: OpenArchive, record: ItemRecord) -> None:
-        """Delete under the locks of item, image and file, so that no upload of the same is under way meanwhile."""
-        async with self._tools.locks.holding(record.item, record.image, record.file):
-            await uninterrupted(self._erase(opened, record))
+    async def _delete_item(self, opened: OpenArchive, found: ItemReference) -> None:
+        lanes, catalog, record = self._tools.lanes, self._tools.catalog, opened.record
+        await lanes.blobs.run(Priority.BACKGROUND, catalog.add_tombstones, record, [found.item])
+        await lanes.store.run(Priority.BACKGROUND, opened.archive.delete, [found.item])
+        await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
+        await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_items, record, [found.item])
 
-    async def _erase(self, opened: OpenArchive, record: ItemRecord) -> None:
-        lanes, catalog, images = self._tools.lanes, self._tools.catalog, self._tools.images
-        await lanes.blobs.run(Priority.BACKGROUND, catalog.bury_item, record.archive, record.item)
-        await lanes.store.run(Priority.BACKGROUND, opened.archive.delete, [record.item])
-        policies = await self._policies_of_users(record.image)
-        if not policies:
-            await lanes.blobs.run(Priority.BACKGROUND, images.delete, record.image, record.file)
-        elif OriginalsPolicy.COPY not in policies:
-            await lanes.blobs.run(Priority.BACKGROUND, images.delete_original, record.image, record.file)
-        await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_item, record.archive, record.item)
+    def _delete_unused(self, found: ItemReference) -> None:
+        """Delete the blobs of a deleted item that no other item uses; its file if no archive keeps it that keeps files.
 
-    async def _policies_of_users(self, image: str) -> set[OriginalsPolicy]:
-        """Return what the archives that use an image keep of files. All sites are asked, for all share the images."""
-        policies: set[OriginalsPolicy] = set()
-        for record in await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.archives):
-            if record.originals not in policies and await self._uses(record, image):
-                policies.add(record.originals)
-        return policies
-
-    async def _uses(self, record: ArchiveRecord, image: str) -> bool:
-        """Ask an archive's index, or the records where it has none that answers: it may be another site's affair."""
-        same_image = AnyOf(PayloadField.IMAGE_DIGEST, (image,))
-        try:
-            handle = await self._archives.handle(record)
-            return await self._tools.lanes.store.run(Priority.BACKGROUND, handle.count, same_image) > 0
-        except XmiradError as error:
-            _log.warning("archive.not_counted", archive=record.archive, reason=error.reason)
-        items = self._tools.catalog.items
-        return await self._tools.lanes.blobs.run(
-            Priority.BACKGROUND, lambda: any(item.image == image for item in items(record.archive))
-        )
+        All sites are asked, for all share the images.
+        """
+        catalog, images = self._tools.catalog, self._tools.images
+        if not catalog.images_in_use([found.image]):
+            images.delete_derived(found.image)
+        if not catalog.files_to_keep([found.file]):
+            images.delete_original(found.file)

@@ -59,6 +59,7 @@ class Servicers:
     archives: OpenArchives
     models: LoadedModels
     explainer: Explainer
+    purger: Purger
     imports: Imports
     tools: Tools
     metrics: RetrievalMetrics
@@ -74,7 +75,6 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     retrieval = RetrievalServicer(
         searcher, ItemDetails(tools), parts.metrics, settings.limits, budget=budget, explainer=explainer
     )
-    purger = Purger(parts.archives, tools, forget=explainer.forget_items)
     overlays = Overlays(Pictures(explainer.parts.images, tools), tools)
     explanation = ExplanationServicer(
         explainer, overlays, parts.metrics, max_image_bytes=settings.limits.max_image_bytes
@@ -82,7 +82,7 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     explanation_service_pb2_grpc.add_ExplanationServiceServicer_to_server(explanation, server)
     archive = ArchiveServicer(
         parts.archives,
-        purger,
+        parts.purger,
         tools,
         parts.metrics,
         settings.limits,

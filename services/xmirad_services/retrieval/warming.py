@@ -51,8 +51,8 @@ class Warming:
     def _entries(self, opened: OpenArchive, items: Sequence[str]) -> list[OcclusionEntry]:
         """Return the cache entries of items, one for each image."""
         recipe = opened.require_artifact().preprocessing
-        records = (self._tools.catalog.item(opened.record.archive, item) for item in items)
-        images = dict.fromkeys(record.image for record in records if record is not None)
+        records = self._tools.catalog.find_items(opened.record.archive, items)
+        images = dict.fromkeys(records[item].image for item in items if item in records)
         return [
             OcclusionEntry(image=image, model=opened.record.model, preprocessing=recipe.digest, size=recipe.crop_size)
             for image in images

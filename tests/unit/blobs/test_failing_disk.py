@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from fsspec import AbstractFileSystem
 
+from support.catalogs import sqlite_catalog
 from support.records import MODEL, archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
 from xmirad.blobs import fsspec_store
 from xmirad.blobs.fsspec_store import FolderBlobStore, RemoteBlobStore
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.rebuild import Rebuilder
 from xmirad.errors import BackendUnavailableError
@@ -52,15 +52,16 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, unreadable: 
 
 def test_a_rebuild_from_a_failing_disk_deletes_nothing(tmp_path: Path, unreadable: Callable[[Path], None]) -> None:
     blobs, store = FolderBlobStore(tmp_path / "blobs"), EdgeStore(tmp_path / "store")
-    catalog, images = Catalog(blobs), ImageBlobs(blobs)
+    catalog, images = sqlite_catalog(tmp_path), ImageBlobs(blobs)
     record, item = catalog.create_archive(archive_record()), item_record()
     images.put_embedding(item.image, MODEL, unit_vector(0))
     catalog.put_item(item)
-    unreadable(tmp_path / "blobs" / "items" / "chest")
+    unreadable(tmp_path / "blobs" / "embeddings")
     with pytest.raises(BackendUnavailableError):
         Rebuilder(record, catalog=catalog, images=images, store=store, embed=embed).run()
     assert images.embedding(item.image, MODEL) is not None
     store.close()
+    catalog.database.close()
 
 
 def test_a_folder_that_is_deleted_while_it_is_listed_is_passed_over(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.catalogs import sqlite_catalog
 from support.records import MODEL, archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
 from xmirad.blobs import keys
 from xmirad.blobs.fsspec_store import FolderBlobStore
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.rebuild import Rebuilder
 from xmirad.catalog.stored import binding_of
@@ -28,12 +28,13 @@ def blobs(tmp_path: Path) -> FolderBlobStore:
 
 @pytest.fixture
 def rebuilder(blobs: FolderBlobStore, tmp_path: Path) -> Iterator[Rebuilder]:
-    catalog, store = Catalog(blobs), EdgeStore(tmp_path / "store")
+    catalog, store = sqlite_catalog(tmp_path), EdgeStore(tmp_path / "store")
     record = catalog.create_archive(archive_record())
     catalog.put_item(ITEM)
     store.create(binding_of(record))
     yield Rebuilder(record, catalog=catalog, images=ImageBlobs(blobs), store=store, embed=embed)
     store.close()
+    catalog.database.close()
 
 
 def embed(pixels: UInt8Array) -> Float32Array:
@@ -55,10 +56,11 @@ def test_an_embedding_that_is_no_unit_vector_is_computed_again(blobs: FolderBlob
 
 
 def test_an_item_whose_arrays_are_both_corrupt_is_lost_and_the_others_are_not(
-    blobs: FolderBlobStore, rebuilder: Rebuilder
+    blobs: FolderBlobStore, rebuilder: Rebuilder, tmp_path: Path
 ) -> None:
-    other, images = item_record(1), ImageBlobs(blobs)
-    Catalog(blobs).put_item(other)
+    other, images, catalog = item_record(1), ImageBlobs(blobs), sqlite_catalog(tmp_path, create=False)
+    catalog.put_item(other)
+    catalog.database.close()
     images.put_embedding(other.image, MODEL, unit_vector(1))
     for key in (keys.model_input(ITEM.image, ITEM.preprocessing), keys.embedding(ITEM.image, MODEL)):
         blobs.put(key, b"garbage")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.catalogs import damage_document, sqlite_catalog
 from support.records import MODEL, archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.port import Archive
@@ -15,7 +16,7 @@ from xmirad.blobs.fsspec_store import FolderBlobStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.rebuild import Rebuild, Rebuilder
-from xmirad.catalog.records import ItemRecord
+from xmirad.catalog.records import ItemRecord, ItemState
 from xmirad.catalog.stored import binding_of, stored_item
 from xmirad.catalog.verify import Problem, ProblemKind, verify_archive
 from xmirad.types import Float32Array, ItemAttributes, UInt8Array
@@ -49,7 +50,7 @@ class Site:
         embedding = embed(pixels[None])[0]
         self.images.put_input(record.image, record.preprocessing, pixels)
         self.images.put_embedding(record.image, MODEL, embedding)
-        self.images.put_original(record.file, record.image, b"file")
+        self.images.put_original(record.file, b"file")
         self.catalog.put_item(record)
         self.archive.upsert([stored_item(record, RECORD.site, embedding)])
 
@@ -62,13 +63,14 @@ def embed(pixels: UInt8Array) -> Float32Array:
 def site(tmp_path: Path) -> Iterator[Site]:
     blobs = FolderBlobStore(tmp_path / "blobs")
     store = EdgeStore(tmp_path / "store")
-    whole = Site(blobs, Catalog(blobs), ImageBlobs(blobs), store)
+    whole = Site(blobs, sqlite_catalog(tmp_path), ImageBlobs(blobs), store)
     whole.catalog.create_archive(RECORD)
     store.create(binding_of(RECORD))
     for record in ITEMS:
         whole.add(record)
     yield whole
     store.close()
+    whole.catalog.database.close()
 
 
 def test_a_whole_archive_is_clean(site: Site) -> None:
@@ -119,7 +121,7 @@ def test_an_item_without_input_and_embedding_is_reported_as_lost(site: Site) -> 
 
 
 def test_a_deleted_item_does_not_come_back(site: Site) -> None:
-    site.catalog.bury_item("chest", ITEMS[0].item)
+    site.catalog.add_tombstones(RECORD, [ITEMS[0].item])
     unknown = Problem(ProblemKind.UNKNOWN_ITEM, ITEMS[0].item)
     assert unknown in site.problems()
     assert site.rebuild().indexed == 4
@@ -135,11 +137,22 @@ def test_blobs_of_an_interrupted_upload_are_found_and_removed(site: Site) -> Non
     assert site.problems() == ()
 
 
-def test_the_file_of_two_frames_goes_with_the_last_of_them(site: Site) -> None:
-    file = "e" * 64
-    for frame in ("1" * 64, "2" * 64):
-        site.images.put_original(file, frame, b"two frames")
-    site.images.delete("1" * 64, file)
-    assert site.blobs.exists(keys.original(file))
-    site.images.delete("2" * 64, file)
-    assert not site.blobs.exists(keys.original(file))
+def test_a_deletion_that_was_cut_short_is_reported_and_finished_by_a_rebuild(site: Site) -> None:
+    deleted = ITEMS[0]
+    site.catalog.add_tombstones(RECORD, [deleted.item])  # and here the process dies: files and identifiers stay
+    assert Problem(ProblemKind.HALF_DELETED, deleted.item) in site.problems()
+    site.rebuild()
+    assert site.catalog.item_state(RECORD, deleted.item) == ItemState(None, 1, has_tombstone=True)
+    assert deleted.image not in set(site.images.digests())
+    assert site.problems() == ()
+
+
+def test_a_record_that_cannot_be_read_is_named_and_costs_no_other_item(site: Site) -> None:
+    """Its blobs are kept: the record may come back from a backup."""
+    broken = ITEMS[0]
+    damage_document(site.catalog, broken.item)
+    assert site.problems() == (Problem(ProblemKind.RECORD_CORRUPT, broken.item),)
+    rebuilt = site.rebuild()
+    assert (rebuilt.indexed, rebuilt.corrupt, rebuilt.lost) == (4, (broken.item,), ())
+    assert site.images.embedding(broken.image, MODEL) is not None
+    assert site.problems() == (Problem(ProblemKind.RECORD_CORRUPT, broken.item),)

@@ -46,6 +46,8 @@ def test_paths_hosts_and_variables_of_a_container_are_found_on_this_machine(tmp_
     assert retrieval.environment["XMIRAD_QUEUE__URL"] == f"redis://{made.addresses['redis']}:6379/0"
     assert retrieval.environment["XMIRAD_STORE__URL"] == f"http://{made.addresses['qdrant']}:6334"
     assert retrieval.environment["XMIRAD_BLOBS__URL"] == f"file://{tmp_path / 'work/volumes/blobs'}"
+    catalog = f"sqlite:///{tmp_path / 'work/volumes/catalog'}/catalog.db"
+    assert [parts[name].environment["XMIRAD_CATALOG__URL"] for name in ("retrieval-1", "indexer-1")] == [catalog] * 2
     assert retrieval.environment["XMIRAD_SITE_KEY_FILE"] == str(secrets / "site_key")
     assert retrieval.environment["XMIRAD_TRACING__ENDPOINT"] == ""
     assert parts["explainer-1"].environment["XMIRAD_EXPLANATIONS__PROCESSES"] == "1"

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from support.catalogs import damage_archive
 from support.models import made_up_model
 from xmirad.archive import binding as bindings
 from xmirad.archive.edge_folder import ArchiveFolder
 from xmirad.archive.edge_inspection import CONFIG, SEGMENTS, inspect_folder
 from xmirad.archive.port import ArchiveBinding
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.records import ArchiveRecord
-from xmirad.composition import blob_store
-from xmirad.doctor.archives import check_archives
+from xmirad.composition import catalog
+from xmirad.doctor.archives import check_archives, check_catalog
 from xmirad.doctor.findings import Finding, State
 from xmirad.doctor.store import check_store
 from xmirad.home import Home
@@ -38,6 +38,7 @@ def record(settings: Settings) -> ArchiveRecord:
     """An archive with site key and model, in blob store and embedded store alike."""
     model = made_up_model(settings.models_dir)
     made = ArchiveRecord(
+        creation="c" * 32,
         archive=ARCHIVE,
         site="local",
         model=model.digest,
@@ -47,7 +48,9 @@ def record(settings: Settings) -> ArchiveRecord:
         originals=OriginalsPolicy.COPY,
         create_time=0.0,
     )
-    Catalog(blob_store(settings)).create_archive(made)
+    present = catalog(settings, create=True)
+    present.create_archive(made)
+    present.database.close()
     embed(settings, binding_of(made))
     return made
 
@@ -109,16 +112,41 @@ def test_a_model_that_is_not_there_is_told(settings: Settings, record: ArchiveRe
 
 
 def test_the_model_of_an_evaluation_need_not_be_there(settings: Settings, record: ArchiveRecord) -> None:
-    catalog = Catalog(blob_store(settings))
-    catalog.create_archive(replace(record, archive="eval-covidx-0123abcd", model="ab" * 32))
+    present = catalog(settings)
+    present.create_archive(replace(record, creation="d" * 32, archive="eval-covidx-0123abcd", model="ab" * 32))
+    present.database.close()
     assert "archive eval-covidx-0123abcd" not in {finding.name for finding in check_archives(settings)}
 
 
 def test_a_record_that_cannot_be_read_is_told(settings: Settings, record: ArchiveRecord) -> None:
-    (file,) = (path for path in (settings.home / "blobs" / "archives").rglob("*") if path.is_file())
-    file.write_text("{")
-    (found,) = check_archives(settings)
-    assert found.state is State.FAILED
+    present = catalog(settings)
+    damage_archive(present, ARCHIVE)
+    present.database.close()
+    found = {finding.name: finding for finding in check_archives(settings)}
+    assert found[f"archive {ARCHIVE}"].state is State.FAILED
+    assert "cannot be read" in found[f"archive {ARCHIVE}"].found
+    assert [finding.name for finding in check_store(settings)] == ["store"]
+
+
+def test_the_catalog_is_told_where_it_is_and_how_many_archives_it_holds(
+    settings: Settings, record: ArchiveRecord
+) -> None:
+    (found,) = check_catalog(settings)
+    assert (found.state, str(settings.home / "catalog.db") in found.found) == (State.OK, True)
+    assert "1 archives" in found.found
+
+
+def test_a_catalog_that_is_not_there_yet_is_told_and_not_made(settings: Settings) -> None:
+    (found,) = check_catalog(settings)
+    assert (found.state, "none yet" in found.found) == (State.OK, True)
+    assert not (settings.home / "catalog.db").exists()
+
+
+def test_a_catalog_that_cannot_be_read_is_told_with_its_remedy(settings: Settings, record: ArchiveRecord) -> None:
+    (settings.home / "catalog.db").write_bytes(b"not a database " * 100)
+    (found,) = check_catalog(settings)
+    assert (found.state, "backup" in found.remedy) == (State.FAILED, True)
+    assert [finding.state for finding in check_archives(settings)] == [State.SKIPPED]
     assert any(finding.state is State.SKIPPED for finding in check_store(settings))
 
 
@@ -159,7 +187,9 @@ def test_an_archive_that_the_store_lost_is_to_be_rebuilt(settings: Settings, rec
 
 
 def test_an_archive_without_a_record_is_a_warning(settings: Settings, record: ArchiveRecord) -> None:
-    Catalog(blob_store(settings)).forget_archive(ARCHIVE)
+    present = catalog(settings)
+    present.delete_archive(record)
+    present.database.close()
     assert archive_finding(settings).state is State.WARNING
 
 

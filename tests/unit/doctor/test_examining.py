@@ -85,6 +85,7 @@ def test_what_costs_much_is_begun_last() -> None:
         "service",
         "credentials",
         "certificates",
+        "catalog",
         "archives",
         "store",
         "model",

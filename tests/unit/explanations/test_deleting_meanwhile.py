@@ -29,7 +29,7 @@ def test_an_entry_that_is_deleted_between_reading_and_tidying_stays_deleted(chun
     world = World()
     entry = filled(world, chunks=chunks)
     windows = world.cache.complete_windows(entry)
-    read_then_tidy(world, entry, lambda: ImageBlobs(world.blobs).delete(entry.image, entry.image), windows=windows)
+    read_then_tidy(world, entry, lambda: ImageBlobs(world.blobs).delete_derived(entry.image), windows=windows)
     assert not world.cache.exists(entry.location)
     assert not world.board.least_recently_used()
 
@@ -53,7 +53,7 @@ def test_an_image_that_is_deleted_while_its_entry_is_put_together_takes_it_along
     def put_beside_a_deletion(key: str, data: bytes, *, if_absent: bool = False) -> bool:
         is_stored = is_after and put(key, data, if_absent=if_absent)
         if key.endswith(WHOLE):
-            ImageBlobs(world.blobs).delete(entry.image, entry.image)
+            ImageBlobs(world.blobs).delete_derived(entry.image)
         return is_stored or put(key, data, if_absent=if_absent)
 
     monkeypatch.setattr(world.blobs, "put", put_beside_a_deletion)

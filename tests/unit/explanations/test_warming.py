@@ -103,7 +103,7 @@ def test_a_deleted_image_is_not_computed_ahead(with_records: bool) -> None:
     world.queue.clear()
     gone = entries[0].image
     if with_records:
-        ImageBlobs(world.blobs).delete(gone, gone)
+        ImageBlobs(world.blobs).delete_derived(gone)
     else:
         world.blobs.delete(keys.model_input(gone, entries[0].preprocessing))
     world.sweeper.sweep()

@@ -112,12 +112,12 @@ async def test_a_corrupt_embedding_is_computed_again(shop: Workshop, tmp_path: P
 async def test_a_deleted_item_is_restored_only_if_told_so(shop: Workshop) -> None:
     runner = shop.runner()
     stored = await runner.store(incoming())
-    shop.tools.catalog.bury_item("chest", stored.item)
+    shop.tools.catalog.add_tombstones(shop.record, [stored.item])
     shop.archive.delete([stored.item])
     with pytest.raises(ItemDeletedError):
         await runner.store(incoming())
     await runner.store(incoming(restore_deleted=True))
-    assert not shop.tools.catalog.is_buried("chest", stored.item)
+    assert not shop.tools.catalog.has_tombstone(shop.record, stored.item)
     assert shop.archive.count() == 1
 
 

@@ -48,7 +48,7 @@ async def test_an_update_that_another_process_overtook_is_not_acknowledged(
 
 async def test_an_item_that_another_process_deletes_while_it_is_stored_is_not_found_afterwards(shop: Workshop) -> None:
     stored = await shop.runner().store(incoming())
-    shop.tools.catalog.forget_item("chest", stored.item)
+    shop.tools.catalog.forget_items(shop.record, [stored.item])
     shop.archive.delete([stored.item])
     gate = shop.archive.gate
     gate.begun.clear()
@@ -56,10 +56,10 @@ async def test_an_item_that_another_process_deletes_while_it_is_stored_is_not_fo
     storing = asyncio.create_task(shop.runner().store(incoming()))
     await until(gate.begun)
 
-    shop.tools.catalog.bury_item("chest", stored.item)
+    shop.tools.catalog.add_tombstones(shop.record, [stored.item])
     gate.opened.set()
 
     with pytest.raises(ItemDeletedError):
         await storing
     assert shop.archive.get([stored.item]) == []
-    assert [record.item for record in shop.tools.catalog.half_deleted("chest")] == [stored.item]
+    assert [record.item for record in shop.tools.catalog.half_deleted(shop.record)] == [stored.item]

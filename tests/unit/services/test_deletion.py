@@ -8,12 +8,18 @@ from typing import cast
 
 import pytest
 
+from support.catalogs import damage_document
 from support.indexing import GatedArchive, Workshop, incoming, until, workshop
 from support.records import item_record
-from xmirad.archive.port import Archive
 from xmirad.blobs import keys
-from xmirad.catalog.records import ArchiveRecord
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, ItemDeletedError, ItemNotFoundError
+from xmirad.catalog.records import ItemState
+from xmirad.errors import (
+    ArchiveNotFoundError,
+    BackendUnavailableError,
+    ItemDeletedError,
+    ItemNotFoundError,
+    RecordCorruptError,
+)
 from xmirad.ids import image_digest
 from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.indexing.runner import IndexRunner
@@ -24,20 +30,9 @@ from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.queries import EmbedQuery
 
 
-class Handles:
-    """Knows the one archive of a workshop."""
-
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
-
-    async def handle(self, record: ArchiveRecord) -> Archive:
-        return self._shop.archive
-
-
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Workshop]:
     with workshop(tmp_path) as made:
-        made.tools.catalog.create_archive(made.record)
         yield made
 
 
@@ -49,7 +44,7 @@ async def no_explanations(archive: str, items: Sequence[str]) -> None:
 def parts(shop: Workshop) -> tuple[Purger, OpenArchive, IndexRunner]:
     runner = shop.runner()
     opened = OpenArchive(shop.record, shop.archive, cast("ModelArtifact", None), cast("EmbedQuery", shop.embed), runner)
-    return Purger(cast("OpenArchives", Handles(shop)), shop.tools, forget=no_explanations), opened, runner
+    return Purger(shop.tools, forget=no_explanations), opened, runner
 
 
 async def test_a_deleted_item_leaves_its_tombstone_only(shop: Workshop) -> None:
@@ -58,7 +53,7 @@ async def test_a_deleted_item_leaves_its_tombstone_only(shop: Workshop) -> None:
     await purger.delete(opened, stored.item)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
     assert shop.tools.catalog.item("chest", stored.item) is None
-    assert shop.tools.catalog.is_buried("chest", stored.item)
+    assert shop.tools.catalog.has_tombstone(shop.record, stored.item)
     with pytest.raises(ItemNotFoundError):
         await purger.delete(opened, stored.item)
 
@@ -86,7 +81,7 @@ async def test_a_deletion_that_was_cut_short_hides_the_item_and_is_completed_by_
         broken.setattr(shop.archive, "delete", fail)
         with pytest.raises(BackendUnavailableError):
             await purger.delete(opened, stored.item)
-    assert list(shop.tools.catalog.items("chest")) == []
+    assert list(shop.tools.catalog.items(shop.record)) == []
     with pytest.raises(ItemDeletedError):
         await runner.store(incoming())
     await purger.delete(opened, stored.item)
@@ -111,49 +106,72 @@ async def test_a_deletion_waits_for_an_upload_that_was_cancelled_while_it_was_wr
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
 
 
-async def test_emptying_deletes_every_item(shop: Workshop) -> None:
-    purger, opened, runner = parts(shop)
-    for number in range(5):
-        await runner.store(incoming(bytes([number]), external_id=str(number)))
-    await purger.empty(opened)
-    assert (shop.blobs(), shop.archive.count()) == ([], 0)
+async def test_what_is_left_of_a_deleted_archive_is_purged_with_deletions_that_were_cut_short(shop: Workshop) -> None:
+    purger, _, runner = parts(shop)
+    catalog = shop.tools.catalog
+    stored = [await runner.store(incoming(bytes([number]), external_id=str(number))) for number in range(5)]
+    catalog.add_tombstones(shop.record, [stored[0].item])
+    catalog.delete_archive(shop.record)
+    with pytest.raises(ArchiveNotFoundError):
+        await runner.store(incoming(b"late", external_id="late"))
+    assert catalog.archives() == []
+    await purger.purge_archive(shop.record)
+    assert shop.blobs() == [image_digest(b"late")]  # that an upload from another process has left behind
+    assert catalog.deleted_archives() == []
+    assert catalog.item_state(shop.record, stored[0].item) == ItemState(None, 0, has_tombstone=False)
 
 
-async def test_emptying_finishes_deletions_that_were_cut_short(shop: Workshop) -> None:
+class Dropping:
+    """Drops deleted archives from the vector store, but fails the first time."""
+
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+        self.faults = [BackendUnavailableError("down")]
+
+    async def drop_deleted(self, archive: str) -> None:
+        if self.faults:
+            raise self.faults.pop()
+        self.dropped.append(archive)
+
+
+async def test_deleted_archives_are_purged_at_the_start_and_again_when_told(shop: Workshop) -> None:
+    purger, _, runner = parts(shop)
+    await runner.store(incoming())
+    catalog, archives = shop.tools.catalog, Dropping()
+    catalog.delete_archive(shop.record)
+    keeping = asyncio.create_task(purger.keep_up(cast("OpenArchives", archives)))
+    while archives.faults:
+        await asyncio.sleep(0.01)
+    assert catalog.deleted_archives() == [shop.record]
+    while catalog.deleted_archives():
+        purger.wake()
+        await asyncio.sleep(0.01)
+    keeping.cancel()
+    assert (archives.dropped[:1], shop.blobs()) == (["chest"], [])
+
+
+async def test_purging_an_archive_spares_what_other_archives_use(shop: Workshop) -> None:
+    purger, _, runner = parts(shop)
+    catalog = shop.tools.catalog
+    shared = await runner.store(incoming(b"shared", external_id="shared"))
+    await runner.store(incoming(b"own", external_id="own"))
+    other = catalog.create_archive(replace(shop.record, creation="d" * 32, archive="other"))
+    catalog.put_item(item_record(creation=other.creation, archive="other", image=shared.image, file=shared.image))
+    catalog.delete_archive(shop.record)
+    await purger.purge_archive(shop.record)
+    assert shop.blobs() == [shared.image]
+    assert shop.store.exists(keys.original(shared.image))
+
+
+async def test_an_item_whose_record_cannot_be_read_can_be_deleted(shop: Workshop) -> None:
     purger, opened, runner = parts(shop)
     stored = await runner.store(incoming())
-    shop.tools.catalog.bury_item("chest", stored.item)  # and here the process died
-    await purger.empty(opened)
+    damage_document(shop.tools.catalog, stored.item)
+    with pytest.raises(RecordCorruptError):
+        shop.tools.catalog.item("chest", stored.item)
+    await purger.delete(opened, stored.item)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
     assert shop.tools.catalog.item("chest", stored.item) is None
-
-
-class TwoArchives:
-    """Knows the archive of a workshop and another one, which may be out of order."""
-
-    def __init__(self, shop: Workshop, other: ArchiveRecord, *, broken: bool = False) -> None:
-        self._shop = shop
-        self._broken = broken
-        self.other = GatedArchive(other)
-
-    async def handle(self, record: ArchiveRecord) -> Archive:
-        if record.archive == self._shop.record.archive:
-            return self._shop.archive
-        if self._broken:
-            raise ArchiveNotReadyError("the vector store has lost it")
-        return self.other
-
-
-@pytest.mark.parametrize("same_image", [False, True])
-async def test_an_archive_that_cannot_be_asked_is_looked_up_in_its_records(shop: Workshop, same_image: bool) -> None:
-    _, opened, runner = parts(shop)
-    stored = await runner.store(incoming())
-    shop.tools.catalog.create_archive(replace(shop.record, archive="lost"))
-    shop.tools.catalog.put_item(item_record(archive="lost", image=stored.image if same_image else "0" * 64))
-    archives = TwoArchives(shop, replace(shop.record, archive="lost"), broken=True)
-    await Purger(cast("OpenArchives", archives), shop.tools, forget=no_explanations).delete(opened, stored.item)
-    assert shop.tools.catalog.item("chest", stored.item) is None
-    assert shop.blobs() == ([stored.image] if same_image else [])
 
 
 @pytest.mark.parametrize("policy", list(OriginalsPolicy))
@@ -163,14 +181,14 @@ async def test_a_file_goes_with_the_last_item_whose_archive_keeps_files(
     """The archive that is left, if it keeps references only, must not keep a file with a patient's name in it."""
     _, opened, runner = parts(shop)
     stored = await runner.store(incoming())
-    other = shop.tools.catalog.create_archive(replace(shop.record, archive="other", originals=policy))
-    archives = TwoArchives(shop, other)
-    second = IndexRunner(other, archives.other, shop.embed, IMAGENET, shop.tools)
+    other = shop.tools.catalog.create_archive(
+        replace(shop.record, creation="d" * 32, archive="other", originals=policy)
+    )
+    second = IndexRunner(other, GatedArchive(other), shop.embed, IMAGENET, shop.tools)
     await second.store(incoming())
-    await Purger(cast("OpenArchives", archives), shop.tools, forget=no_explanations).delete(opened, stored.item)
+    await Purger(shop.tools, forget=no_explanations).delete(opened, stored.item)
     assert shop.blobs() == [stored.image]
-    blobs = shop.tools.catalog._blobs
-    assert blobs.exists(keys.original(stored.image)) is (policy is OriginalsPolicy.COPY)
+    assert shop.store.exists(keys.original(stored.image)) is (policy is OriginalsPolicy.COPY)
     assert shop.tools.images.embedding(stored.image, shop.record.model) is not None
 
 
@@ -201,14 +219,14 @@ async def test_deleting_one_frame_waits_for_the_upload_of_another_frame_of_its_f
     assert not done
     gate.set()
     await asyncio.gather(storing, deleting)
-    assert shop.tools.catalog._blobs.exists(keys.original(image_digest(b"file")))
+    assert shop.store.exists(keys.original(image_digest(b"file")))
 
 
 async def test_finishing_completes_deletions_that_were_cut_short_behind_the_index(shop: Workshop) -> None:
     purger, opened, runner = parts(shop)
     half, whole = await runner.store(incoming(external_id="half")), await runner.store(incoming(external_id="whole"))
-    shop.tools.catalog.bury_item("chest", half.item)
+    shop.tools.catalog.add_tombstones(shop.record, [half.item])
     shop.archive.delete([half.item])
     await purger.finish(opened)
     assert shop.tools.catalog.item("chest", half.item) is None
-    assert [record.item for record in shop.tools.catalog.items("chest")] == [whole.item]
+    assert [record.item for record in shop.tools.catalog.items(shop.record)] == [whole.item]

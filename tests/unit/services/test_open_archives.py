@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 
 from support.indexing import SITE_KEY, Gate, Workshop, until, workshop
-from support.records import EMBEDDING_SIZE, MODEL
+from support.records import EMBEDDING_SIZE, MODEL, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
-from xmirad.catalog.stored import binding_of
+from xmirad.catalog.stored import binding_of, stored_item
 from xmirad.errors import ArchiveNotFoundError, ModelNotFoundError
 from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.types import OriginalsPolicy
@@ -22,7 +22,6 @@ from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Workshop]:
     with workshop(tmp_path, site_key_fingerprint=SITE_KEY.fingerprint) as made:
-        made.tools.catalog.create_archive(made.record)
         yield made
 
 
@@ -43,7 +42,7 @@ async def nothing(opened: OpenArchive) -> None:
 async def test_archives_that_nobody_has_asked_for_are_counted_too(shop: Workshop, tmp_path: Path) -> None:
     store = EdgeStore(tmp_path / "store")
     store.create(binding_of(shop.record)).close()
-    shop.tools.catalog.create_archive(replace(shop.record, archive="lost"))
+    shop.tools.catalog.create_archive(replace(shop.record, creation="d" * 32, archive="lost"))
     archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
 
     assert await archives.sizes() == {"chest": 0}
@@ -56,17 +55,13 @@ async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_inde
 ) -> None:
     store = EdgeStore(tmp_path / "store")
     archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
-    opened, gate, forget = (
-        await archives.get("chest", site="local"),
-        Gate(closed=True),
-        shop.tools.catalog.forget_archive,
-    )
+    opened, gate, drop = await archives.get("chest", site="local"), Gate(closed=True), store.drop
 
-    def forget_later(archive: str) -> None:
+    def drop_later(archive: str) -> None:
         gate.pass_through()
-        forget(archive)
+        drop(archive)
 
-    monkeypatch.setattr(shop.tools.catalog, "forget_archive", forget_later)
+    monkeypatch.setattr(store, "drop", drop_later)
     deleting = asyncio.create_task(archives.delete(opened, force=True, empty=nothing))
     await until(gate.begun)
     counting = asyncio.create_task(archives.handle(shop.record))  # as listing all archives does
@@ -76,7 +71,7 @@ async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_inde
     with pytest.raises(ArchiveNotFoundError):
         await counting
     assert store.list() == []
-    other = replace(shop.record, model="n" * 64, embedding_size=3)
+    other = replace(shop.record, creation="d" * 32, model="n" * 64, embedding_size=3)
     shop.tools.catalog.create_archive(other)
     assert (await archives.get("chest", site="local")).archive.binding == binding_of(other)
     await archives.close()
@@ -103,6 +98,22 @@ async def test_creating_an_archive_that_is_being_deleted_makes_a_new_one(
     await deleting
     assert (await creating).record.create_time > shop.record.create_time
     assert store.list() == ["chest"]
+    await archives.close()
+
+
+async def test_a_re_created_archive_gets_nothing_of_one_whose_deletion_a_crash_cut_short(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    store = EdgeStore(tmp_path / "store")
+    item = item_record()
+    store.create(binding_of(shop.record)).upsert([stored_item(item, "local", unit_vector(0))])
+    shop.tools.catalog.put_item(item)
+    shop.tools.catalog.delete_archive(shop.record)  # and here the process died
+    archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
+    opened = await archives.create("chest", site="local", model="", originals=OriginalsPolicy.COPY)
+    assert opened.archive.count() == 0
+    await archives.drop_deleted("chest")
+    assert await archives.sizes() == {"chest": 0}
     await archives.close()
 
 

@@ -21,45 +21,44 @@ Works offline: stop `xmirad up` or `xmirad serve` first."""
 
 
 def verify(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
-    """Compare an archive with the blob store, which is the truth."""
-    from xmirad.catalog.catalog import Catalog
+    """Compare an archive with catalog and blob store, which are the truth."""
     from xmirad.catalog.images import ImageBlobs
     from xmirad.catalog.stored import binding_of
     from xmirad.catalog.verify import verify_archive
     from xmirad.composition import archive_store, blob_store
+    from xmirad.composition import catalog as open_catalog
 
     output = Output(as_json)
     with _home_of(context, "xmirad archive verify") as settings, closing(archive_store(settings)) as store:
-        blobs = blob_store(settings)
-        catalog = Catalog(blobs)
+        catalog, images = open_catalog(settings, create=True), ImageBlobs(blob_store(settings))
         record = catalog.archive(archive)
         with closing(store.open(binding_of(record))) as opened:
-            found = verify_archive(record, opened, catalog=catalog, images=ImageBlobs(blobs))
+            found = verify_archive(record, opened, catalog=catalog, images=images)
+        catalog.database.close()
     problems = [{"kind": problem.kind.name, "subject": problem.subject} for problem in found.problems]
     output.json({"archive": archive, "items": found.items, "clean": found.clean, "problems": problems})
     output.text(f"{archive}: {found.items} items, " + ("clean" if found.clean else f"{len(problems)} problems"))
     for problem in found.problems:
         output.text(f"  {problem.subject}: {problem.kind}")
     if not found.clean:
-        output.note(f"`xmirad archive rebuild {archive}` makes the archive anew from the blob store")
+        output.note(f"`xmirad archive rebuild {archive}` makes the archive anew from catalog and blob store")
         raise typer.Exit(ExitCode.FAILURE)
 
 
 def rebuild(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
-    """Make an archive anew from the blob store, which is the truth."""
-    from xmirad.catalog.catalog import Catalog
+    """Make an archive anew from catalog and blob store, which are the truth."""
     from xmirad.catalog.images import ImageBlobs
     from xmirad.catalog.rebuild import Rebuilder
     from xmirad.composition import archive_store, blob_store
+    from xmirad.composition import catalog as open_catalog
 
     output = Output(as_json)
     with _home_of(context, "xmirad archive rebuild") as settings, closing(archive_store(settings)) as store:
-        blobs = blob_store(settings)
-        catalog = Catalog(blobs)
+        catalog, images = open_catalog(settings, create=True), ImageBlobs(blob_store(settings))
         record = catalog.archive(archive)
         embed = _LazyEmbedder(settings, record.model)
-        images = ImageBlobs(blobs)
         report = Rebuilder(record, catalog=catalog, images=images, store=store, embed=embed).run()
+        catalog.database.close()
     output.json(report)
     output.text(
         f"{archive}: {report.indexed} items indexed, {report.embedded} of them embedded anew, "
@@ -67,7 +66,9 @@ def rebuild(context: typer.Context, archive: options.ArchiveArgument, as_json: o
     )
     for item in report.lost:
         output.text(f"  {item}: neither embedding nor model input is left")
-    if report.lost:
+    for item in report.corrupt:
+        output.text(f"  {item}: its record cannot be read; delete it, or put the catalog back from your backup")
+    if report.lost or report.corrupt:
         raise typer.Exit(ExitCode.FAILURE)
 
 

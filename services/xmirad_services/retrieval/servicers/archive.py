@@ -93,10 +93,11 @@ class ArchiveServicer(ImportMethods, ItemMethods):
 
         async def empty(opened: OpenArchive) -> None:
             await self._imports.require_idle(archive)
-            await self._purger.empty(opened)
+            await self._purger.forget_explanations(opened)
             await self._imports.forget(archive)
 
         await self._archives.delete(opened, force=request.force, empty=empty)
+        self._purger.wake()
         return pb.DeleteArchiveResponse()
 
     async def SetEvidenceCalibration(

@@ -1,0 +1,217 @@
+"""Statements on items and their tombstones. Each takes a connection.
+
+An item has one row for ever: its record, which a later revision replaces; its tombstone, once it was deleted; and its
+revision, which goes on from there if it is stored again.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row, Select, bindparam, delete, literal, select, union, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from xmirad.catalog import archives as archive_rows
+from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemReference, ItemState, decode_item, encode_item
+from xmirad.catalog.tables import archives, items
+from xmirad.errors import RecordCorruptError
+from xmirad.ids import item_name
+from xmirad.types import OriginalsPolicy
+
+PAGE = 500
+"""Rows of a page, and of a transaction that deletes: SQLite overwrites what it deletes, which takes time."""
+IS_RECORDED = items.c.document.is_not(None)
+HAS_NO_TOMBSTONE = items.c.delete_time.is_(None)
+RECORD = (items.c.item, items.c.revision, items.c.image, items.c.file, items.c.document)
+REFERENCE = (items.c.item, items.c.image, items.c.file)
+# Constants that the partial indexes name must stand in the statement itself: PostgreSQL plans before it sees values.
+LIVE = select(*RECORD).where(IS_RECORDED, HAS_NO_TOMBSTONE).order_by(items.c.item).limit(PAGE)
+HALF_DELETED = (
+    select(*REFERENCE).where(IS_RECORDED, items.c.delete_time.is_not(None)).order_by(items.c.item).limit(PAGE)
+)
+ANY_REFERENCE = select(*REFERENCE).where(IS_RECORDED)
+USERS = (
+    select(items.c.image)
+    .join(archives, archives.c.creation == items.c.creation)
+    .where(IS_RECORDED, HAS_NO_TOMBSTONE, archives.c.delete_time.is_(None))
+)
+
+# Statements that an upload or a search waits for are made once: making one takes longer than running it.
+OF_ARCHIVE = (
+    select(items.c.creation, *RECORD)
+    .join(archives, archives.c.creation == items.c.creation)
+    .where(archives.c.archive == bindparam("archive"), archives.c.delete_time.is_(None), IS_RECORDED, HAS_NO_TOMBSTONE)
+)
+ONE_OF_ARCHIVE = OF_ARCHIVE.where(items.c.item == bindparam("item"))
+STATE = select(*RECORD, items.c.delete_time).where(
+    items.c.creation == bindparam("creation"), items.c.item == bindparam("item")
+)
+
+
+def _put(inserted: sqlite.Insert | postgresql.Insert) -> Executable:
+    new = inserted.excluded
+    changes = {name: new[name] for name in ("revision", "image", "file", "document")}
+    put = inserted.on_conflict_do_update(
+        index_elements=["creation", "item"], set_=changes, where=items.c.revision < new.revision
+    )
+    return put.returning(items.c.item)
+
+
+PUT = {"sqlite": _put(sqlite.insert(items)), "postgresql": _put(postgresql.insert(items))}
+
+
+def put_item(connection: Connection, record: ItemRecord) -> bool:
+    """Store a record unless its revision or a later one is there; return whether it was stored.
+
+    Raises:
+        ArchiveNotFoundError: If the archive was deleted.
+    """
+    archive_rows.pass_gate(connection, record.creation, record.archive)
+    row = {
+        "creation": record.creation,
+        "item": record.item,
+        "revision": record.revision,
+        "image": record.image,
+        "file": record.file,
+        "document": encode_item(record),
+    }
+    return connection.execute(PUT[connection.dialect.name], row).first() is not None
+
+
+def find_item(connection: Connection, archive: str, item: str) -> ItemRecord | None:
+    """Return an item of the archive of a name, or None.
+
+    Raises:
+        RecordCorruptError: If its record cannot be read.
+    """
+    row = connection.execute(ONE_OF_ARCHIVE, {"archive": archive, "item": item}).one_or_none()
+    return None if row is None else _record(row, row.creation, archive)
+
+
+def find_items(connection: Connection, archive: str, ids: Collection[str]) -> list[ItemRecord | RecordCorruptError]:
+    """Return those of some items that the archive of a name holds, those that cannot be read as errors."""
+    rows = connection.execute(OF_ARCHIVE.where(items.c.item.in_(ids)), {"archive": archive}).all()
+    return [_record_or_error(row, row.creation, archive) for row in rows]
+
+
+def item_state(connection: Connection, record: ArchiveRecord, item: str) -> ItemState:
+    """Return what is known of an item.
+
+    Raises:
+        RecordCorruptError: If its record cannot be read.
+    """
+    row = connection.execute(STATE, {"creation": record.creation, "item": item}).one_or_none()
+    if row is None:
+        return ItemState(None, 0, False)
+    found = None if row.document is None else _record(row, record.creation, record.archive)
+    return ItemState(found, row.revision, row.delete_time is not None)
+
+
+def page_of_items(
+    connection: Connection, record: ArchiveRecord, *, after: str
+) -> tuple[list[ItemRecord | RecordCorruptError], str]:
+    """Return the next items by id, those that cannot be read as errors, and the last one's id; empty at the end."""
+    rows = connection.execute(LIVE.where(items.c.creation == record.creation, items.c.item > after)).all()
+    page = [_record_or_error(row, record.creation, record.archive) for row in rows]
+    return page, rows[-1].item if rows else ""
+
+
+def page_of_half_deleted(connection: Connection, record: ArchiveRecord, *, after: str) -> list[ItemReference]:
+    """Return the next items that have a tombstone and their records still."""
+    return _references(connection, HALF_DELETED.where(items.c.creation == record.creation, items.c.item > after))
+
+
+def page_of_references(connection: Connection, record: ArchiveRecord, *, after: str) -> list[ItemReference]:
+    """Return the next items that have a record, whether or not they have a tombstone."""
+    of_archive = ANY_REFERENCE.where(items.c.creation == record.creation, items.c.item > after)
+    return _references(connection, of_archive.order_by(items.c.item).limit(PAGE))
+
+
+def references(connection: Connection, record: ArchiveRecord, ids: Sequence[str]) -> list[ItemReference]:
+    """Return those of some items that have a record, whether or not they have a tombstone."""
+    return _references(connection, ANY_REFERENCE.where(items.c.creation == record.creation, items.c.item.in_(ids)))
+
+
+def add_tombstones(connection: Connection, record: ArchiveRecord, ids: Sequence[str], *, now: float) -> None:
+    """Mark items as deleted; those that were never stored as well.
+
+    Raises:
+        ArchiveNotFoundError: If the archive was deleted.
+    """
+    archive_rows.pass_gate(connection, record.creation, record.archive)
+    rows = [{"creation": record.creation, "item": item, "revision": 0, "delete_time": now} for item in sorted(set(ids))]
+    if connection.dialect.name == "postgresql":
+        inserted = postgresql.insert(items).values(rows)
+        change = {"delete_time": inserted.excluded.delete_time}
+        connection.execute(inserted.on_conflict_do_update(index_elements=["creation", "item"], set_=change))
+        return
+    put = sqlite.insert(items).values(rows)
+    change = {"delete_time": put.excluded.delete_time}
+    connection.execute(put.on_conflict_do_update(index_elements=["creation", "item"], set_=change))
+
+
+def remove_tombstone(connection: Connection, record: ArchiveRecord, item: str) -> None:
+    """Mark an item as not deleted."""
+    row = update(items).where(items.c.creation == record.creation, items.c.item == item)
+    connection.execute(row.values(delete_time=None))
+
+
+def forget_items(connection: Connection, record: ArchiveRecord, ids: Sequence[str]) -> None:
+    """Delete the records of items; revision and tombstone stay."""
+    rows = update(items).where(items.c.creation == record.creation, items.c.item.in_(ids))
+    connection.execute(rows.values(image=None, file=None, document=None))
+
+
+def delete_items(connection: Connection, record: ArchiveRecord) -> int:
+    """Delete some rows of an archive that is gone; return how many: none are left once it is 0."""
+    some = select(items.c.item).where(items.c.creation == record.creation).order_by(items.c.item).limit(PAGE)
+    rows = delete(items).where(items.c.creation == record.creation, items.c.item.in_(some))
+    return connection.execute(rows).rowcount
+
+
+def images_in_use(connection: Connection, digests: Collection[str]) -> set[str]:
+    """Return those of some images that items of any archive of any site use."""
+    return set(connection.execute(USERS.where(items.c.image.in_(digests))).scalars())
+
+
+def files_to_keep(connection: Connection, digests: Collection[str]) -> set[str]:
+    """Return those of some files that items use whose archives keep files."""
+    users = USERS.with_only_columns(items.c.file).where(items.c.file.in_(digests))
+    return set(connection.execute(users.where(archives.c.originals == OriginalsPolicy.COPY.value)).scalars())
+
+
+def digests_in_use(connection: Connection, digests: Collection[str]) -> set[str]:
+    """Return those of some digests that items use, as their image or as their file."""
+    files = USERS.with_only_columns(items.c.file).where(items.c.file.in_(digests))
+    return set(connection.execute(union(USERS.where(items.c.image.in_(digests)), files)).scalars())
+
+
+def has_items(connection: Connection, record: ArchiveRecord) -> bool:
+    """Return whether an archive holds an item that is not deleted."""
+    some = LIVE.with_only_columns(literal(1)).where(items.c.creation == record.creation).limit(1)
+    return connection.execute(some).first() is not None
+
+
+def corrupt_item(error: RecordCorruptError) -> str:
+    """Return the id of the item whose record cannot be read."""
+    return error.metadata["item"].rpartition("/")[2]
+
+
+def _references(connection: Connection, statement: Select[*tuple[Any, ...]]) -> list[ItemReference]:
+    return [ItemReference(*row) for row in connection.execute(statement).all()]
+
+
+def _record_or_error(row: Row[*tuple[Any, ...]], creation: str, archive: str) -> ItemRecord | RecordCorruptError:
+    try:
+        return _record(row, creation, archive)
+    except RecordCorruptError as error:
+        return error
+
+
+def _record(row: Row[*tuple[Any, ...]], creation: str, archive: str) -> ItemRecord:
+    columns = {"item": row.item, "revision": row.revision, "image": row.image, "file": row.file}
+    try:
+        return decode_item(row.document, creation=creation, archive=archive, **columns)
+    except (KeyError, TypeError, ValueError) as error:
+        message = "the item's record cannot be read: delete the item, or put the catalog back from your backup"
+        metadata = {"archive": archive, "item": item_name(archive, row.item)}
+        raise RecordCorruptError(message, metadata=metadata) from error

@@ -1,0 +1,91 @@
+"""The catalog's schema: archives, items with their tombstones, and calibrations.
+
+Identity is the archive's creation id: rows are keyed by it, so that an archive which is created again under a deleted
+one's name shares nothing with it. `document` columns hold JSON whose fields may change freely; columns are what
+statements look for.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+REVISION = 1
+"""Raise it with every change of a table below: whoever opens a catalog of another revision refuses it."""
+STRING = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared byte by byte on both engines, so that pages come in the same order."""
+
+metadata = MetaData()
+
+schema = Table("xmirad_schema", metadata, Column("revision", Integer, primary_key=True))
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("creation", STRING, primary_key=True),
+    Column("archive", STRING, nullable=False),
+    Column("site", STRING, nullable=False),
+    Column("model", STRING, nullable=False),
+    Column("embedding_size", Integer, nullable=False),
+    Column("preprocessing", STRING, nullable=False),
+    Column("site_key_fingerprint", STRING, nullable=False),
+    Column("originals", STRING, nullable=False),
+    Column("create_time", Double, nullable=False),
+    Column("delete_time", Double),
+)
+_is_live = archives.c.delete_time.is_(None)
+_is_deleted = archives.c.delete_time.is_not(None)
+# Names are unique among all sites, not only within one: the vector store names its collections by them.
+Index("archives_live", archives.c.archive, unique=True, sqlite_where=_is_live, postgresql_where=_is_live)
+Index("archives_deleted", archives.c.archive, sqlite_where=_is_deleted, postgresql_where=_is_deleted)
+
+gates = Table(
+    "archive_gates",
+    metadata,
+    Column("creation", ForeignKey(archives.c.creation), primary_key=True),
+    Column("is_open", Boolean, nullable=False),
+)
+"""What writers of items lock instead of the archive's row, so that they never keep its deletion waiting."""
+
+items = Table(
+    "items",
+    metadata,
+    Column("creation", ForeignKey(archives.c.creation), nullable=False),
+    Column("item", STRING, nullable=False),
+    Column("revision", Integer, nullable=False),  # survives the record, and never restarts
+    Column("image", STRING),  # these three are empty once the record of a deleted item is forgotten
+    Column("file", STRING),
+    Column("document", Text),
+    Column("delete_time", Double),  # set: there is a tombstone
+    PrimaryKeyConstraint("creation", "item"),
+)
+_is_recorded = items.c.document.is_not(None)
+_has_item = _is_recorded & items.c.delete_time.is_(None)
+_is_half_deleted = _is_recorded & items.c.delete_time.is_not(None)
+Index("items_live", items.c.creation, items.c.item, sqlite_where=_has_item, postgresql_where=_has_item)
+Index(
+    "items_half_deleted",
+    items.c.creation,
+    items.c.item,
+    sqlite_where=_is_half_deleted,
+    postgresql_where=_is_half_deleted,
+)
+Index("items_image", items.c.image, sqlite_where=_has_item, postgresql_where=_has_item)
+Index("items_file", items.c.file, sqlite_where=_has_item, postgresql_where=_has_item)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("creation", ForeignKey(archives.c.creation), primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("features", LargeBinary),
+)

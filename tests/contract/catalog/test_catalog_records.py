@@ -1,0 +1,191 @@
+"""Archives and items: what is stored comes back, on both engines and from another connection."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from support.catalogs import damage_archive, damage_document
+from support.records import archive_record, item_record
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.items import PAGE
+from xmirad.catalog.records import Identity, ItemState, encode_item
+from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError, RecordCorruptError
+from xmirad.types import ItemAttributes, OriginalsPolicy, Sex
+
+CHEST = archive_record()
+OTHER = archive_record(creation="d" * 32, archive="skin", originals=OriginalsPolicy.REFERENCE)
+
+
+@pytest.fixture
+def chest(catalog: Catalog) -> Catalog:
+    """A catalog with an archive."""
+    catalog.create_archive(CHEST)
+    return catalog
+
+
+def test_records_come_back_equal_from_another_connection(chest: Catalog, open_catalog: Callable[..., Catalog]) -> None:
+    chest.create_archive(OTHER)
+    record = item_record(
+        attributes=ItemAttributes(labels=("a", "Ω\0"), sex=Sex.FEMALE, year=2020, age_band=0, modality="DX"),
+        identity=Identity("x", "1.2", "1.2.3", "1.2.3.4", 7),
+    )
+    assert chest.put_item(record)
+    other = open_catalog(create=False)
+    assert other.archives() == [CHEST, OTHER]
+    assert other.archive("skin") == OTHER
+    assert other.item("chest", record.item) == record
+    assert list(other.items(CHEST)) == [record]
+
+
+def test_creating_an_archive_again_returns_the_first_record(chest: Catalog) -> None:
+    assert chest.create_archive(archive_record(creation="d" * 32, create_time=5.0)) == CHEST
+    assert chest.archives() == [CHEST]
+
+
+@pytest.mark.parametrize(
+    "change", [{"model": "other"}, {"originals": OriginalsPolicy.REFERENCE}, {"site": "other"}], ids=str
+)
+def test_creating_an_archive_with_other_settings_is_refused(chest: Catalog, change: dict[str, str]) -> None:
+    with pytest.raises(ArchiveAlreadyExistsError):
+        chest.create_archive(archive_record(creation="d" * 32, **change))
+
+
+def test_an_unknown_archive_is_an_error_that_names_it(catalog: Catalog) -> None:
+    with pytest.raises(ArchiveNotFoundError) as caught:
+        catalog.archive("missing")
+    assert caught.value.metadata == {"archive": "missing"}
+
+
+def test_the_latest_revision_of_an_item_counts(chest: Catalog) -> None:
+    changed = item_record(revision=2, attributes=ItemAttributes(labels=("pneumonia",)))
+    assert chest.put_item(item_record())
+    assert chest.put_item(changed)
+    assert not chest.put_item(item_record(revision=2))
+    assert not chest.put_item(item_record())
+    assert chest.item("chest", changed.item) == changed
+    assert list(chest.items(CHEST)) == [changed]
+
+
+def test_items_come_once_each_in_the_order_of_their_ids_over_several_pages(chest: Catalog) -> None:
+    records = [item_record(number) for number in range(PAGE + 3)]
+    for record in records:
+        chest.put_item(record)
+    in_order = sorted(records, key=lambda record: record.item)
+    assert list(chest.items(CHEST)) == in_order
+    assert [found.item for page in chest.all_references(CHEST) for found in page] == [each.item for each in in_order]
+    wanted = [each.item for each in in_order]
+    assert set(chest.find_items("chest", [*wanted, "unknown"])) == set(wanted)
+    assert len(chest.references(CHEST, wanted)) == len(wanted)
+
+
+def test_a_deleted_item_is_gone_and_its_revision_goes_on_when_it_is_stored_again(chest: Catalog) -> None:
+    record = item_record(revision=3)
+    chest.put_item(record)
+    chest.add_tombstones(CHEST, [record.item])
+    assert chest.item_state(CHEST, record.item) == ItemState(record, 3, has_tombstone=True)
+    assert [found.item for found in chest.half_deleted(CHEST)] == [record.item]
+    assert (list(chest.items(CHEST)), chest.item("chest", record.item), chest.has_items(CHEST)) == ([], None, False)
+    chest.forget_items(CHEST, [record.item])
+    assert chest.item_state(CHEST, record.item) == ItemState(None, 3, has_tombstone=True)
+    assert list(chest.half_deleted(CHEST)) == []
+    again = item_record(revision=4)
+    assert not chest.put_item(record)
+    assert chest.put_item(again)
+    assert list(chest.items(CHEST)) == []
+    chest.remove_tombstone(CHEST, record.item)
+    assert list(chest.items(CHEST)) == [again]
+
+
+def test_a_tombstone_hides_a_record_that_is_stored_after_it(chest: Catalog) -> None:
+    chest.add_tombstones(CHEST, [item_record().item])
+    chest.put_item(item_record())
+    assert list(chest.items(CHEST)) == []
+    assert chest.has_tombstone(CHEST, item_record().item)
+
+
+def test_nothing_is_stored_in_an_archive_that_was_deleted_even_if_there_is_another_of_its_name(chest: Catalog) -> None:
+    chest.put_item(item_record())
+    chest.delete_archive(CHEST)
+    again = chest.create_archive(archive_record(creation="d" * 32))
+    for write in (
+        lambda: chest.put_item(item_record(1)),
+        lambda: chest.add_tombstones(CHEST, [item_record().item]),
+        lambda: chest.delete_archive(CHEST),
+    ):
+        with pytest.raises(ArchiveNotFoundError):
+            write()
+    assert (chest.archives(), chest.deleted_archives()) == ([again], [CHEST])
+    assert chest.item("chest", item_record().item) is None
+    assert list(chest.items(again)) == []
+
+
+def test_a_forgotten_archive_leaves_nothing_and_touches_no_other(chest: Catalog) -> None:
+    chest.put_item(item_record())
+    chest.add_tombstones(CHEST, [item_record(1).item])
+    chest.delete_archive(CHEST)
+    again = chest.create_archive(archive_record(creation="d" * 32))
+    chest.put_item(item_record(creation=again.creation))
+    chest.forget_archive(CHEST)
+    assert chest.deleted_archives() == []
+    assert chest.item_state(CHEST, item_record(1).item) == ItemState(None, 0, has_tombstone=False)
+    assert list(chest.items(again)) == [item_record(creation=again.creation)]
+    chest.forget_archive(CHEST)  # it can be repeated
+
+
+def test_images_and_files_are_in_use_as_long_as_an_item_that_is_not_deleted_uses_them(chest: Catalog) -> None:
+    chest.create_archive(OTHER)
+    shared = item_record(1, creation=OTHER.creation, archive="skin")
+    for record in (item_record(0), item_record(1), shared, item_record(2, file="f" * 64)):
+        chest.put_item(record)
+    images = {item_record(number).image for number in range(4)}
+    assert chest.images_in_use(images) == images - {item_record(3).image}
+    assert chest.digests_in_use({*images, "f" * 64, "e" * 64}) == {*images, "f" * 64} - {item_record(3).image}
+    chest.add_tombstones(CHEST, [item_record(0).item, item_record(1).item])
+    assert chest.images_in_use(images) == {shared.image, item_record(2).image}
+    assert chest.files_to_keep({shared.file, "f" * 64}) == {"f" * 64}  # `skin` keeps references only
+    chest.delete_archive(CHEST)
+    assert chest.digests_in_use({*images, "f" * 64}) == {shared.image}
+
+
+@pytest.mark.parametrize("damage", ["truncate", "missing", "extra", "empty", "wrong type"])
+def test_a_damaged_record_names_its_item_and_hides_no_other(
+    chest: Catalog, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, whole = item_record(0), item_record(1)
+    for record in (broken, whole):
+        chest.put_item(record)
+    document = encode_item(broken)
+    values = json.loads(document)
+    changed = {
+        "missing": {name: value for name, value in values.items() if name != "patient"},
+        "extra": values | {"surprise": 1},
+        "wrong type": values | {"geometry": 3},
+    }.get(damage)
+    damage_document(
+        chest, broken.item, json.dumps(changed) if changed else document[:-5] if damage == "truncate" else ""
+    )
+    for read in (chest.item, lambda _, item: chest.item_state(CHEST, item)):
+        with pytest.raises(RecordCorruptError) as caught:
+            read("chest", broken.item)
+        assert caught.value.metadata == {"archive": "chest", "item": f"archives/chest/items/{broken.item}"}
+    assert list(chest.items(CHEST)) == [whole]
+    assert chest.find_items("chest", [broken.item, whole.item]) == {whole.item: whole}
+    assert [record.message for record in caplog.records] == ["catalog.record_corrupt"] * 2
+    assert chest.images_in_use([broken.image]) == {broken.image}
+    assert [found.image for found in chest.references(CHEST, [broken.item])] == [broken.image]
+
+
+def test_a_damaged_archive_is_an_error_of_its_own_and_hides_no_other(chest: Catalog) -> None:
+    chest.create_archive(OTHER)
+    damage_archive(chest, "skin")
+    errors: list[RecordCorruptError] = []
+    assert chest.archives(on_corrupt=errors.append) == [CHEST]
+    assert [error.metadata for error in errors] == [{"archive": "skin"}]
+    with pytest.raises(RecordCorruptError):
+        chest.archive("skin")
+
+
+def test_records_have_the_same_content_whatever_their_revision_and_time() -> None:
+    assert item_record().has_same_content(item_record(revision=3, create_time=9.0))
+    assert not item_record().has_same_content(item_record(attributes=ItemAttributes(labels=("pneumonia",))))

@@ -1,0 +1,27 @@
+"""Catalogs for tests: SQLite files in a folder."""
+
+from pathlib import Path
+
+from sqlalchemy import update
+
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.database import Database
+from xmirad.catalog.tables import archives, items
+
+
+def sqlite_catalog(folder: Path, *, create: bool = True) -> Catalog:
+    """Return a catalog in a folder as the home has it, which is made when it is first used."""
+    return Catalog(Database(f"sqlite:///{folder / 'catalog.db'}", create=create))
+
+
+def damage_document(catalog: Catalog, item: str, document: str = "{") -> None:
+    """Overwrite the stored record of an item."""
+    catalog.database.write(
+        lambda connection: connection.execute(update(items).where(items.c.item == item).values(document=document))
+    )
+
+
+def damage_archive(catalog: Catalog, archive: str) -> None:
+    """Overwrite what the stored record of an archive says of originals."""
+    statement = update(archives).where(archives.c.archive == archive).values(originals="some")
+    catalog.database.write(lambda connection: connection.execute(statement))
