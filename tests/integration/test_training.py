@@ -4,14 +4,17 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from support.command import run_json
 from xmirad.errors import InvalidRequestError, TrainingFailedError, XmiradError
+from xmirad.ids import image_digest
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.imaging.sandbox import DecoderPool
@@ -25,6 +28,7 @@ from xmirad.training.images import decode_images
 from xmirad.training.progress import Epoch
 from xmirad.training.recipe import TrainingRecipe
 from xmirad.training.train import Trained, TrainingRequest, check_room_for_model, train
+from xmirad.types import UntrainedFeatures
 
 pytestmark = pytest.mark.slow
 
@@ -234,6 +238,40 @@ def test_the_model_is_the_best_epoch_s_and_tells_how_it_came_about(
     assert len(document["epochs"]) == 4
     assert f"validation mAP {trained.state.best_epoch.validation_map:.4f}" in found.card
     assert not list((folder / "work").glob("*/checkpoint.safetensors"))
+
+
+def test_the_model_keeps_the_digests_of_its_images_and_whether_its_trunk_was_trained(
+    phantoms: Path, in_one_go: tuple[Trained, Witness, Path]
+) -> None:
+    trained, _, folder = in_one_go
+    found = ModelRegistry(folder / "models").find("phantoms-lite0")
+    data = read_training_data(phantoms, RECIPE)
+    assert found.training_images.training == tuple(
+        sorted(image_digest(each.path.read_bytes()) for each in data.training)
+    )
+    assert len(found.training_images.validation) == len(data.validation)
+    was_frozen = trained.state.best_epoch.number <= RECIPE.frozen_epochs
+    assert found.untrained_features is (UntrainedFeatures.POOLED if was_frozen else UntrainedFeatures.NONE)
+
+
+def test_a_head_on_an_untrained_trunk_gives_the_features_before_it_and_the_same_bits(
+    in_one_go: tuple[Trained, Witness, Path],
+) -> None:
+    trained, _, _ = in_one_go
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
+    for fine_tuned in (False, True):
+        artifact = replace(
+            trained.artifact, document=trained.artifact.document.model_copy(update={"fine_tuned": fine_tuned})
+        )
+        embedder = load_embedder(artifact, threads=1)
+        query = embedder.embed_query(pixels)
+        assert query.embedding.tobytes() == embedder.embed(pixels)[0].tobytes()
+        if fine_tuned:
+            assert query.untrained_features is None
+        else:
+            assert query.untrained_features is not None
+            assert query.untrained_features.shape == (1280,)
+            assert np.linalg.norm(query.untrained_features) == pytest.approx(1)
 
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_trained(in_one_go: tuple[Trained, Witness, Path]) -> None:

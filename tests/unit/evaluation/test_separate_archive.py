@@ -6,6 +6,7 @@ import pytest
 
 from support.fake_evaluation import MODEL, FakeService, embed, pixel_item
 from support.lab_data import pixels_set
+from xmirad.client.types import ModelInfo
 from xmirad.datasets import Dataset
 from xmirad.errors import InvalidRequestError
 from xmirad.evaluation.beside import Beside
@@ -13,8 +14,9 @@ from xmirad.evaluation.evaluate import evaluate
 from xmirad.evaluation.options import EvaluationOptions, SaliencyOptions
 from xmirad.evaluation.report import EvaluationReport
 from xmirad.evaluation.report_notes import report_notes
-from xmirad.evaluation.report_parts import Protocol
+from xmirad.evaluation.report_parts import Protocol, TrainingOverlap
 from xmirad.evaluation.report_table import report_tables
+from xmirad.ids import image_digest
 from xmirad.types import EncodedImage
 
 QUICK = EvaluationOptions(resamples=50, upload_window=3, search_window=4)
@@ -85,6 +87,31 @@ def test_a_query_that_is_byte_for_byte_an_item_is_left_out_and_named(tmp_path: P
     report = against(queries, archive)
     assert (report.counts.queries, report.counts.identical_queries) == (11, 1)
     assert "1 query was left out: an item of the archive is byte for byte the same: test00.png." in report_notes(report)
+
+
+def test_queries_that_the_model_was_trained_on_or_chosen_by_are_warned_of_and_items_are_told_apart(
+    tmp_path: Path,
+) -> None:
+    queries, archive = (
+        pixels_set(tmp_path, "test", count=12, seed=1),
+        pixels_set(tmp_path, "train", count=21, seed=2),
+    )
+    digest = [image_digest(item.path.read_bytes()) for item in (*queries.items, *archive.items)]
+
+    class Trained(FakeService):
+        def list_models(self) -> list[ModelInfo]:
+            trained, chosen_by = frozenset((digest[2], *digest[12:])), frozenset({digest[5], "ab" * 32})
+            return [replace(MODEL, training_image_digests=trained, validation_image_digests=chosen_by)]
+
+    report = against(queries, archive, Trained())
+    assert report.training_overlap == TrainingOverlap(("test02.png",), ("test05.png",), 21)
+    notes = report_notes(report)
+    assert notes[0].startswith("WARNING: the model was trained on 1 of the queries")
+    assert notes[1].startswith("WARNING: the model's best epoch was chosen by 1 of the queries")
+    assert "test02.png" in notes[0]
+    assert "test05.png" in notes[1]
+    assert "trained on 21 items of the archive" in notes[2]
+    assert against(queries, archive).training_overlap is None
 
 
 def test_a_patient_in_queries_and_archive_is_refused(tmp_path: Path) -> None:
