@@ -115,6 +115,19 @@ def test_a_codestream_of_more_bits_than_the_header_allocates_counts(syntax: str)
     np.testing.assert_array_equal(decode(data), PLAIN)
 
 
+@pytest.mark.parametrize("said", [0, 1])
+@pytest.mark.parametrize("values", [2 * GRAY, 2 * SIGNED], ids=["unsigned", "signed"])
+def test_values_of_more_bits_than_stored_are_those_of_jpeg_2000(values: npt.NDArray[Any], said: int) -> None:
+    window: dict[str, Any] = {"WindowCenter": 4096 if values.dtype.kind == "u" else 0, "WindowWidth": 8192}
+    if said and values.dtype.kind == "u":  # the codestream cannot say that its words are signed, so the header does
+        expected = decode(dicom_file((values << 3).view(np.int16) >> 3, **window))
+    else:
+        expected = decode(dicom_file(values, **window))
+    frame = codestream(values, JPEG_2000, 13)
+    data = encapsulated_file([frame], JPEG_2000, GRAY, BitsStored=12, PixelRepresentation=said, **window)
+    np.testing.assert_array_equal(decode(data), expected)
+
+
 @pytest.mark.parametrize(("kind", "syntax"), [("JPEG", JPEG_BASELINE), ("JPEG2000", JPEG_2000)])
 @pytest.mark.parametrize("stored", [8, 12, 16])
 def test_a_codestream_of_8_bits_under_a_header_of_16(kind: str, syntax: str, stored: int) -> None:

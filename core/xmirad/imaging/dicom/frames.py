@@ -5,7 +5,7 @@ Where header and codestream contradict each other, the codestream counts: it is 
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gdcm
@@ -161,6 +161,7 @@ def read_frame(instance: Dataset, layout: PixelLayout, syntax: str, number: int)
     else:
         encoded = _encoded_frame(instance, layout, number)
         codestream = None if syntax == RLE else _checked_codestream(encoded, layout)
+        layout = _with_stated_precision(layout, codestream)
         words, photometric = _decompressed(encoded, layout, syntax, codestream)
         word_bits = layout.bits_allocated if codestream is None else codestream.bits
     values, bits = _stored_values(words, word_bits, layout, is_lossy=is_lossy)
@@ -219,6 +220,19 @@ def _checked_codestream(encoded: bytes, layout: PixelLayout) -> Codestream:
             },
         )
     return codestream
+
+
+def _with_stated_precision(layout: PixelLayout, codestream: Codestream | None) -> PixelLayout:
+    """Return the layout with the precision of JPEG 2000 in place of a smaller Bits Stored.
+
+    Whole words (8 or 16 bits) may carry more than the value, such as overlays; any other precision was chosen for the
+    values, and cutting it wraps them around. Other formats do not state it exactly: encoders round it up.
+    """
+    if codestream is None or codestream.is_signed is None or codestream.bits % _BYTE_BITS == 0:
+        return layout
+    if not layout.bits_stored < codestream.bits <= layout.bits_allocated:
+        return layout
+    return replace(layout, bits_stored=codestream.bits, high_bit=codestream.bits - 1)
 
 
 def _decompressed(
