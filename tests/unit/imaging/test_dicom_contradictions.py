@@ -358,6 +358,16 @@ def test_a_rescale_that_cannot_be_read_makes_the_window_meaningless(text: str) -
     assert notes_of(data) == ("rescale cannot be read", "no usable window: percentiles")
 
 
+@pytest.mark.parametrize(("center", "width"), [("\\2048", "\\3000"), ("40\\2048", "0\\3000"), ("x\\2048", "9\\3000")])
+def test_the_first_valid_one_of_several_windows_is_taken(center: str, width: str) -> None:
+    instance = dicom_dataset(GRAY, BitsStored=12)
+    instance.add_new("WindowCenter", "LO", center)
+    instance.add_new("WindowWidth", "LO", width)
+    data = to_bytes(instance).replace(b"\x50\x10LO", b"\x50\x10DS").replace(b"\x51\x10LO", b"\x51\x10DS")
+    np.testing.assert_array_equal(decode(data), PLAIN)
+    assert notes_of(data) == ("window 2 of 2",)
+
+
 def test_a_slope_of_zero_is_no_rescale() -> None:
     data = dicom_file(GRAY, BitsStored=12, RescaleSlope=0, RescaleIntercept=7, **WINDOW)
     np.testing.assert_array_equal(decode(data), PLAIN)

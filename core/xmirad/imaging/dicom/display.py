@@ -6,7 +6,7 @@ Rules where the Standard leaves a choice:
   beside it is an error: nothing else says what the values mean.
 - Numbers with a decimal comma are read. A rescale of slope 0 is not valid and not applied; one that cannot be read
   makes window and VOI LUT meaningless, so none of them is used.
-- A VOI LUT goes before a window; of several the first valid one is taken.
+- A VOI LUT goes before a window; of several LUTs or windows the first valid one is taken.
 - Without a usable VOI LUT or window, unsigned gray of at most 8 bits is shown over the full range of its bits, as an
   8-bit PNG of the same pixels is; all other gray by `scaling.percentile_range` of the values after the modality step.
 - Inverted if and only if Presentation LUT Shape is INVERSE, or is absent and the image is MONOCHROME1. The inversion
@@ -158,16 +158,15 @@ def _by_table(values: Floats, table: LookupTable, name: str) -> tuple[UInt8Array
 
 
 def _by_window(values: Floats, item: Dataset) -> tuple[UInt8Array | None, Notes]:
-    center, width = _first_number(item, "WindowCenter"), _first_number(item, "WindowWidth")
+    centers, widths = _numbers(item, "WindowCenter"), _numbers(item, "WindowWidth")
     function = code_string(item, "VOILUTFunction")
     if function not in _WINDOW_FUNCTIONS:
         function = "LINEAR"
-    if center is None or width is None or not math.isfinite(center) or not math.isfinite(width):
-        return None, ()
-    if width <= 0 or (function == "LINEAR" and width < 1):
-        return None, ()
-    count = len(item.WindowCenter) if isinstance(item.WindowCenter, MultiValue) else 1
-    return _windowed(values, center, width, function), (f"window 1 of {count}",)
+    for position, (center, width) in enumerate(zip(centers, widths, strict=False), 1):
+        is_finite = math.isfinite(center) and math.isfinite(width)
+        if is_finite and width > 0 and (function != "LINEAR" or width >= 1):
+            return _windowed(values, center, width, function), (f"window {position} of {len(centers)}",)
+    return None, ()
 
 
 def _windowed(values: Floats, center: float, width: float, function: str) -> UInt8Array:
@@ -243,13 +242,21 @@ def _read_table(item: Dataset, instance: Dataset, *, is_signed: bool) -> LookupT
 
 
 def _first_number(item: Dataset, keyword: str) -> float | None:
-    """Return an attribute's first value, with a decimal comma too; None if it is empty, NaN if it is not a number."""
+    """Return an attribute's first value; None if all are empty, NaN if the first is not a number."""
+    numbers = _numbers(item, keyword)
+    return numbers[0] if numbers else None
+
+
+def _numbers(item: Dataset, keyword: str) -> list[float]:
+    """Return an attribute's values, with a decimal comma too; NaN for each that is not a number."""
     value: Any = item.get(keyword)
-    if isinstance(value, MultiValue):
-        value = value[0] if value else None
-    if value is None or not str(value).strip(" \0"):
-        return None
+    values = value if isinstance(value, MultiValue) else [value]
+    texts = ["" if value is None else str(value).strip(" \0") for value in values]
+    return [_number(text) for text in texts] if any(texts) else []
+
+
+def _number(text: str) -> float:
     try:
-        return float(str(value).strip(" \0").replace(",", "."))
+        return float(text.replace(",", "."))
     except ValueError:
         return math.nan
