@@ -488,6 +488,28 @@ def test_palette_words_are_read_whatever_their_descriptor_says(
     np.testing.assert_array_equal(decode(data), PALETTE.T[GRAY_8])
 
 
+@pytest.mark.parametrize(("used", "shown"), [(10, 10), (12, 12), (13, 16)])
+def test_a_palette_of_fewer_bits_than_declared_is_not_black(used: int, shown: int) -> None:
+    entries = np.linspace(0, (1 << used) - 1, 3 * 256).astype(np.uint16).reshape(3, 256)
+    expected = np.round(entries.T[GRAY_8] * (255 / ((1 << shown) - 1)))
+    np.testing.assert_array_equal(decode(dicom_file(GRAY_8, **palette(entries, bits=16))), expected)
+
+
+@pytest.mark.parametrize("color", ["Red", "Green", "Blue"])
+@pytest.mark.parametrize("data", [b"", b"12345678"], ids=["empty", "short"])
+def test_a_palette_that_is_not_what_its_descriptor_says_is_named(color: str, data: bytes) -> None:
+    keyword = f"{color}PaletteColorLookupTableData"
+    with pytest.raises(InvalidImageError) as caught:
+        decode(dicom_file(GRAY_8, **(palette(PALETTE, bits=16) | {keyword: data})))
+    assert caught.value.metadata == {"attribute": keyword}
+
+
+def test_an_empty_descriptor_of_a_palette_is_named() -> None:
+    keyword = "RedPaletteColorLookupTableDescriptor"
+    with pytest.raises(InvalidImageError, match=keyword):
+        decode(dicom_file(GRAY_8, **(palette(PALETTE, bits=16) | {keyword: None})))
+
+
 def test_a_palette_of_bytes_may_have_more_than_256_entries() -> None:
     entries = np.random.default_rng(6).integers(0, 256, (3, 4096), dtype=np.uint16)
     described = palette(entries, bits=8)

@@ -5,15 +5,18 @@ import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.pixels.processing import convert_color_space
 
+from xmirad.errors import InvalidImageError
 from xmirad.imaging.dicom.frames import YBR, Frame
 from xmirad.imaging.dicom.lookup import every_value, look_up, read_descriptor, table_entries
+from xmirad.imaging.media import DICOM_FIELD
 from xmirad.imaging.scaling import Values, to_gray_levels
 from xmirad.types import UInt8Array
 
 _BYTE_BITS = 8
-_HIGHEST_BYTE = 255
+_BITS_OF_A_SIXTEENTH = 4
 _TABLE_BYTES = 2
 _COLORS = ("Red", "Green", "Blue")
+_DESCRIPTOR = "RedPaletteColorLookupTableDescriptor"
 _DISCRETE, _LINEAR, _INDIRECT = range(3)
 
 
@@ -27,11 +30,13 @@ def palette_colors(frame: Frame, instance: Dataset) -> tuple[UInt8Array, tuple[s
         The colors, and a note if the entries are not what the descriptor says (`_entry_levels`).
 
     Raises:
-        AttributeError: If there is no palette.
-        ValueError: If a table has fewer entries than its descriptor says.
+        InvalidImageError: If there is no palette, or a table has fewer entries than its descriptor says.
     """
     is_signed = frame.values.dtype.kind == "i"
-    count, first, bits = read_descriptor(instance.RedPaletteColorLookupTableDescriptor, is_signed=is_signed)
+    try:
+        count, first, bits = read_descriptor(instance.get(_DESCRIPTOR), is_signed=is_signed)
+    except (TypeError, ValueError) as error:
+        raise _invalid_palette(_DESCRIPTOR) from error
     entries = np.stack([_palette_entries(instance, color, count, bits) for color in _COLORS], axis=-1)
     levels, note = _entry_levels(entries, bits)
     values = frame.values
@@ -62,25 +67,41 @@ def _eight_bit(values: Values, bits: int) -> UInt8Array:
 def _entry_levels(entries: npt.NDArray[np.uint16], bits: int) -> tuple[UInt8Array, tuple[str, ...]]:
     """Scale the entries of all three tables to 8 bits, and note what is not as declared.
 
-    Some devices declare 8 bits and store words with the value in the upper byte; others declare 16 and store bytes.
+    Some devices declare 8 bits and store words with the value in the upper byte; others declare 16 and store values of
+    8, 10 or 12 bits. A palette that is merely dark uses more than a sixteenth of its range.
     """
-    highest = int(entries.max())
-    if bits <= _BYTE_BITS and highest > _HIGHEST_BYTE:
+    used = int(entries.max()).bit_length()
+    if bits <= _BYTE_BITS < used:
         return (entries >> _BYTE_BITS).astype(np.uint8), ("palette: upper bytes of its words",)
-    if bits > _BYTE_BITS and highest <= _HIGHEST_BYTE:
-        return entries.astype(np.uint8), (f"palette: 8 bits instead of {bits}",)
-    return to_gray_levels(entries, 0, (1 << max(bits, highest.bit_length())) - 1), ()
+    if bits > _BYTE_BITS and used <= max(_BYTE_BITS, bits - _BITS_OF_A_SIXTEENTH):
+        used = max(used, _BYTE_BITS)
+        return to_gray_levels(entries, 0, (1 << used) - 1), (f"palette: {used} bits instead of {bits}",)
+    return to_gray_levels(entries, 0, (1 << max(bits, used)) - 1), ()
 
 
 def _palette_entries(instance: Dataset, color: str, count: int, bits: int) -> npt.NDArray[np.uint16]:
+    """Read the table of one color, segmented or not.
+
+    Raises:
+        InvalidImageError: If there is none, or it is not what the descriptor says.
+    """
+    keyword = f"{color}PaletteColorLookupTableData"
     is_little_endian = bool(instance.original_encoding[1])
-    data = instance.get(f"{color}PaletteColorLookupTableData")
-    if data is None:
-        segmented = getattr(instance, f"Segmented{color}PaletteColorLookupTableData")
-        words = np.frombuffer(segmented[: len(segmented) // 2 * 2], "<u2" if is_little_endian else ">u2")
-        codes = words.astype("<u2").view(np.uint8) if bits <= _BYTE_BITS else words
-        data = _expanded([int(code) for code in codes], count, is_bytes=bits <= _BYTE_BITS)
-    return table_entries(data, count, may_be_bytes=True, is_little_endian=is_little_endian)
+    data, segmented = instance.get(keyword), instance.get(f"Segmented{keyword}")
+    try:
+        if not data and segmented:
+            words = np.frombuffer(segmented[: len(segmented) // 2 * 2], "<u2" if is_little_endian else ">u2")
+            codes = words.astype("<u2").view(np.uint8) if bits <= _BYTE_BITS else words
+            data = _expanded([int(code) for code in codes], count, is_bytes=bits <= _BYTE_BITS)
+        return table_entries(data or b"", count, may_be_bytes=True, is_little_endian=is_little_endian)
+    except (IndexError, TypeError, ValueError) as error:
+        raise _invalid_palette(keyword) from error
+
+
+def _invalid_palette(keyword: str) -> InvalidImageError:
+    return InvalidImageError(
+        f"{keyword} of the DICOM file is missing or not valid", field=DICOM_FIELD, metadata={"attribute": keyword}
+    )
 
 
 def _expanded(codes: list[int], count: int, *, is_bytes: bool) -> list[int]:
