@@ -440,6 +440,36 @@ def test_dark_pixels_within_the_body_are_no_padding() -> None:
     assert decode(to_bytes(instance))[62:68, 62:68].min() > 250
 
 
+@pytest.mark.parametrize("value", [1000, 2000, 3000])
+def test_a_band_of_values_near_padding_is_no_padding_after_lossy_compression(value: int) -> None:
+    frame = codestream(GRAY, JPEG_2000, 12)
+    plain = encapsulated_file([frame], JPEG_2000_LOSSY, GRAY, BitsStored=12)
+    padded = encapsulated_file([frame], JPEG_2000_LOSSY, GRAY, BitsStored=12, PixelPaddingValue=value)
+    differs = np.abs(decode(padded) - decode(plain)) > 8
+    np.testing.assert_array_equal(differs, (value == GRAY) & differs)
+
+
+@pytest.mark.parametrize(
+    ("values", "ends", "padding"),
+    [
+        (GRAY, (4000, 65535), GRAY >= 4000),
+        (GRAY, (65535, 4000), GRAY >= 4000),
+        (SIGNED, (-32768, -1500), SIGNED <= -1500),
+        (SIGNED, (1500, 32767), SIGNED >= 1500),
+        (GRAY, (0, 65535), GRAY > 4095),
+        (GRAY, (5000, 65535), GRAY > 4095),
+    ],
+)
+def test_of_a_range_of_padding_the_values_count_that_pixels_can_have(
+    values: npt.NDArray[Any], ends: tuple[int, int], padding: npt.NDArray[np.bool_]
+) -> None:
+    window = WINDOW if values is GRAY else SIGNED_WINDOW
+    instance = dicom_dataset(values, BitsStored=12, PhotometricInterpretation="MONOCHROME1", **window)
+    for keyword, value in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), ends, strict=True):
+        instance.add_new(keyword, "SS" if values is SIGNED else "US", value)
+    np.testing.assert_array_equal(decode(to_bytes(instance)), np.where(padding, 0, 255 - PLAIN))
+
+
 @pytest.mark.parametrize(("keyword", "dtype"), [("FloatPixelData", np.float32), ("DoubleFloatPixelData", np.float64)])
 @pytest.mark.parametrize("limit", [None, -9000.0])
 def test_floating_point_padding_takes_no_part(keyword: str, dtype: type, limit: float | None) -> None:

@@ -1,9 +1,9 @@
 """Padding: pixels that fill the frame around the image (PS3.3 C.7.5.1.1.2).
 
-A padding value that the pixels' type cannot hold matches nothing. After lossy compression padding is only near its
-value. Where the display range is taken from the pixels, pixels near it count as padding then, if nothing but such
-pixels lies between them and one of the four edges, so that dark pixels within the body stay. A window needs no such
-guess.
+A padding value that the pixels' type cannot hold matches nothing; of a range of values those count that it can hold.
+After lossy compression padding is only near its value. Where there is no usable window, pixels near it count as padding
+then, if nothing but such pixels lies between them and one of the four edges, so that dark pixels within the body stay,
+and if such pixels fill a good part of the frame's border, as padding does. A window needs no such guess.
 """
 
 import numpy as np
@@ -16,6 +16,8 @@ from xmirad.imaging.dicom.lookup import signed_word
 Mask = npt.NDArray[np.bool_]
 _LOSSY_TOLERANCE = 0.02
 """How far lossy compression drives padding from its value, as a fraction of the frame's range of values."""
+_LEAST_BORDER = 0.05
+"""Part of the frame's border that padding fills at least."""
 _SMEARED_PIXELS = 4
 _WORD = 1 << 16
 _FLOAT_KEYWORDS = {
@@ -58,12 +60,23 @@ def grown(mask: Mask) -> Mask:
 
 
 def _whole_range(frame: Frame, instance: Dataset) -> tuple[int, int] | None:
-    value = _as_stored(instance.get("PixelPaddingValue"), frame)
-    limit = _as_stored(instance.get("PixelPaddingRangeLimit"), frame)
-    if value is None:
+    value, limit = instance.get("PixelPaddingValue"), instance.get("PixelPaddingRangeLimit")
+    stored = _as_stored(value, frame)
+    if not isinstance(limit, int):
+        return None if stored is None else (stored, stored)
+    stored_limit = _as_stored(limit, frame)
+    if not isinstance(value, int) or (stored is None and stored_limit is None):
         return None
-    ends = (value, value if limit is None else limit)
-    return min(ends), max(ends)
+    ends = _nearest(value, stored, frame), _nearest(limit, stored_limit, frame)
+    return None if sorted(ends) == list(frame.value_range) else (min(ends), max(ends))
+
+
+def _nearest(value: int, stored: int | None, frame: Frame) -> int:
+    """Return an end of a range as stored, or where no pixel can have it the nearest value that one can."""
+    if stored is not None:
+        return stored
+    lowest, highest = frame.value_range
+    return min(max(signed_word(value) if lowest < 0 else value, lowest), highest)
 
 
 def _float_range(frame: Frame, instance: Dataset) -> tuple[float, float] | None:
@@ -89,8 +102,13 @@ def _as_stored(value: object, frame: Frame) -> int | None:
 
 
 def _reaching_an_edge(mask: Mask) -> Mask:
-    """Return the pixels of a mask from which a straight line within it leads left, right, up or down to an edge."""
+    """Return the pixels of a mask from which a straight line within it leads left, right, up or down to an edge.
+
+    None do if the mask fills less than a twentieth of the border.
+    """
     reaching = np.zeros_like(mask)
+    if np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean() < _LEAST_BORDER:
+        return reaching
     for axis in (0, 1):
         reaching |= np.logical_and.accumulate(mask, axis=axis)
         reversed_mask = np.flip(mask, axis)
