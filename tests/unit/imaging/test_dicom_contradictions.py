@@ -168,6 +168,13 @@ def test_ybr_in_jpeg_2000_without_a_component_transform_becomes_rgb(planar: int)
     assert np.abs(decode(data) - COLOR).max() <= 3
 
 
+@pytest.mark.parametrize("photometric", ["YBR_ICT", "YBR_RCT"])
+def test_jpeg_under_a_color_space_of_jpeg_2000_becomes_rgb(photometric: str) -> None:
+    frame = pillow(COLOR, "JPEG", quality=95, subsampling=0)
+    data = encapsulated_file([frame], JPEG_BASELINE, COLOR, PhotometricInterpretation=photometric)
+    assert np.abs(decode(data) - COLOR).max() <= 8
+
+
 @pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL", "YBR_FULL_422"])
 @pytest.mark.parametrize("transform", [0, 1])
 def test_the_adobe_marker_of_a_jpeg_says_its_colors(transform: int, photometric: str) -> None:
@@ -207,6 +214,18 @@ def test_a_missing_attribute_is_named(keyword: str) -> None:
     with pytest.raises(InvalidImageError, match=keyword) as caught:
         decode(to_bytes(instance))
     assert caught.value.metadata == {"attribute": keyword}
+
+
+def test_an_unknown_value_representation_is_named_with_its_attribute() -> None:
+    data = dicom_file(GRAY, BitsStored=12).replace(b"\x28\0\x01\x01US", b"\x28\0\x01\x01ZZ")
+    with pytest.raises(InvalidImageError, match="BitsStored of the DICOM file is missing or not valid"):
+        decode(data)
+
+
+@pytest.mark.parametrize("name", ["MONOCHROME2\n", "\tMONOCHROME2\r\n"])
+def test_white_space_around_a_code_does_not_count(name: str) -> None:
+    data = dicom_file(GRAY, BitsStored=12, PhotometricInterpretation=name, **WINDOW)
+    np.testing.assert_array_equal(decode(data), PLAIN)
 
 
 def test_a_missing_palette_is_named() -> None:

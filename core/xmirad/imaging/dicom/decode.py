@@ -61,7 +61,7 @@ def _named_attributes() -> Iterator[None]:
     """Raise an exception that names an attribute of the file as an error that names it too, without its value."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
         keyword = _attribute_named_by(error)
         if not keyword:
             raise

@@ -26,7 +26,8 @@ from xmirad.imaging.scaling import Values
 GRAY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 PALETTE = "PALETTE COLOR"
 YBR = frozenset({"YBR_FULL", "YBR_FULL_422"})
-_COLOR = frozenset({"RGB", "YBR_ICT", "YBR_RCT"}) | YBR
+_JPEG_2000_COLOR = frozenset({"YBR_ICT", "YBR_RCT"})
+_COLOR = _JPEG_2000_COLOR | YBR | {"RGB"}
 _PIXEL_KEYWORDS = {"PixelData": (1, 8, 16, 32), "FloatPixelData": (32,), "DoubleFloatPixelData": (64,)}
 _FRAGMENT_HEADER_BYTES = 8
 _BYTE_BITS = 8
@@ -161,6 +162,8 @@ def read_frame(instance: Dataset, layout: PixelLayout, syntax: str, number: int)
     else:
         encoded = _encoded_frame(instance, layout, number)
         codestream = None if syntax == RLE else _checked_codestream(encoded, layout)
+        if syntax in JPEG and layout.photometric in _JPEG_2000_COLOR:  # JPEG has no such colors
+            layout = replace(layout, photometric="YBR_FULL")
         layout = _with_stated_precision(layout, codestream)
         words, photometric = _decompressed(encoded, layout, syntax, codestream)
         word_bits = layout.bits_allocated if codestream is None else codestream.bits

@@ -67,10 +67,10 @@ def is_valid_uid(value: object) -> bool:
 
 
 def code_string(item: Dataset, keyword: str) -> str:
-    """Return the first value of an attribute of VR CS: spaces around it and lower case do not count (PS3.5 6.2)."""
+    """Return the first value of an attribute of VR CS: white space around it and case do not count (PS3.5 6.2)."""
     value = item.get(keyword)
     first = value if isinstance(value, str) else next(iter(value), "") if value else ""
-    return str(first).strip(" \0").upper()
+    return str(first).strip(" \0\t\r\n").upper()
 
 
 def _transfer_syntax(stream: io.BytesIO) -> str:
