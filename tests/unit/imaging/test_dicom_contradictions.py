@@ -5,6 +5,7 @@ Each file is compared with a plain one of the same pixels.
 
 import io
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -205,6 +206,23 @@ def test_a_frame_that_no_decoder_reads_is_named_by_kind_and_bits() -> None:
 
 
 # What is missing
+
+
+@pytest.mark.parametrize("syntax", [JPEG_LS, JPEG_2000, JPEG_BASELINE])
+@pytest.mark.parametrize(("kept", "reason"), [(0.1, "damaged|without end marker"), (0.5, "without end marker")])
+def test_a_cut_frame_is_refused_at_once_with_the_reason(syntax: str, kept: float, reason: str) -> None:
+    whole = pillow(GRAY_8, "JPEG") if syntax == JPEG_BASELINE else codestream(GRAY_8, syntax, 8)
+    data = encapsulated_file([whole[: int(kept * len(whole))]], syntax, GRAY_8)
+    began = time.process_time()
+    with pytest.raises(InvalidImageError, match=reason):
+        decode(data)
+    assert time.process_time() - began < 2
+
+
+def test_a_jpeg_ls_frame_needs_no_end_marker() -> None:
+    frame = codestream(GRAY, JPEG_LS, 12).rstrip(b"\0").removesuffix(b"\xff\xd9")
+    data = encapsulated_file([frame], JPEG_LS, GRAY, BitsStored=12, **WINDOW)
+    np.testing.assert_array_equal(decode(data), PLAIN)
 
 
 @pytest.mark.parametrize("keyword", ["Rows", "Columns", "BitsAllocated", "PixelRepresentation"])

@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 
 JPEG_START = b"\xff\xd8"
+END_MARKER = b"\xff\xd9"
+"""Of JPEG, JPEG-LS and JPEG 2000."""
 JPEG_2000_START = b"\xff\x4f\xff\x51"
 JPEG_2000_BOX = b"\x00\x00\x00\x0cjP  "
 _BOXES_SEARCHED = 4096

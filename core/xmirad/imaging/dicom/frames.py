@@ -16,9 +16,9 @@ from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import UID
 
 from xmirad.errors import InvalidImageError, InvalidRequestError
-from xmirad.imaging.dicom.codestream import Codestream, read_codestream
+from xmirad.imaging.dicom.codestream import END_MARKER, Codestream, read_codestream
 from xmirad.imaging.dicom.instance import code_string
-from xmirad.imaging.dicom.syntaxes import DECODERS, JPEG, LOSSY, NATIVE, RLE
+from xmirad.imaging.dicom.syntaxes import DECODERS, JPEG, JPEG_LS, LOSSY, NATIVE, RLE
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.media import DICOM_FIELD
 from xmirad.imaging.scaling import Values
@@ -209,7 +209,10 @@ def _encoded_frame(instance: Dataset, layout: PixelLayout, number: int) -> bytes
 
 
 def _checked_codestream(encoded: bytes, layout: PixelLayout) -> Codestream:
-    codestream = read_codestream(encoded)
+    try:
+        codestream = read_codestream(encoded)
+    except ValueError as error:
+        raise InvalidImageError(f"the compressed frame is damaged: {error}", field=DICOM_FIELD) from error
     size = (codestream.width, codestream.height, codestream.components)
     if size != (layout.columns, layout.rows, layout.samples):
         raise InvalidImageError(
@@ -244,6 +247,9 @@ def _decompressed(
     """Decode a codestream; return its values and their color space."""
     if codestream is not None and syntax in JPEG and codestream.bits == _JPEG_BITS:
         return _twelve_bit_jpeg(encoded, layout, syntax), layout.photometric
+    is_whole = codestream is None or _has_end_marker(encoded)
+    if syntax in JPEG_LS and not is_whole:
+        encoded += END_MARKER  # without it CharLS looks for seconds for what a cut run of pixels lacks
     decoder = get_decoder(UID(syntax))
     failure: BaseException | None = None
     for plugin in DECODERS[syntax]:
@@ -254,7 +260,7 @@ def _decompressed(
                 raise
             except BaseException as error:  # noqa: BLE001 - a panic is no Exception, and the next one may do better
                 failure = error
-    raise _undecodable(syntax, layout, codestream) from failure
+    raise _undecodable(syntax, layout, codestream, is_cut=not is_whole) from failure
 
 
 def _decoded_by(
@@ -305,15 +311,21 @@ def _twelve_bit_jpeg(encoded: bytes, layout: PixelLayout, syntax: str) -> Values
     shape = (layout.rows, layout.columns) + ((layout.samples,) if layout.samples > 1 else ())
     values = None if buffer is None else np.frombuffer(buffer.encode("utf-8", "surrogateescape"), "<u2")
     if values is None or values.size != math.prod(shape):
-        raise _undecodable(syntax, layout, Codestream(layout.columns, layout.rows, layout.samples, _JPEG_BITS))
+        described = Codestream(layout.columns, layout.rows, layout.samples, _JPEG_BITS)
+        raise _undecodable(syntax, layout, described, is_cut=not _has_end_marker(encoded))
     return values.reshape(shape).astype(np.uint16)
 
 
-def _undecodable(syntax: str, layout: PixelLayout, codestream: Codestream | None) -> InvalidImageError:
+def _has_end_marker(codestream: bytes) -> bool:
+    return codestream.rstrip(b"\0").endswith(END_MARKER)
+
+
+def _undecodable(syntax: str, layout: PixelLayout, codestream: Codestream | None, *, is_cut: bool) -> InvalidImageError:
     bits = layout.bits_stored if codestream is None else codestream.bits
     kind = re.sub(r"[^\w ,.()-]", " ", UID(syntax).name)
+    end = "; it ends without end marker" if is_cut else ""
     return InvalidImageError(
-        f"no decoder can read the frame: {kind}, {bits} bits a sample",
+        f"no decoder can read the frame: {kind}, {bits} bits a sample{end}",
         field=DICOM_FIELD,
         metadata={"transfer_syntax": syntax, "bits": str(bits)},
     )

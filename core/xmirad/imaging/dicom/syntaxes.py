@@ -15,17 +15,20 @@ NATIVE = (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN)
 JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 """JPEG baseline, and JPEG extended: 8 bits by the decoders below, 12 bits by GDCM (`frames`)."""
 
+JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
+"""Lossless, and near lossless."""
+
 RLE = "1.2.840.10008.1.2.5"
 _JPEG_2000 = ("pylibjpeg", "gdcm", "pillow")
-_JPEG_LS = ("pyjpegls", "gdcm")
+_JPEG_LS_DECODERS = ("pyjpegls", "gdcm")
 
 DECODERS: dict[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.4.50": ("pillow", "gdcm"),  # JPEG baseline
     "1.2.840.10008.1.2.4.51": ("pillow", "gdcm"),  # JPEG extended
     "1.2.840.10008.1.2.4.57": ("gdcm",),  # JPEG lossless
     "1.2.840.10008.1.2.4.70": ("gdcm",),  # JPEG lossless, first-order prediction
-    "1.2.840.10008.1.2.4.80": _JPEG_LS,  # lossless
-    "1.2.840.10008.1.2.4.81": _JPEG_LS,  # near lossless
+    "1.2.840.10008.1.2.4.80": _JPEG_LS_DECODERS,  # lossless
+    "1.2.840.10008.1.2.4.81": _JPEG_LS_DECODERS,  # near lossless
     "1.2.840.10008.1.2.4.90": _JPEG_2000,  # lossless
     "1.2.840.10008.1.2.4.91": _JPEG_2000,
     "1.2.840.10008.1.2.4.201": ("pylibjpeg",),  # HTJ2K lossless
