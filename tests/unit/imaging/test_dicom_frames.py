@@ -141,6 +141,15 @@ def test_one_bit_pixels_are_black_and_white() -> None:
     np.testing.assert_array_equal(decode(to_bytes(instance)), mask * 255)
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_frames_of_single_bits_may_begin_within_a_byte(number: int) -> None:
+    frames = np.stack([np.roll(GRAY[:13, :11] > 200, shift, axis=1) for shift in range(3)])
+    instance = dicom_dataset(frames.astype(np.uint8), multi_frame=True)
+    instance.BitsAllocated, instance.BitsStored, instance.HighBit = 1, 1, 0
+    instance.PixelData = np.packbits(frames, bitorder="little").tobytes()
+    np.testing.assert_array_equal(decode(to_bytes(instance), number), frames[number - 1] * 255)
+
+
 def test_bits_above_bits_stored_do_not_count() -> None:
     expected = decode(dicom_file(GRAY, BitsStored=12, **WINDOW))
     np.testing.assert_array_equal(decode(dicom_file(GRAY | 0xF000, BitsStored=12, **WINDOW)), expected)

@@ -178,6 +178,8 @@ def _native_words(instance: Dataset, layout: PixelLayout, syntax: str, number: i
     bits = layout.rows * layout.columns * samples * layout.bits_allocated * number
     if len(instance[layout.keyword].value) < math.ceil(bits / _BYTE_BITS):
         raise InvalidImageError("the DICOM file has fewer pixels than its header says", field=DICOM_FIELD)
+    if layout.bits_allocated == layout.samples == 1 and layout.rows * layout.columns % _BYTE_BITS:
+        return _single_bits(instance[layout.keyword].value, layout, number)
     options: dict[str, Any] = {
         "correct_unused_bits": False,
         "photometric_interpretation": layout.photometric,
@@ -190,6 +192,16 @@ def _native_words(instance: Dataset, layout: PixelLayout, syntax: str, number: i
     decoder = get_decoder(UID(syntax))
     words, _ = decoder.as_array(instance, index=number - 1, raw=True, validate=False, **options)
     return words.astype(words.dtype.newbyteorder("="), copy=False)
+
+
+def _single_bits(data: bytes, layout: PixelLayout, number: int) -> Values:
+    """Unpack a frame of single bits, the lowest of a byte first: it may begin within a byte, where pydicom fails."""
+    count = layout.rows * layout.columns
+    first, behind = count * (number - 1), count * number
+    part = np.frombuffer(data[first // _BYTE_BITS : math.ceil(behind / _BYTE_BITS)], np.uint8)
+    skipped = first % _BYTE_BITS
+    bits = np.unpackbits(part, bitorder="little")[skipped : skipped + count]
+    return bits.reshape(layout.rows, layout.columns)
 
 
 def _encoded_frame(instance: Dataset, layout: PixelLayout, number: int) -> bytes:
