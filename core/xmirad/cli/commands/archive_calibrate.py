@@ -14,6 +14,7 @@ from xmirad.datasets.selection import FrameChoice
 from xmirad.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from xmirad.evaluation.calibrating import Calibrated
     from xmirad.evidence.calibration import EvidenceCalibration
 
 EXAMPLES = """\b
@@ -77,6 +78,12 @@ def calibrate(
     output.json(done)
     for failure in done.failures:
         output.note(f"failed: {failure.file}: {failure.message} [{failure.reason}]")
+    _print_calibration(output, done)
+    if done.failures:
+        raise typer.Exit(ExitCode.PARTLY_FAILED)
+
+
+def _print_calibration(output: Output, done: "Calibrated") -> None:
     fitted = done.calibration
     output.text(f"{done.archive.name}: calibrated on {fitted.queries} images of {len(fitted.labels)} labels")
     output.table(
@@ -95,8 +102,6 @@ def calibrate(
         output.text(NO_CLAIM)
     elif fitted.reference is not None:
         output.text("distances are taken in the features before the model's head, to the calibration images")
-    if done.failures:
-        raise typer.Exit(ExitCode.PARTLY_FAILED)
 
 
 def _threshold(fitted: "EvidenceCalibration") -> str:
