@@ -38,7 +38,7 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN, _END = 0xDA, 0xD9
 _END_MARKER = b"\xff\xd9"
-_OTHER_TAIL = b"\xaa\x5b\xd1\x37" * 2500
+OTHER_TAIL = b"\xaa\x5b\xd1\x37" * 2500
 """Made-up data of a scan. libjpeg continues data that end early with zeros; these give other pixels."""
 _MIDDLE_GRAY = 128
 """What libjpeg fills missing blocks with."""
@@ -242,7 +242,7 @@ def _note_segment(scans: _Scans, marker: int, segment: bytes) -> None:
 def _check_scan(body: bytes) -> None:
     """Refuse a JPEG, given up to its last scan's end, whose picture depends on what might follow."""
     pictures = []
-    for tail in (b"", _OTHER_TAIL):
+    for tail in (b"", OTHER_TAIL):
         with Image.open(io.BytesIO(body + tail + _END_MARKER), formats=["JPEG"]) as image:
             image.load()
             pictures.append(image.copy())

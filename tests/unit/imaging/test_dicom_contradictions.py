@@ -7,6 +7,7 @@ import io
 import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.sequence import Sequence
+from pydicom.uid import UID
 
 from support.dicom_files import (
     big_endian_file,
@@ -217,6 +219,33 @@ def test_a_cut_frame_is_refused_at_once_with_the_reason(syntax: str, kept: float
     with pytest.raises(InvalidImageError, match=reason):
         decode(data)
     assert time.process_time() - began < 2
+
+
+TWELVE_BIT_FILE = Path(__file__).parents[2] / "data" / "images" / "dicom" / "jpeg-extended-12-bit.dcm"
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("kept", [0.4, 0.7, 0.95])
+def test_a_cut_jpeg_frame_with_an_end_marker_is_refused(bits: int, kept: float) -> None:
+    instance: Dataset = dcmread(TWELVE_BIT_FILE)
+    frame = get_frame(instance.PixelData, 0, number_of_frames=1)
+    if bits == 8:
+        noise = np.random.default_rng(7).integers(0, 256, GRAY_8.shape, dtype=np.uint8)
+        frame, instance = pillow(noise, "JPEG"), dicom_dataset(noise)
+        instance.file_meta.TransferSyntaxUID = UID(JPEG_BASELINE)
+    instance.PixelData = encapsulate([frame[: int(kept * len(frame))] + b"\xff\xd9"])
+    instance["PixelData"].VR, instance["PixelData"].is_undefined_length = "OB", True
+    with pytest.raises(InvalidImageError, match="ends before its pixels do"):
+        decode(to_bytes(instance))
+
+
+@pytest.mark.parametrize("pixels", [np.full((40, 56), 128, np.uint8), np.full((40, 56, 3), 128, np.uint8)])
+@pytest.mark.parametrize("is_progressive", [False, True])
+def test_a_whole_jpeg_frame_may_end_with_middle_gray(pixels: npt.NDArray[np.uint8], *, is_progressive: bool) -> None:
+    frame = pillow(pixels, "JPEG", progressive=is_progressive)
+    photometric = "YBR_FULL_422" if pixels.ndim == 3 else "MONOCHROME2"
+    data = encapsulated_file([frame], JPEG_BASELINE, pixels, PhotometricInterpretation=photometric)
+    np.testing.assert_array_equal(decode(data), pixels)
 
 
 def test_a_jpeg_ls_frame_needs_no_end_marker() -> None:

@@ -16,6 +16,7 @@ from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import UID
 
 from xmirad.errors import InvalidImageError, InvalidRequestError
+from xmirad.imaging.damaged import OTHER_TAIL
 from xmirad.imaging.dicom.codestream import END_MARKER, Codestream, read_codestream
 from xmirad.imaging.dicom.instance import code_string
 from xmirad.imaging.dicom.syntaxes import DECODERS, JPEG, JPEG_LS, LOSSY, NATIVE, RLE
@@ -166,6 +167,8 @@ def read_frame(instance: Dataset, layout: PixelLayout, syntax: str, number: int)
             layout = replace(layout, photometric="YBR_FULL")
         layout = _with_stated_precision(layout, codestream)
         words, photometric = _decompressed(encoded, layout, syntax, codestream)
+        if codestream is not None and syntax in JPEG:
+            _check_last_block(words, encoded, layout, syntax, codestream)
         word_bits = layout.bits_allocated if codestream is None else codestream.bits
     values, bits = _stored_values(words, word_bits, layout, is_lossy=is_lossy)
     was_lossy = is_lossy or code_string(instance, "LossyImageCompression") == "01"
@@ -273,6 +276,26 @@ def _decompressed(
             except BaseException as error:  # noqa: BLE001 - a panic is no Exception, and the next one may do better
                 failure = error
     raise _undecodable(syntax, layout, codestream, is_cut=not is_whole) from failure
+
+
+def _check_last_block(words: Values, encoded: bytes, layout: PixelLayout, syntax: str, codestream: Codestream) -> None:
+    """Refuse a lossy JPEG whose picture depends on what might follow before its end marker: pixels are missing.
+
+    libjpeg fills missing blocks with middle gray, so only a frame that ends with it is decoded a second time.
+
+    Raises:
+        InvalidImageError: If pixels are missing.
+    """
+    if np.abs(words[-1, -1].astype(np.int64) - (1 << (codestream.bits - 1))).max() > 1:
+        return
+    longer = encoded[: encoded.rindex(END_MARKER)] + OTHER_TAIL + END_MARKER
+    cut = InvalidImageError("the compressed frame ends before its pixels do", field=DICOM_FIELD)
+    try:
+        other, _ = _decompressed(longer, layout, syntax, codestream)
+    except InvalidImageError as error:
+        raise cut from error
+    if not np.array_equal(words, other):
+        raise cut
 
 
 def _decoded_by(
