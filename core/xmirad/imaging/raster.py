@@ -25,7 +25,7 @@ from xmirad.imaging.damaged import check_jpeg_blocks, check_png_rows, is_contain
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.media import RASTER_FIELD
 from xmirad.imaging.scaling import percentile_range, thinned, to_gray_levels
-from xmirad.imaging.tiff import TiffPage, choose_page, eight_bit_palette, open_tiff, read_levels
+from xmirad.imaging.tiff import TiffPage, choose_page, eight_bit_palette, is_tiff_cut, open_tiff, read_levels
 from xmirad.types import UInt8Array
 
 MEDIA_TYPES = {
@@ -79,7 +79,7 @@ def decode_raster(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[I
         with _reasons(data, kind, limits):
             match kind:
                 case "TIFF":
-                    return _decode_tiff(choose_page(data), limits)
+                    return _decode_tiff(data, limits)
                 case "HEIF":
                     return _decode_heif(data, limits)
                 case "PNG":
@@ -137,7 +137,17 @@ def _decode_jpeg(data: bytes, limits: DecodeLimits) -> tuple[Image.Image, tuple[
     return _upright(_eight_bit(image), image), notes
 
 
-def _decode_tiff(page: TiffPage, limits: DecodeLimits) -> tuple[Image.Image, tuple[str, ...]]:
+def _decode_tiff(data: bytes, limits: DecodeLimits) -> tuple[Image.Image, tuple[str, ...]]:
+    page = choose_page(data)
+    try:
+        return _decode_page(page, limits)
+    except OSError as error:
+        if is_tiff_cut(page):
+            raise InvalidImageError("the TIFF ends before its pixels do", field=RASTER_FIELD) from error
+        raise
+
+
+def _decode_page(page: TiffPage, limits: DecodeLimits) -> tuple[Image.Image, tuple[str, ...]]:
     if not page.is_read_by_samples:
         try:
             image = open_tiff(page)

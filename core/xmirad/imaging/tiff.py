@@ -172,6 +172,13 @@ def choose_page(data: bytes) -> TiffPage:
     return TiffPage(_starting_with(data, offset, entries), entries, tuple(notes))
 
 
+def is_tiff_cut(page: TiffPage) -> bool:
+    """Return whether strips or tiles of a page lie behind the end of its file."""
+    offsets, lengths = (324, 325) if 324 in page.entries else (273, 279)
+    ends = zip(page.values(offsets, 0), page.values(lengths, 0), strict=False)
+    return any(start + length > len(page.data) for start, length in ends)
+
+
 def open_tiff(page: TiffPage) -> Image.Image:
     """Open a page by Pillow without reading pixels, and mend its palette.
 

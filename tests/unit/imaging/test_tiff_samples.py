@@ -187,3 +187,14 @@ def test_the_full_picture_may_be_a_part_of_the_thumbnails_page() -> None:
     changed[part + 2 : part + 12] = b"\4\0\1\0\0\0" + data[following : following + 4]
     changed[following : following + 4] = bytes(4)
     np.testing.assert_array_equal(decode(bytes(changed))[0], GRAY[..., 0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("tile", [0, 16])
+def test_a_compressed_tiff_that_is_cut_is_refused_as_cut(dtype: type, tile: int) -> None:
+    pixels = noise(dtype, 1)
+    _, blocks = page(pixels, compression=DEFLATE, tile=tile)
+    lengths = (*(len(block) for block in blocks[:-1]), 1_000_000)
+    data = tiff_file(pixels, compression=DEFLATE, tile=tile, tags={325 if tile else 279: lengths})
+    with pytest.raises(InvalidImageError, match="the TIFF ends before its pixels do"):
+        decode(data)
