@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import redis
 from celery import Celery
 
 from support.entries import ENTRY
@@ -13,6 +14,8 @@ from support.valkey import ValkeyServer, valkey_server
 from xmirad.errors import BackendUnavailableError, QueueFullError
 from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
 from xmirad.queue.app import celery_app
+from xmirad.queue.connection import Server
+from xmirad.queue.import_queue import PUBLISHING_SECONDS, RedisImportQueue
 from xmirad.queue.payloads import FillTask
 from xmirad.queue.status import TAKEN, queue_status
 from xmirad.queue.task_queue import RedisTaskQueue
@@ -46,8 +49,7 @@ def queue(server: ValkeyServer, app: Celery) -> RedisTaskQueue:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for constant in ("xmirad.queue.claims.LOST_SECONDS", "xmirad.queue.task_queue.WAITING_SECONDS"):
-        monkeypatch.setattr(constant, LOST_SECONDS, raising=False)
+    monkeypatch.setattr("xmirad.queue.claims.LOST_SECONDS", LOST_SECONDS)
 
 
 def test_a_full_queue_takes_what_waits_already_and_nothing_new(queue: RedisTaskQueue) -> None:
@@ -135,6 +137,57 @@ def test_a_task_that_could_not_be_published_is_not_taken_for_one_that_waits(
         with pytest.raises((ConnectionError, BackendUnavailableError)):
             queue.fill(ENTRY, [0], queue=QueueName.INTERACTIVE)
     assert queue.fill(ENTRY, [0], queue=QueueName.INTERACTIVE) == 1
+
+
+@pytest.fixture
+def imports(server: ValkeyServer, app: Celery) -> RedisImportQueue:
+    return RedisImportQueue(app, server.connect())
+
+
+def fail_to_publish(imports: RedisImportQueue, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "send_task", fails)
+        with pytest.raises(BackendUnavailableError):
+            imports.publish("chest", 1, None)
+
+
+def test_an_import_that_could_not_be_published_is_published_by_the_next_sweep(
+    imports: RedisImportQueue, app: Celery, server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_publish(imports, app, monkeypatch)
+    for _ in range(2):
+        imports.publish("chest", 1, None)
+    assert server.connect().llen(QueueName.INDEX) == 1
+
+
+def test_an_import_whose_publisher_died_does_not_wait_for_a_lost_task(
+    imports: RedisImportQueue, app: Celery, server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = server.connect()
+    monkeypatch.setattr(imports, "_server", Undeletable(connection))
+    fail_to_publish(imports, app, monkeypatch)
+    (left,) = connection.keys("xmirad:waiting:*")
+    assert 0 < connection.ttl(left) <= PUBLISHING_SECONDS
+
+    connection.delete(left)
+    imports.publish("chest", 1, None)
+    assert connection.ttl(left) > PUBLISHING_SECONDS
+
+
+class Undeletable:
+    """A connection that breaks when a key is to be deleted."""
+
+    def __init__(self, connection: Server) -> None:
+        self._connection = connection
+
+    def delete(self, *_: str) -> None:
+        raise redis.ConnectionError
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
 
 
 def test_a_flushed_queue_knows_of_nothing_that_waits(queue: RedisTaskQueue, server: ValkeyServer) -> None:

@@ -7,7 +7,11 @@ from xmirad.queue.connection import PREFIX, Server, available
 from xmirad.queue.messages import publish
 from xmirad.queue.payloads import INDEX, ImportTask
 from xmirad.queue.task_figures import TaskFigures
-from xmirad.queue.task_queue import WAITING_SECONDS
+
+WAITING_SECONDS = 600
+"""After so long a task counts as lost; it is published again."""
+PUBLISHING_SECONDS = 60
+"""After so long a publisher counts as dead; longer than the broker may take to answer."""
 
 
 class RedisImportQueue:
@@ -20,12 +24,17 @@ class RedisImportQueue:
         self._figures = TaskFigures(server)
 
     def publish(self, archive: str, number: int, segment: int | None) -> None:
-        """Have some of an import done, unless that waits already."""
+        """Have some of an import done, unless that waits already.
+
+        Raises:
+            BackendUnavailableError: If the queue cannot be reached. The task may be published again then: at once, or
+                after `PUBLISHING_SECONDS` if the server could not even be told that it does not wait.
+        """
         task = ImportTask(archive, number, segment)
         with available():
-            is_new = bool(self._server.set(_key("waiting", task), 1, nx=True, ex=WAITING_SECONDS))
+            is_new = bool(self._server.set(_key("waiting", task), 1, nx=True, ex=PUBLISHING_SECONDS))
             if is_new:
-                publish(self._app, INDEX, task.to_document(), queue=QueueName.INDEX)
+                self._publish(task)
             self._figures.add_published(QueueName.INDEX, published=int(is_new), deduplicated=int(not is_new))
 
     def take(self, task: ImportTask, *, seconds: float) -> bool:
@@ -46,6 +55,14 @@ class RedisImportQueue:
         """
         with available():
             self._server.delete(_key("taken", task))
+
+    def _publish(self, task: ImportTask) -> None:
+        try:
+            publish(self._app, INDEX, task.to_document(), queue=QueueName.INDEX)
+        except BaseException:
+            self._server.delete(_key("waiting", task))
+            raise
+        self._server.expire(_key("waiting", task), WAITING_SECONDS)
 
 
 def _key(kind: str, task: ImportTask) -> str:

@@ -13,8 +13,6 @@ from xmirad.queue.messages import publish
 from xmirad.queue.payloads import ASSESS, FILL, AssessTask, FillTask
 from xmirad.queue.task_figures import TaskFigures, queue_label
 
-WAITING_SECONDS = 600
-"""After so long a task of an import counts as lost; it is published again."""
 UNLIMITED = 1 << 53
 
 
