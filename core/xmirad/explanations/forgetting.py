@@ -52,7 +52,11 @@ class Forgetter:
         return len(found)
 
     def _is_used(self, digest: str) -> bool:
-        return any(asked.request.query.digest == digest for asked in self._all())
+        try:
+            return any(asked.request.query.digest == digest for asked in self._all())
+        except BackendUnavailableError as error:  # one that cannot be read may need it; the sweep drops what none does
+            _log.warning("query.not_deleted", extra={"reason": error.reason})
+            return True
 
     def _all(self) -> Iterator[Asked]:
         for explanation in list(self._store.explanations()):

@@ -93,10 +93,10 @@ class ExplanationImages:
         """
         try:
             document = unsealed(self._get(keys.query_record(digest)))
-        except EmbeddingCorruptError as error:
+            geometry = document["geometry"]
+            return QueryRecord(geometry and ImageGeometry(**geometry), float(document["create_time"]))
+        except (EmbeddingCorruptError, KeyError, TypeError, ValueError) as error:
             raise ExplanationNotFoundError("what is kept of the query cannot be read", field="query") from error
-        geometry = document["geometry"]
-        return QueryRecord(geometry and ImageGeometry(**geometry), document["create_time"])
 
     def query_picture(self, digest: str) -> bytes:
         """Return a query's picture, PNG.

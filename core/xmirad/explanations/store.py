@@ -67,14 +67,14 @@ class ExplanationStore:
         Raises:
             ExplanationNotFoundError: If there is none.
         """
-        attempts = {int(key.split("/")[2]) for key in self._blobs.list(keys.explanation(explanation))}
-        for attempt in sorted(attempts, reverse=True):
+        names = {key.split("/")[2] for key in self._blobs.list(keys.explanation(explanation))}
+        for attempt in sorted((int(name) for name in names if name.isdecimal()), reverse=True):
             document = self._get(explanation, attempt, REQUEST)
             if document is None:
                 continue
             try:
                 request = ExplanationRequest.from_document(document["request"])
-                return Asked(request, attempt, QueueName(document["queue"]), document["create_time"])
+                return Asked(request, attempt, QueueName(document["queue"]), float(document["create_time"]))
             except (ValueError, KeyError, TypeError):
                 _log.warning("explanation.unreadable", exc_info=True)
         message = "there is no such explanation"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xmirad.errors import ExplanationNotFoundError, QueueFullError
+from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, QueueFullError
 from xmirad.explanations.creating import Creator
 from xmirad.explanations.eviction import Evictor
 from xmirad.explanations.forgetting import Forgetter
@@ -27,6 +27,10 @@ ABANDONED_SECONDS = 600.0
 """After so long a stored query without an explanation is taken for one whose creation failed."""
 ASSESSED_SECONDS = 3_600.0
 """After so long a map that is not assessed stays so."""
+MOST_UNAVAILABLE = 3
+"""After so many explanations in a row that a store or the board failed for, the others wait for the next sweep."""
+NOT_SWEPT = "explanations_not_swept"
+"""Counter on the board."""
 _log = logging.getLogger(__name__)
 
 
@@ -76,22 +80,24 @@ class Sweeper:
         self._holder = holder
         self._clock = clock
         self._settled: dict[tuple[str, int], float] = {}
+        self._failed: frozenset[str] = frozenset()
         self._sweeps = 0
 
     def sweep(self) -> bool:
         """Sweep once. Return False if another process does.
+
+        An explanation that cannot be looked after is logged, counted and left; it stops neither the others nor what
+        comes after them.
 
         Raises:
             BackendUnavailableError: If a store, the board or the queue fails; the next sweep goes on.
         """
         if not self._board.lease(LEASE, self._holder, seconds=LEASE_SWEEPS * self._retention.sweep):
             return False
-        self._look_after_all(self._bring_forward)
-        if self._sweeps % SWEEPS_BETWEEN_LISTINGS == 0:
-            self._evictor.reconcile()
-        self._sweeps += 1
-        self._evictor.evict()
-        self._warmer.feed()
+        parts = (lambda: self._look_after_all(self._bring_forward), self._reconcile, self._evictor.evict)
+        failures = [_failure_of(part) for part in (*parts, self._warmer.feed)]
+        for failure in filter(None, failures):
+            raise failure
         return True
 
     def expire(self) -> None:
@@ -105,29 +111,60 @@ class Sweeper:
         self._look_after_all(self._expiry_of_finished)
 
     def _look_after_all(self, expiry_of: Callable[[Asked], float]) -> None:
-        in_use, seen = set(), set()
-        for explanation in list(self._store.explanations()):
+        in_use: set[str] = set()
+        seen: set[tuple[str, int]] = set()
+        failed: list[str] = []
+        unavailable: list[Exception] = []
+        # What failed last time comes last: however much of it there is, all others are looked after before.
+        for explanation in sorted(self._store.explanations(), key=self._failed.__contains__):
             try:
-                asked = self._store.asked(explanation)
-                seen.add((explanation, asked.attempt))
-                query = self._look_after(asked, expiry_of)
-            except ExplanationNotFoundError:
-                self._store.delete(explanation)  # what a deletion cut short has left, or nobody can read
-            else:
-                in_use.add(query)
+                in_use.add(self._look_after(explanation, expiry_of, seen))
+                unavailable = []
+            except Exception as error:  # noqa: BLE001 - whatever a stored document can bring about
+                _log.warning("explanation.not_swept", extra={"explanation": explanation}, exc_info=True)
+                failed.append(explanation)
+                unavailable = [*unavailable, error] if isinstance(error, BackendUnavailableError) else []
+                if len(unavailable) == MOST_UNAVAILABLE:
+                    break
+        self._failed = frozenset(failed)
         self._settled = {key: expiry for key, expiry in self._settled.items() if key in seen}
-        self._drop_queries(in_use)
+        self._count(len(failed))
+        # Which queries the others need is not known: theirs go when every query of that age does.
+        self._drop_queries(in_use, after_seconds=self._retention.queries if failed else ABANDONED_SECONDS)
+        if len(unavailable) == MOST_UNAVAILABLE:
+            raise unavailable[0]
 
-    def _look_after(self, asked: Asked, expiry_of: Callable[[Asked], float]) -> str:
+    def _look_after(self, explanation: str, expiry_of: Callable[[Asked], float], seen: set[tuple[str, int]]) -> str:
         """Bring an explanation forward or delete it, and return the digest of its query if that is to be kept."""
-        query = asked.request.query
-        kept = query.digest if query.kind is not ImageKind.ITEM else ""
-        settled = self._settled.get((asked.request.explanation, asked.attempt))
-        expiry = settled if settled is not None and self._store.is_finished(asked) else expiry_of(asked)
-        if self._clock() >= expiry or (kept and self._is_expired(kept)):
-            self._forgetter.delete(asked.request.explanation)
+        try:
+            asked = self._store.asked(explanation)
+            seen.add((explanation, asked.attempt))
+            query = asked.request.query
+            kept = query.digest if query.kind is not ImageKind.ITEM else ""
+            if self._is_over(asked, expiry_of) or (kept and self._is_expired(kept)):
+                self._forgetter.delete(explanation)
+                return ""
+        except ExplanationNotFoundError:
+            self._store.delete(explanation)  # what a deletion cut short has left, or nobody can read
             return ""
         return kept
+
+    def _is_over(self, asked: Asked, expiry_of: Callable[[Asked], float]) -> bool:
+        """Bring an explanation forward, and return whether it has expired.
+
+        Raises:
+            Exception: Whatever keeps it from being read, as long as it is younger than what is kept once finished.
+        """
+        settled = self._settled.get((asked.request.explanation, asked.attempt))
+        try:
+            expiry = settled if settled is not None and self._store.is_finished(asked) else expiry_of(asked)
+        except (BackendUnavailableError, ExplanationNotFoundError):
+            raise
+        except Exception:
+            if self._clock() < asked.create_time + self._retention.explanations:
+                raise
+            return True
+        return self._clock() >= expiry
 
     def _expiry_of_finished(self, asked: Asked) -> float:
         outcome = self._store.outcome(asked)
@@ -162,7 +199,7 @@ class Sweeper:
         except ExplanationNotFoundError:
             return True
 
-    def _drop_queries(self, in_use: set[str]) -> None:
+    def _drop_queries(self, in_use: set[str], *, after_seconds: float) -> None:
         for digest in list(self._images.queries()):
             if digest in in_use:
                 continue
@@ -170,5 +207,26 @@ class Sweeper:
                 created = self._images.query(digest).create_time
             except ExplanationNotFoundError:
                 created = float("-inf")
-            if self._clock() >= created + ABANDONED_SECONDS:
+            if self._clock() >= created + after_seconds:
                 self._images.delete_query(digest)
+
+    def _reconcile(self) -> None:
+        if self._sweeps % SWEEPS_BETWEEN_LISTINGS == 0:
+            self._evictor.reconcile()
+        self._sweeps += 1
+
+    def _count(self, failed: int) -> None:
+        try:
+            if failed:
+                self._board.count(NOT_SWEPT, failed)
+        except BackendUnavailableError as error:
+            _log.warning("sweep.not_counted", extra={"reason": error.reason})
+
+
+def _failure_of(part: Callable[[], object]) -> Exception | None:
+    try:
+        part()
+    except Exception as error:  # noqa: BLE001 - raised once the other parts had their turn
+        _log.warning("sweep.part_failed", exc_info=True)
+        return error
+    return None

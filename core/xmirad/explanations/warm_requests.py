@@ -50,10 +50,15 @@ class WarmRequests:
             document = self._read(key)
             if document is None:
                 continue
-            entry = OcclusionEntry.from_document(document["entry"])
+            try:
+                entry, reason = OcclusionEntry.from_document(document["entry"]), document["reason"]
+            except (KeyError, TypeError, ValueError):
+                _log.warning("warming.request_unreadable", exc_info=True)
+                self._blobs.delete(key)
+                continue
             if not self._blobs.exists(keys.model_input(entry.image, entry.preprocessing)):
                 self._blobs.delete(key)
-            elif not document["reason"]:
+            elif not reason:
                 yield entry
 
     def _write(self, entry: OcclusionEntry, *, reason: str) -> None:

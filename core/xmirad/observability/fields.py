@@ -66,6 +66,7 @@ ALLOWED_FIELDS = frozenset(
         "preprocessing",
         "site_key_fingerprint",
         "image",
+        "explanation",
         # the search
         "top_k",
         "exact",

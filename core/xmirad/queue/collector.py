@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from xmirad.errors import BackendUnavailableError
 from xmirad.explanations.ports import QueueName
+from xmirad.explanations.sweeping import NOT_SWEPT
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import Server, available
 from xmirad.queue.payloads import ASSESS, FILL, INDEX
@@ -34,11 +35,12 @@ from xmirad.queue.workers import count_by_kind
 
 QUEUES = tuple(queue_label(queue) for queue in sorted(QueueName))
 TASKS = (task_label(FILL), task_label(ASSESS), task_label(INDEX))
-CACHE_COUNTERS = {
+BOARD_COUNTERS = {
     "cache_hits": ("xmirad_cache_hits", "Occlusion maps whose masked embeddings were all there."),
     "cache_misses": ("xmirad_cache_misses", "Occlusion maps of which some had to be computed."),
     "cache_corrupt_chunks": ("xmirad_cache_corrupt_chunks", "Chunks that did not read as they were written."),
     "cache_bytes_written": ("xmirad_cache_written_bytes", "Bytes of chunks that were stored."),
+    NOT_SWEPT: ("xmirad_explanations_not_swept", "Times that a sweep could not look after an explanation."),
 }
 _log = logging.getLogger(__name__)
 Figures = Mapping[str, str]
@@ -57,7 +59,7 @@ class QueueCollector(Collector):
         yield from gauges(None)
         yield from counters({})
         yield from histograms({})
-        yield from cache_counters({})
+        yield from board_counters({})
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures of now; only that it is down when the server does not answer."""
@@ -74,7 +76,7 @@ class QueueCollector(Collector):
         yield from gauges(status)
         yield from counters(figures)
         yield from histograms(figures)
-        yield from cache_counters(counted)
+        yield from board_counters(counted)
 
 
 def up(*, is_up: bool) -> Metric:
@@ -134,9 +136,9 @@ def histograms(figures: Figures) -> Iterator[Metric]:
     yield from (wait, run)
 
 
-def cache_counters(counted: Mapping[str, int]) -> Iterator[Metric]:
-    """Yield what all processes have counted of the occlusion cache."""
-    for counter, (name, meaning) in CACHE_COUNTERS.items():
+def board_counters(counted: Mapping[str, int]) -> Iterator[Metric]:
+    """Yield what all processes have counted on the board."""
+    for counter, (name, meaning) in BOARD_COUNTERS.items():
         yield CounterMetricFamily(name, meaning, value=counted.get(counter, 0))
 
 

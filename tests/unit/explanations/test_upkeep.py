@@ -1,5 +1,7 @@
 """What must go on although something is broken, gone or out of reach."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import cast
 
 import numpy as np
@@ -9,10 +11,11 @@ from support.explaining import CHUNKS, DAY, FakeEmbedder, World
 from xmirad.blobs import keys
 from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, ItemNotFoundError
 from xmirad.explanations.filling import ChunkFiller
+from xmirad.explanations.ports import QueueName
 from xmirad.explanations.records import ExplanationRequest
 from xmirad.explanations.sealing import sealed
-from xmirad.explanations.store import REQUEST
-from xmirad.explanations.sweeping import Sweeper
+from xmirad.explanations.store import REQUEST, RESULT
+from xmirad.explanations.sweeping import MOST_UNAVAILABLE, NOT_SWEPT, Sweeper
 from xmirad.models.embedder import BackboneEmbedder
 from xmirad.types import ExplanationState, Float32Array
 
@@ -159,3 +162,131 @@ def test_a_request_without_feedback_is_stored_and_named_as_ever() -> None:
     document = request.to_document()
     assert "made_from" not in document
     assert ExplanationRequest.from_document(document) == request
+
+
+OTHER_RESULTS = [{}, {"maps": [{"blob": 1}], "error": None}, {"maps": "of another version"}, []]
+
+
+def poisoned(world: World, document: object) -> str:
+    """Return an explanation whose result is as it was written, and of another version."""
+    explanation = world.create(query=world.query(1))
+    world.queue.clear()
+    world.blobs.put(f"{keys.attempt(explanation, 1)}{RESULT}", sealed(cast("dict[str, object]", document)))
+    return explanation
+
+
+@pytest.mark.parametrize("document", OTHER_RESULTS, ids=str)
+def test_a_result_of_another_version_stops_nothing_of_a_sweep(
+    document: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    for number in range(3, 9):
+        world.create(query=world.item(number))  # these expire
+    world.work()
+    world.now += 7 * DAY - 1
+    poison = poisoned(world, document)
+    unfinished = [world.create(query=world.query(number)) for number in range(3, 9)]
+    world.board.clear()
+    world.queue.clear()
+    world.now += 1
+
+    assert world.sweeper.sweep()
+
+    assert sorted(world.store.explanations()) == sorted([poison, *unfinished])
+    assert len(list(world.images.queries())) == 1 + len(unfinished)
+    named = [vars(record)["explanation"] for record in caplog.records if record.message == "explanation.not_swept"]
+    assert named == [poison]
+    assert world.board.counters()[NOT_SWEPT] == 1
+    world.work()
+    assert {state(world, each) for each in unfinished} == {ExplanationState.SUCCEEDED}
+
+
+@pytest.mark.parametrize("document", OTHER_RESULTS, ids=str)
+def test_an_explanation_that_cannot_be_read_expires_with_its_query(document: object) -> None:
+    world = World()
+    poison = poisoned(world, document)
+    world.sweeper.sweep()
+    assert poison in world.store.explanations()
+    assert list(world.images.queries())
+
+    world.now += 7 * DAY
+    world.sweeper.expire()
+
+    assert list(world.store.explanations()) == []
+    assert not list(world.images.queries())
+
+
+def unreadable(world: World, explanations: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the blob store fail for some explanations, as a disk does with damaged sectors."""
+    prefixes, get = tuple(f"explanations/{each}/" for each in explanations), world.blobs.get
+
+    def get_or_fail(key: str) -> bytes:
+        if key.startswith(prefixes):
+            raise BackendUnavailableError("read failed", metadata={"backend": "blobs"})
+        return get(key)
+
+    monkeypatch.setattr(world.blobs, "get", get_or_fail)
+
+
+@pytest.mark.parametrize("count", [1, MOST_UNAVAILABLE + 2])
+def test_explanations_that_the_disk_cannot_read_stop_no_others(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    explanations = sorted(world.create(query=world.query(number)) for number in range(3, 3 + 2 * count))
+    world.queue.clear()
+    world.board.clear()
+    bad, good = explanations[:count], explanations[count:]
+    unreadable(world, bad, monkeypatch)
+
+    for _ in range(2 + count // MOST_UNAVAILABLE):
+        with suppress(BackendUnavailableError):
+            world.sweeper.sweep()
+    world.work()
+
+    assert {state(world, each) for each in good} == {ExplanationState.SUCCEEDED}
+    assert len(list(world.images.queries())) == 2 * count
+    assert world.board.counters()[NOT_SWEPT] >= count
+
+    world.now += DAY
+    with suppress(BackendUnavailableError):
+        world.sweeper.sweep()
+    assert not list(world.images.queries())
+    assert sorted(world.store.explanations()) == bad
+
+
+def test_a_store_that_is_away_ends_a_sweep_after_few_explanations(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    explanations = [world.create(query=world.item(number)) for number in range(3, 23)]
+    unreadable(world, explanations, monkeypatch)
+    with pytest.raises(BackendUnavailableError):
+        world.sweeper.sweep()
+    assert world.board.counters()[NOT_SWEPT] == MOST_UNAVAILABLE
+
+
+@pytest.mark.parametrize("part", ["reconcile", "evict"])
+def test_a_part_of_a_sweep_that_fails_keeps_the_others_from_nothing(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise KeyError(part)
+
+    world = World()
+    entry = world.entry(world.create(queue=QueueName.BACKGROUND))
+    world.queue.clear()
+    world.warmer.warm([entry], embedding_size=8)
+    world.queue.clear()
+    world.board.clear()
+    monkeypatch.setattr(world.evictor, part, fails)
+    with pytest.raises(KeyError):
+        world.sweeper.sweep()
+    assert world.board.is_wanted(entry.location)
+    assert entry.location in world.board.warming
+
+
+@pytest.mark.parametrize("document", [{}, {"entry": {"codec": "of another version"}, "reason": ""}], ids=str)
+def test_a_request_to_warm_of_another_version_is_dropped_and_stops_no_warming(document: dict[str, object]) -> None:
+    world = World()
+    entry = world.entry(world.create())
+    world.queue.clear()
+    bad = f"{keys.WARMING}{'0' * 64}/0"
+    world.blobs.put(bad, sealed(document))
+    world.warmer.warm([entry], embedding_size=8)
+    assert entry.location in world.board.warming
+    assert not world.blobs.exists(bad)
