@@ -18,6 +18,8 @@ from contextvars import copy_context
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from xmirad.errors import BackendUnavailableError, InternalError
+
 T = TypeVar("T")
 READER_PRESENCE_SECONDS = 2.0
 
@@ -87,23 +89,36 @@ class Lane:
         """Call a function on the lane and await its result; cancelling drops it if it has not begun.
 
         The function sees the caller's context variables: request id and trace go with it.
+
+        Raises:
+            BackendUnavailableError: If the lane is closed before the call has begun.
+            InternalError: If the call panics, as a library in Rust does, which is no `Exception`.
         """
         context = copy_context()
         if priority is Priority.INTERACTIVE or self._turns is None:
-            return await asyncio.wrap_future(self.submit(priority, lambda: context.run(call, *args)))
+            return await self._result(priority, lambda: context.run(call, *args))
         async with self._turns.one():
-            return await asyncio.wrap_future(self.submit(priority, lambda: context.run(call, *args)))
+            return await self._result(priority, lambda: context.run(call, *args))
+
+    async def _result(self, priority: Priority, call: Callable[[], T]) -> T:
+        try:
+            return await asyncio.wrap_future(self.submit(priority, call))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closing and not (task and task.cancelling()):  # it is the call that was cancelled, not its caller
+                raise _closed() from None
+            raise
 
     def submit(self, priority: Priority, call: Callable[[], T]) -> Future[T]:
         """Queue a call.
 
         Raises:
-            RuntimeError: If the lane is closed.
+            BackendUnavailableError: If the lane is closed.
         """
         future: Future[T] = Future()
         with self._ready:
             if self._closing:
-                raise RuntimeError("the lane is closed")
+                raise _closed()
             if priority is Priority.INTERACTIVE:
                 self._reader_seen = time.monotonic()
             heapq.heappush(self._queue, (priority, next(self._order), future, call))
@@ -153,7 +168,15 @@ class Lane:
 def _settle(future: Future[Any], call: Callable[[], Any]) -> None:
     try:
         result = call()
-    except BaseException as error:  # noqa: BLE001 - whoever awaits the future gets it
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - whoever awaits the future gets it
         future.set_exception(error)
+    except BaseException as error:  # noqa: BLE001 - a panic in Rust, which `except Exception` of callers does not catch
+        failure = InternalError("a library failed in a way that it does not recover from")
+        failure.__cause__ = error
+        future.set_exception(failure)
     else:
         future.set_result(result)
+
+
+def _closed() -> BackendUnavailableError:
+    return BackendUnavailableError("the service ends", metadata={"backend": "service"})

@@ -6,14 +6,18 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 
 from support.archive_oracle import EMBEDDING_SIZE, binding_of, random_items
+from xmirad.archive.conditions import PayloadField
 from xmirad.archive.edge import EdgeStore
+from xmirad.archive.edge_archive import EdgeArchive, shard_errors
 from xmirad.archive.edge_folder import ArchiveFolder, write_atomically
 from xmirad.archive.port import StoredItem
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
@@ -51,7 +55,9 @@ UPSERT_FOREVER = """
     from pathlib import Path
     import numpy as np
     from support.archive_oracle import binding_of, random_items
-    from xmirad.archive.edge import EdgeStore
+    from xmirad.archive.conditions import PayloadField
+from xmirad.archive.edge import EdgeStore
+from xmirad.archive.edge_archive import EdgeArchive, shard_errors
 
     archive = EdgeStore(Path(sys.argv[1])).create(binding_of())
     random = np.random.default_rng(int(sys.argv[2]))
@@ -85,7 +91,9 @@ OPEN = """
     import sys
     from pathlib import Path
     from support.archive_oracle import binding_of
-    from xmirad.archive.edge import EdgeStore
+    from xmirad.archive.conditions import PayloadField
+from xmirad.archive.edge import EdgeStore
+from xmirad.archive.edge_archive import EdgeArchive, shard_errors
     from xmirad.errors import XmiradError
 
     store = EdgeStore(Path(sys.argv[1]))
@@ -148,7 +156,9 @@ REBUILD_AND_DIE = """
     import numpy as np
     from support.archive_oracle import binding_of, random_items
     from xmirad.archive import edge_folder
-    from xmirad.archive.edge import EdgeStore
+    from xmirad.archive.conditions import PayloadField
+from xmirad.archive.edge import EdgeStore
+from xmirad.archive.edge_archive import EdgeArchive, shard_errors
 
     def die(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -237,6 +247,48 @@ def test_a_shard_that_cannot_be_read_is_an_error_of_ours_without_its_path(store:
         store.open(BINDING)
     assert caught.value.metadata["backend"] == "edge"
     assert str(folder) not in caught.value.message
+
+
+class Panic(BaseException):
+    """As what pyo3 raises when Rust panics."""
+
+
+class PanickingShard:
+    """Panics at whatever it is asked."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def panics(*_: object, **__: object) -> None:
+            raise Panic(f"{name}: index out of bounds")
+
+        return panics
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda archive: archive.upsert(random_items(np.random.default_rng(1), 1)),
+        lambda archive: archive.query(np.ones(EMBEDDING_SIZE, np.float32), top_k=1),
+        lambda archive: archive.get(["00000000-0000-0000-0000-000000000001"]),
+        lambda archive: archive.scan(after=None, limit=1),
+        lambda archive: archive.delete(["00000000-0000-0000-0000-000000000001"]),
+        lambda archive: archive.count(),
+        lambda archive: archive.facet(PayloadField.LABELS),
+        lambda archive: archive.flush(),
+        lambda archive: archive.close(),
+    ],
+    ids=["upsert", "query", "get", "scan", "delete", "count", "facet", "flush", "close"],
+)
+def test_a_panic_is_an_error_of_ours_with_a_remedy(call: Callable[[EdgeArchive], object]) -> None:
+    archive = EdgeArchive(BINDING, cast("edge.EdgeShard", PanickingShard()))
+    with pytest.raises(BackendUnavailableError, match="xmirad archive rebuild covidx") as caught:
+        call(archive)
+    assert caught.value.metadata == {"backend": "edge", "archive": "covidx"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_is_no_failure_of_the_store(error: type[BaseException]) -> None:
+    with pytest.raises(error), shard_errors("covidx"):
+        raise error
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_store(store: EdgeStore, folder: Path) -> None:

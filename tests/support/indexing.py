@@ -74,7 +74,7 @@ class GatedArchive(MemoryArchive):
         super().__init__(binding_of(record))
         self.gate = Gate()
         self.batches: list[int] = []
-        self.faults: list[Exception] = []
+        self.faults: list[BaseException] = []
 
     def upsert(self, items: object) -> None:
         self.gate.pass_through()

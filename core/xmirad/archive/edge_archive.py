@@ -39,16 +39,18 @@ EVERY_VALUE = 1_000_000
 
 @contextmanager
 def shard_errors(archive: str) -> Iterator[None]:
-    """Turn what Edge raises, which is a bare `Exception`, into our error."""
+    """Turn what Edge raises, which is a bare `Exception`, or a panic, which is not even that, into our error."""
     try:
         yield
-    except XmiradError:
+    except (XmiradError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         if "WouldBlock" in str(error):
             message = "another process has the archive open"
             raise ArchiveNotReadyError(message, metadata={"archive": archive}, retry_delay_seconds=1.0) from error
-        message = "the embedded vector store failed"
+        message = (
+            f"the embedded vector store failed; if it fails after a restart, run `xmirad archive rebuild {archive}`"
+        )
         raise BackendUnavailableError(message, metadata={"backend": "edge", "archive": archive}) from error
 
 
@@ -180,9 +182,10 @@ class EdgeArchive:
     def close(self) -> None:
         """Release the shard."""
         self._counts.forget()
-        if self._open_shard is not None:
-            self._open_shard.close()
-            self._open_shard = None
+        shard, self._open_shard = self._open_shard, None
+        if shard is not None:
+            with shard_errors(self.binding.archive):
+                shard.close()
 
     def _count(self, where: Condition | None) -> int:
         with shard_errors(self.binding.archive):

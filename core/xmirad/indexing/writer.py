@@ -1,8 +1,10 @@
 """Gathers the upserts of many images into few calls of the vector store."""
 
 import asyncio
+from collections.abc import Iterable
 
 from xmirad.archive.port import Archive, StoredItem
+from xmirad.errors import BackendUnavailableError
 from xmirad.lanes import Lane, Priority
 
 LARGEST_BATCH = 64
@@ -36,10 +38,20 @@ class GatheringWriter:
             try:
                 await self._lane.run(Priority.BACKGROUND, self._archive.upsert, [item for item, _ in batch])
             except Exception as error:  # noqa: BLE001 - each waiting caller gets it
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(error)
+                _settle(batch, error)
+            except BaseException:  # the process ends, or its event loop: nobody goes on writing
+                left, self._waiting = self._waiting, []
+                _settle([*batch, *left], BackendUnavailableError("the service ends", metadata={"backend": "service"}))
+                raise
             else:
-                for _, done in batch:
-                    if not done.done():
-                        done.set_result(None)
+                _settle(batch, None)
+
+
+def _settle(batch: Iterable[tuple[StoredItem, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, done in batch:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 import pytest
 
 from xmirad import lanes
+from xmirad.errors import BackendUnavailableError, InternalError
 from xmirad.lanes import Lane, Priority, Turns
 
 WAIT_SECONDS = 5.0
@@ -121,8 +122,57 @@ def test_closing_cancels_what_waits_and_refuses_what_comes() -> None:
     gate.open.set()
     closer.join(WAIT_SECONDS)
     assert running.result() == "done"
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(BackendUnavailableError):
         lane.submit(Priority.INTERACTIVE, lambda: None)
+
+
+class Panic(BaseException):
+    """As what pyo3 raises when Rust panics."""
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+def test_a_panic_reaches_the_caller_as_an_error_and_the_lane_goes_on() -> None:
+    async def use() -> None:
+        with pytest.raises(InternalError) as caught:
+            await lane.run(Priority.BACKGROUND, fail, Panic("index out of bounds"))
+        assert isinstance(caught.value.__cause__, Panic)
+        assert await lane.run(Priority.BACKGROUND, lambda: "next") == "next"
+
+    lane = Lane("test", workers=1)
+    asyncio.run(use())
+    lane.close()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_keeps_its_meaning(error: type[BaseException]) -> None:
+    lane = Lane("test", workers=1)
+    with pytest.raises(error):
+        asyncio.run(lane.run(Priority.BACKGROUND, fail, error()))
+    lane.close()
+
+
+def test_a_call_that_a_closing_lane_drops_fails_for_its_caller_and_cancels_nobody() -> None:
+    async def use() -> None:
+        running = asyncio.create_task(lane.run(Priority.INTERACTIVE, gate))
+        await asyncio.to_thread(gate.begun.wait, WAIT_SECONDS)
+        dropped = asyncio.create_task(lane.run(Priority.INTERACTIVE, lambda: None))
+        cancelled = asyncio.create_task(lane.run(Priority.INTERACTIVE, lambda: None))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        closing = asyncio.create_task(asyncio.to_thread(lane.close))
+        with pytest.raises(BackendUnavailableError):
+            await dropped
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        gate.open.set()
+        assert await running == "done"
+        await closing
+
+    lane, gate = Lane("test", workers=1), Gate()
+    asyncio.run(use())
 
 
 def test_background_calls_of_several_lanes_take_turns_while_readers_are_about() -> None:
