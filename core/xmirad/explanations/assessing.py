@@ -14,7 +14,7 @@ import numpy as np
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobStore
 from xmirad.catalog.images import npy_bytes, read_array
-from xmirad.errors import EmbeddingCorruptError
+from xmirad.errors import EmbeddingCorruptError, ItemNotFoundError
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.records import ImageKind
 from xmirad.explanations.results import Areas, Fidelity, KeptMap
@@ -57,6 +57,23 @@ class _Curve:
     order: IntArray
     change: Change
     step: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Image:
+    """The image that a map lies on.
+
+    Attributes:
+        digest: Its digest.
+        preprocessing: Digest of the recipe of its model input.
+        is_query: Whether it is kept as a query, not as an item.
+        normalized: As its model sees it, `[3, S, S]`.
+    """
+
+    digest: str
+    preprocessing: str
+    is_query: bool
+    normalized: Float32Array
 
 
 class _Budget:
@@ -114,7 +131,7 @@ class Assessor:
         is_query = image.kind is not ImageKind.ITEM
         embedder = self._embedder_of(request.model)
         pixels = self._images.input(image.digest, request.preprocessing, is_query=is_query)
-        normalized = embedder.normalized(pixels[None])[0]
+        subject = _Image(image.digest, request.preprocessing, is_query, embedder.normalized(pixels[None])[0])
         order = pixel_order(kept.saliency.values)
         own = f"{self._own_prefix(asked)}{side}/"
         wanted = [(f"{own}{STEP}/", order, STEP)]
@@ -124,7 +141,7 @@ class Assessor:
         wanted += [(f"{controls}{n}/", each, STEP) for n, each in enumerate(self._controls(request.size))]
         computed = []
         for prefix, each, step in wanted:
-            series = self._series(prefix, each, step, normalized, embedder, budget)
+            series = self._series(prefix, each, step, subject, embedder, budget)
             if series is None:
                 return None
             curves = series.curves(other)
@@ -139,7 +156,7 @@ class Assessor:
         prefix: str,
         order: IntArray,
         step: int,
-        image: Float32Array,
+        image: _Image,
         embedder: BackboneEmbedder,
         budget: _Budget,
     ) -> Series | None:
@@ -154,10 +171,10 @@ class Assessor:
         return Series(insertion=embedded[Change.INSERTION], deletion=embedded[Change.DELETION])
 
     def _units(
-        self, curve: _Curve, image: Float32Array, embedder: BackboneEmbedder, budget: _Budget
+        self, curve: _Curve, image: _Image, embedder: BackboneEmbedder, budget: _Budget
     ) -> Iterator[Float32Array | None]:
         """Yield the embeddings of a curve's units, and None instead of the first that there is no time for."""
-        count = stage_count(image, curve.step)
+        count = stage_count(image.normalized, curve.step)
         for first in range(0, count, STAGES_PER_UNIT):
             stages = range(first, min(first + STAGES_PER_UNIT, count))
             key = f"{curve.prefix}-{first:04d}"
@@ -166,11 +183,21 @@ class Assessor:
                 yield None
                 return
             if there is None:
-                there = embedded_stages(
-                    image, curve.order, curve.change, stages, embed=embedder.embed_normalized, step=curve.step
-                )
-                self._blobs.put(key, npy_bytes(there))
+                embed, pixels = embedder.embed_normalized, image.normalized
+                there = embedded_stages(pixels, curve.order, curve.change, stages, embed=embed, step=curve.step)
+                self._keep(key, there, image)
             yield there
+
+    def _keep(self, key: str, unit: Float32Array, image: _Image) -> None:
+        """Store a unit, and leave nothing of an image behind that was deleted meanwhile.
+
+        Raises:
+            ItemNotFoundError: If it was. Its input is deleted before its units, so nobody else would find this one.
+        """
+        self._blobs.put(key, npy_bytes(unit))
+        if not self._images.has_input(image.digest, image.preprocessing, is_query=image.is_query):
+            self._blobs.delete(key)
+            raise ItemNotFoundError("the image was deleted meanwhile", field="item", metadata={"image": image.digest})
 
     def _unit(self, key: str, stages: int) -> Float32Array | None:
         try:

@@ -5,6 +5,8 @@ import pytest
 
 from support.explaining import SIZE, World
 from support.saliency import toy_embedder
+from xmirad.catalog.images import ImageBlobs
+from xmirad.errors import ItemNotFoundError
 from xmirad.explanations import assessing
 from xmirad.explanations.assessing import CONTROL_SEED, Assessor
 from xmirad.explanations.ports import QueueName
@@ -14,6 +16,7 @@ from xmirad.explanations.store import Asked
 from xmirad.models.embedder import BackboneEmbedder
 from xmirad.saliency.controls import control_fields
 from xmirad.saliency.fidelity import curves, pixel_order
+from xmirad.saliency.method import ExplainedImage
 from xmirad.types import Float32Array, UInt8Array
 
 OTHER = np.eye(1, 8, dtype=np.float32)[0]
@@ -109,3 +112,47 @@ def test_units_of_a_map_are_gone_once_it_is_assessed(bench: Bench) -> None:
     bench.assessed(asked, maps)
 
     assert [key for key in bench.world.blobs.list("explanations/") if "/curves/" in key] == []
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+@pytest.mark.parametrize("unit", [0, UNITS_OF_A_MAP, UNITS_OF_A_MAP + UNITS_OF_CONTROLS - 1])
+def test_nothing_is_left_of_an_image_that_is_deleted_while_its_map_is_assessed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, unit: int, is_after: bool
+) -> None:
+    request = bench.world.request()
+    asked, maps = bench.finished(request)
+    put, units = bench.world.blobs.put, 0
+
+    def put_beside_a_deletion(key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        nonlocal units
+        is_now = units == unit
+        units += 1
+        is_stored = is_after and put(key, data, if_absent=if_absent)
+        if is_now:
+            ImageBlobs(bench.world.blobs).delete_derived(request.result.digest)
+        return is_stored or put(key, data, if_absent=if_absent)
+
+    monkeypatch.setattr(bench.world.blobs, "put", put_beside_a_deletion)
+    with pytest.raises(ItemNotFoundError):
+        bench.assessed(asked, maps)
+
+    assert units == unit + 1
+    assert [key for key in bench.world.blobs.data if request.result.digest in key] == []
+
+
+def test_nothing_is_left_of_a_query_that_is_deleted_while_its_map_is_assessed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = bench.world.query(1)
+    asked, maps = bench.finished(bench.world.request(query=query, explained_image=ExplainedImage.QUERY))
+    put = bench.world.blobs.put
+
+    def put_beside_a_deletion(key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        bench.world.images.delete_query(query.digest)
+        return put(key, data, if_absent=if_absent)
+
+    monkeypatch.setattr(bench.world.blobs, "put", put_beside_a_deletion)
+    with pytest.raises(ItemNotFoundError):
+        bench.assessed(asked, maps)
+
+    assert [key for key in bench.world.blobs.data if query.digest in key] == []

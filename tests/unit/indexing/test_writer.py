@@ -108,7 +108,7 @@ class EndingLane:
 
 @pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError])
 def test_what_ends_the_process_is_raised_once_all_callers_are_told(error: type[BaseException]) -> None:
-    async def upsert_all() -> list[None | BaseException]:
+    async def upsert_all() -> list[BaseException | None]:
         writer = GatheringWriter(GatedArchive(archive_record()), cast("Lane", EndingLane(error())))
         return await asyncio.gather(*(writer.upsert(item(number)) for number in range(ITEMS)), return_exceptions=True)
 
