@@ -1,5 +1,6 @@
 """A blob store in a dictionary, for tests that look at what is stored."""
 
+import time
 from collections.abc import Iterator
 
 from xmirad.blobs.port import BlobNotFoundError
@@ -28,6 +29,9 @@ class DictBlobs:
 
     def exists(self, key: str) -> bool:
         return key in self.data
+
+    def put_time(self, key: str) -> float | None:
+        return time.time() if key in self.data else None
 
     def delete(self, key: str) -> None:
         self.data.pop(key, None)

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
@@ -47,7 +48,7 @@ class FolderBlobStore:
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Store a blob; see `BlobStore.put`."""
         path = str(self._path(key))
-        if if_absent and os.path.exists(path):
+        if if_absent and _touch(path):
             return False
         partial = f"{self._partial}/{uuid4().hex}"
         try:
@@ -82,6 +83,15 @@ class FolderBlobStore:
         """Return whether a blob is there."""
         with _errors("read"):
             return self._path(key).exists()
+
+    def put_time(self, key: str) -> float | None:
+        """Return when a blob was put last; see `BlobStore.put_time`."""
+        try:
+            return self._path(key).stat().st_mtime
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unavailable("read", error) from error
 
     def delete(self, key: str) -> None:
         """Delete a blob if it is there, and the folders that it leaves empty."""
@@ -178,6 +188,18 @@ class RemoteBlobStore:
         with _errors("read"):
             return bool(self._filesystem.exists(self._path(key)))
 
+    def put_time(self, key: str) -> float | None:
+        """Return when a blob was put last; see `BlobStore.put_time`."""
+        try:
+            put: datetime = self._filesystem.modified(self._path(key))
+        except FileNotFoundError:
+            return None
+        except NotImplementedError:
+            return time.time() if self.exists(key) else None
+        except OSError as error:
+            raise _unavailable("read", error) from error
+        return (put if put.tzinfo else put.replace(tzinfo=UTC)).timestamp()
+
     def delete(self, key: str) -> None:
         """Delete a blob if it is there."""
         path = self._path(key)
@@ -210,6 +232,15 @@ class RemoteBlobStore:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
+
+
+def _touch(path: str) -> bool:
+    """Return whether a file is there, and have it count as written now, so that nobody takes it for left over."""
+    try:
+        os.utime(path)
+    except OSError:  # it may be there and somebody else's
+        return os.path.exists(path)
+    return True
 
 
 def _make_folder(folder: Path) -> None:

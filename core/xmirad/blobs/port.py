@@ -19,7 +19,7 @@ class BlobStore(Protocol):
         Args:
             key: Where to store it.
             data: The bytes.
-            if_absent: Leave a blob that is there alone.
+            if_absent: Leave a blob that is there alone; where the storage allows, it counts as put now.
 
         Returns:
             False if the blob was there and `if_absent` was set, else True.
@@ -48,6 +48,16 @@ class BlobStore(Protocol):
 
     def exists(self, key: str) -> bool:
         """Return whether a blob is there.
+
+        Raises:
+            BackendUnavailableError: If the storage fails.
+        """
+        ...
+
+    def put_time(self, key: str) -> float | None:
+        """Return when a blob was put last, in seconds since 1970 by the storage's clock, or None if there is none.
+
+        Where the storage does not say, it is now.
 
         Raises:
             BackendUnavailableError: If the storage fails.

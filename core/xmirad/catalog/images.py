@@ -88,6 +88,12 @@ class ImageBlobs:
             for key in self._blobs.list(f"{kind}/"):
                 yield key.split("/")[1]
 
+    def put_time(self, digest: str) -> float | None:
+        """Return when something below a digest was put last, in seconds since 1970, or None if there is nothing."""
+        keys_of = (key for kind in keys.IMAGE_KINDS for key in self._blobs.list(f"{kind}/{digest}/"))
+        times = [put for key in keys_of if (put := self._blobs.put_time(key)) is not None]
+        return max(times, default=None)
+
     def _array(self, key: str) -> npt.NDArray[Any] | None:
         return read_array(self._blobs, key)
 

@@ -7,7 +7,7 @@ from xmirad.archive.port import ArchiveStore, StoredItem
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.items import corrupt_item
-from xmirad.catalog.orphans import delete_orphans
+from xmirad.catalog.orphans import delete_orphans, delete_unused
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import binding_of, stored_item
 from xmirad.errors import EmbeddingCorruptError, RecordCorruptError
@@ -27,7 +27,7 @@ class Rebuild:
         embedded: How many embeddings were missing and were computed again from their model inputs.
         lost: Ids of items that have neither embedding nor model input; they stay recorded but are not searchable.
         corrupt: Ids of items whose records cannot be read; they are not searchable.
-        orphans: How many images without an item were removed from the blob store.
+        orphans: How many images that no item has used for a day were removed from the blob store.
     """
 
     archive: str
@@ -59,8 +59,10 @@ class Rebuilder:
             BackendUnavailableError: If a store fails; the old version stays in use.
         """
         self._store.rebuilt(binding_of(self._record), self._batches()).close()
-        half_deleted = [item.item for item in self._catalog.half_deleted(self._record)]
-        self._catalog.forget_items(self._record, half_deleted)
+        half_deleted = list(self._catalog.half_deleted(self._record))
+        for found in half_deleted:
+            delete_unused(self._catalog, self._images, found)
+        self._catalog.forget_items(self._record, [found.item for found in half_deleted])
         self._report.orphans = delete_orphans(self._catalog, self._images)
         return self._report
 

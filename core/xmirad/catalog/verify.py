@@ -33,7 +33,7 @@ class ProblemKind(StrEnum):
     INPUT_MISSING = "an item has no readable model input in the blob store"
     UNKNOWN_ITEM = "the vector store holds an item that has no record or was deleted"
     HALF_DELETED = "a deleted item has its records still, because its deletion was cut short"
-    ORPHANED_IMAGE = "blobs of an image that no item uses"
+    ORPHANED_IMAGE = "blobs of an image that no item has used for a day"
 
 
 @dataclass(frozen=True, slots=True)

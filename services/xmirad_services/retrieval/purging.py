@@ -11,6 +11,7 @@ from contextlib import suppress
 import structlog
 
 from xmirad.archive.conditions import Condition
+from xmirad.catalog.orphans import delete_unused
 from xmirad.catalog.records import ArchiveRecord, ItemReference
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import item_name
@@ -137,12 +138,4 @@ class Purger:
         await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_items, record, [found.item])
 
     def _delete_unused(self, found: ItemReference) -> None:
-        """Delete the blobs of a deleted item that no other item uses; its file if no archive keeps it that keeps files.
-
-        All sites are asked, for all share the images.
-        """
-        catalog, images = self._tools.catalog, self._tools.images
-        if not catalog.images_in_use([found.image]):
-            images.delete_derived(found.image)
-        if not catalog.files_to_keep([found.file]):
-            images.delete_original(found.file)
+        delete_unused(self._tools.catalog, self._tools.images, found)

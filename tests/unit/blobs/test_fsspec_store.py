@@ -57,6 +57,28 @@ def test_listing_is_sorted_and_ends_at_the_prefix(store: BlobStore) -> None:
     assert list(store.list("nothing/")) == []
 
 
+@pytest.mark.parametrize("if_absent", [False, True])
+def test_a_blob_says_when_it_was_put_last(store: BlobStore, *, if_absent: bool) -> None:
+    assert store.put_time("items/a") is None
+    before = time.time()
+    store.put("items/a", b"1", if_absent=if_absent)
+    put = store.put_time("items/a")
+    assert put is not None
+    assert before - 1 <= put <= time.time() + 1
+
+
+@pytest.mark.parametrize("if_absent", [False, True])
+def test_a_blob_that_is_put_again_in_a_folder_is_no_old_one(tmp_path: Path, *, if_absent: bool) -> None:
+    store = FolderBlobStore(tmp_path)
+    store.put("items/a", b"1")
+    os.utime(tmp_path / "items" / "a", (0, 0))
+    assert store.put_time("items/a") == 0.0
+    assert store.put("items/a", b"1", if_absent=if_absent) is not if_absent
+    put = store.put_time("items/a")
+    assert put is not None
+    assert put >= time.time() - 60
+
+
 def test_of_many_writers_that_put_if_absent_one_wins(tmp_path: Path) -> None:
     store = FolderBlobStore(tmp_path)
     outcomes: list[tuple[bytes, bool]] = []

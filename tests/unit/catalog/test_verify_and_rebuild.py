@@ -1,5 +1,7 @@
 """Verification finds every kind of damage, and rebuilding mends what can be mended."""
 
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,10 @@ from xmirad.archive.edge import EdgeStore
 from xmirad.archive.port import Archive
 from xmirad.blobs import keys
 from xmirad.blobs.fsspec_store import FolderBlobStore
+from xmirad.catalog import orphans
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.orphans import orphaned_images
 from xmirad.catalog.rebuild import Rebuild, Rebuilder
 from xmirad.catalog.records import ItemRecord, ItemState
 from xmirad.catalog.stored import binding_of, stored_item
@@ -29,6 +33,7 @@ ITEMS = [item_record(number) for number in range(5)]
 class Site:
     """An archive of five items, whole."""
 
+    folder: Path
     blobs: FolderBlobStore
     catalog: Catalog
     images: ImageBlobs
@@ -63,7 +68,7 @@ def embed(pixels: UInt8Array) -> Float32Array:
 def site(tmp_path: Path) -> Iterator[Site]:
     blobs = FolderBlobStore(tmp_path / "blobs")
     store = EdgeStore(tmp_path / "store")
-    whole = Site(blobs, sqlite_catalog(tmp_path), ImageBlobs(blobs), store)
+    whole = Site(tmp_path / "blobs", blobs, sqlite_catalog(tmp_path), ImageBlobs(blobs), store)
     whole.catalog.create_archive(RECORD)
     store.create(binding_of(RECORD))
     for record in ITEMS:
@@ -130,11 +135,50 @@ def test_a_deleted_item_does_not_come_back(site: Site) -> None:
 
 
 def test_blobs_of_an_interrupted_upload_are_found_and_removed(site: Site) -> None:
-    orphan = item_record(7)
-    site.images.put_input(orphan.image, orphan.preprocessing, np.zeros((4, 4, 3), np.uint8))
+    orphan = uploading(site)
+    grow_old(site, keys.model_input(orphan.image, orphan.preprocessing))
     assert site.problems() == (Problem(ProblemKind.ORPHANED_IMAGE, orphan.image),)
     assert site.rebuild().orphans == 1
     assert site.problems() == ()
+
+
+def uploading(site: Site) -> ItemRecord:
+    """Return the record of an upload that has stored its input, and nothing else yet."""
+    record = item_record(7)
+    site.images.put_input(record.image, record.preprocessing, np.zeros((4, 4, 3), np.uint8))
+    return record
+
+
+def grow_old(site: Site, key: str) -> None:
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(site.folder / key, (two_days_ago, two_days_ago))
+
+
+def test_blobs_of_an_upload_under_way_are_neither_reported_nor_removed(site: Site) -> None:
+    record = uploading(site)
+    assert site.problems() == ()
+    assert site.rebuild().orphans == 0
+    assert site.images.input(record.image, record.preprocessing) is not None
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_an_upload_that_begins_while_orphans_are_looked_for_keeps_its_old_blobs(
+    site: Site, monkeypatch: pytest.MonkeyPatch, *, is_recorded: bool
+) -> None:
+    record = uploading(site)
+    grow_old(site, keys.model_input(record.image, record.preprocessing))
+
+    def find_and_upload(catalog: Catalog, images: ImageBlobs) -> list[str]:
+        found = orphaned_images(catalog, images)
+        if is_recorded:
+            catalog.put_item(record)
+        else:
+            uploading(site)
+        return found
+
+    monkeypatch.setattr(orphans, "orphaned_images", find_and_upload)
+    assert site.rebuild().orphans == 0
+    assert site.images.input(record.image, record.preprocessing) is not None
 
 
 def test_a_deletion_that_was_cut_short_is_reported_and_finished_by_a_rebuild(site: Site) -> None:
