@@ -37,7 +37,7 @@ class DictBlobs:
         self.data.pop(key, None)
 
     def list(self, prefix: str) -> Iterator[str]:
-        yield from sorted(key for key in self.data if key.startswith(prefix))
+        yield from sorted(key for key in list(self.data) if key.startswith(prefix))  # threads write meanwhile
 
     def damage(self, key: str) -> None:
         """Flip the bits of a blob's last byte."""
