@@ -31,8 +31,6 @@ PROCESS = WorkerKind.EXPLAINER
 NICENESS = 10
 """A search never waits for an explanation."""
 MOST_MEMORY_KIB = 1_500_000
-TORCH_START_SECONDS = 120.0
-"""After so long a process that imports torch and begins to use a GPU is taken for dead; Celery's default is 4."""
 
 
 def run_worker(settings: Settings) -> None:
@@ -49,7 +47,6 @@ def run_worker(settings: Settings) -> None:
     app = celery_app(url, settings.queue)
     if settings.explanations.backbone is BackboneKind.TORCH:
         require_torch()
-        app.conf.worker_proc_alive_timeout = TORCH_START_SECONDS
     else:
         app.conf.worker_max_memory_per_child = MOST_MEMORY_KIB  # torch alone may take more
     worker = Worker(settings, app, url)

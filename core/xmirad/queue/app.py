@@ -14,6 +14,8 @@ from xmirad.settings import QueueSettings
 
 SOFT_LIMIT_SHARE = 0.75
 SOCKET_SECONDS = 5.0
+PROCESS_START_SECONDS = 120.0
+"""In which a process of a worker loads its libraries. Celery's 4 seconds kill it again and again on a busy machine."""
 
 
 def celery_app(url: str, settings: QueueSettings) -> Celery:
@@ -58,6 +60,7 @@ def celery_app(url: str, settings: QueueSettings) -> Celery:
         task_track_started=False,
         worker_hijack_root_logger=False,
         worker_prefetch_multiplier=1,
+        worker_proc_alive_timeout=PROCESS_START_SECONDS,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
         worker_soft_shutdown_timeout=3.0,
