@@ -42,10 +42,10 @@ class Stages:
         """End the last meter."""
         self._stack.close()
 
-    def __call__(self, stage: Stage, done: int, total: int) -> None:
+    def __call__(self, stage: Stage, done: int, total: int, failed: int = 0) -> None:
         """Note the progress."""
         if stage is not self._stage or self._meter is None:
             self._stack.close()
             self._stage = stage
             self._meter = self._stack.enter_context(meter(f"{TITLES[stage]} {self._name}", total, self._output))
-        self._meter.update(done, 0)
+        self._meter.update(done, failed)

@@ -52,7 +52,7 @@ def answered(run: Run, archive: FilledArchive, asked: Asked) -> Answers:
             failures.append(answer)
         else:
             collector.add(answer)
-        run.progress(Stage.SEARCH, done, len(asked))
+        run.progress(Stage.SEARCH, done, len(asked), len(failures))
     failures.sort(key=lambda failure: failure.file)
     return Answers(asked, archive, collector, (*archive.failures, *asked.failures, *failures))
 
@@ -84,5 +84,5 @@ def foreign_distances(run: Run, archive: FilledArchive, asked: Asked) -> tuple[l
             failures.append(answer)
         else:
             distances += map(float, distance_to_nearest(answer.scores[None], neighbors=NEIGHBORS))
-        run.progress(Stage.SEARCH, done, len(asked))
+        run.progress(Stage.SEARCH, done, len(asked), len(failures))
     return distances, tuple(sorted(failures, key=lambda failure: failure.file))

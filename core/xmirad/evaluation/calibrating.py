@@ -11,7 +11,7 @@ import numpy as np
 from xmirad.client.search_types import SearchResponse, StreamedOutcome, StreamedSearch
 from xmirad.client.types import ArchiveInfo, Embedded, ModelInfo, ServerInfo
 from xmirad.datasets import Dataset, DatasetItem
-from xmirad.errors import ArchiveNotFoundError, CalibrationRefusedError
+from xmirad.errors import ArchiveNotFoundError, CalibrationRefusedError, InvalidRequestError
 from xmirad.evaluation.options import Progress, Silence, Stage
 from xmirad.evaluation.report_parts import Failure
 from xmirad.evaluation.uploading import read_image, unreadable_files
@@ -103,16 +103,22 @@ def calibrate_archive(
     has_own = untrained is UntrainedFeatures.POOLED
     reference = _reference(service, info.model, [dataset.items[index] for index in indices]) if has_own else None
     claims = untrained is UntrainedFeatures.EMBEDDING or reference is not None
+    failed = (*unreadable_files(dataset, stage=Stage.SEARCH), *failures)
     try:
         calibration = calibrate(found, provenance, reference=reference, claims_distance=claims)
-    except CalibrationRefusedError as refused:
-        raise CalibrationRefusedError(
-            f"{refused.message}. {_kept(info)}", field=refused.field, metadata=refused.metadata
-        ) from refused
+    except (InvalidRequestError, CalibrationRefusedError) as refused:
+        message = f"{refused.message}{_left_out(failed, unlabeled=len(dataset.items) - len(labeled))}. {_kept(info)}"
+        raise type(refused)(message, field=refused.field, metadata=refused.metadata) from refused
     _require_same(info, service.get_archive(archive))
     updated = service.set_evidence_calibration(archive, calibration)
-    unread = unreadable_files(dataset, stage=Stage.SEARCH)
-    return Calibrated(updated, calibration, len(dataset.items) - len(labeled), (*unread, *failures))
+    return Calibrated(updated, calibration, len(dataset.items) - len(labeled), failed)
+
+
+def _left_out(failed: Sequence[Failure], *, unlabeled: int) -> str:
+    """Say how many images a calibration that was refused had to do without."""
+    parts = [f"{unlabeled} images without a label"] if unlabeled else []
+    parts += [f"{len(failed)} that failed (the first: {failed[0].file}: {failed[0].message})"] if failed else []
+    return f"; not counted: {', '.join(parts)}" if parts else ""
 
 
 def _kept(info: ArchiveInfo) -> str:
@@ -159,7 +165,7 @@ def _replayed(
         elif outcome.error is not None:
             name, error = items[index].path.name, outcome.error
             failures.append(Failure(name, Stage.SEARCH, reason=error.reason, message=error.message))
-        progress(Stage.SEARCH, len(answers) + len(failures), len(asked))
+        progress(Stage.SEARCH, len(answers) + len(failures), len(asked), len(failures))
     return answers, failures
 
 

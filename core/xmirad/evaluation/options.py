@@ -17,16 +17,16 @@ class Stage(StrEnum):
 
 
 class Progress(Protocol):
-    """Is told after every image or explained pair how many of a stage are done."""
+    """Is told after every image or explained pair how many of a stage are done, and how many of these failed."""
 
-    def __call__(self, stage: Stage, done: int, total: int) -> None:
+    def __call__(self, stage: Stage, done: int, total: int, failed: int = 0) -> None:
         """Note the progress."""
 
 
 class Silence:
     """Progress that nobody wants to know."""
 
-    def __call__(self, stage: Stage, done: int, total: int) -> None:
+    def __call__(self, stage: Stage, done: int, total: int, failed: int = 0) -> None:
         """Do nothing."""
 
 

@@ -128,7 +128,7 @@ def _control(run: Run, sample: Sample, options: SaliencyOptions, *, known: Seque
             failures.append(answer)
         else:
             ranked.append(answer)
-        run.progress(Stage.SEARCH, done, len(queries))
+        run.progress(Stage.SEARCH, done, len(queries), len(failures))
     pairs = _pairs(run, archive, ranked)
     return _model_saliency(run, pairs, sample, options=options, begin=begin, failures=failures)
 

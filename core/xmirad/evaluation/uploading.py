@@ -201,6 +201,10 @@ def _upload(run: Run, archive: str) -> _Round:
         uploads = _uploads(items, numbers, failures, max_bytes=run.max_image_bytes)
         return run.service.upload(archive, uploads, in_flight=run.options.upload_window)
 
+    def tell() -> None:
+        failed = len(failures)
+        run.progress(Stage.UPLOAD, len(receipts) + failed, len(items), failed + len(run.dataset.unreadable))
+
     for outcome in retried(range(len(items)), stream):
         index = int(outcome.correlation_id)
         if outcome.receipt is not None:
@@ -210,7 +214,8 @@ def _upload(run: Run, archive: str) -> _Round:
             failures[index] = Failure(
                 items[index].path.name, Stage.UPLOAD, reason=outcome.error.reason, message=outcome.error.message
             )
-        run.progress(Stage.UPLOAD, len(receipts) + len(failures), len(items))
+        tell()
+    tell()
     stored = len({receipt.item for receipt in receipts.values()})
     is_outdated |= run.service.get_archive(archive).item_count != stored
     return _Round(receipts, failures, is_outdated)

@@ -14,6 +14,7 @@ from xmirad.client.types import ArchiveInfo, Embedded, ModelInfo, ServerInfo
 from xmirad.datasets import Dataset, DatasetItem
 from xmirad.errors import ArchiveNotFoundError, CalibrationRefusedError, InvalidRequestError, OverloadedError
 from xmirad.evaluation.calibrating import calibrate_archive
+from xmirad.evaluation.options import Stage
 from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import EncodedImage, ItemAttributes, OriginalsPolicy, PatientPolicy, UntrainedFeatures
 
@@ -157,9 +158,9 @@ def test_failures_and_images_without_labels_are_told_apart(service: CalibratedSe
     items[3] = replace(items[3], attributes=ItemAttributes())
     items[4] = replace(items[4], path=items[4].path.with_name("gone.png"))
     service.failing = {"6"}
-    told: list[tuple[int, int]] = []
+    told: list[tuple[Stage, int, int, int]] = []
     done = calibrate_archive(
-        service, "skin", replace(validation, items=tuple(items)), progress=lambda _, at, total: told.append((at, total))
+        service, "skin", replace(validation, items=tuple(items)), progress=lambda *step: told.append(step)
     )
     assert done.unlabeled == 1
     assert [(each.file, each.reason) for each in done.failures] == [
@@ -167,7 +168,7 @@ def test_failures_and_images_without_labels_are_told_apart(service: CalibratedSe
         ("i6.png", "OVERLOADED"),
     ]
     assert done.calibration.queries == 27
-    assert told[-1] == (29, 29)
+    assert told[-1] == (Stage.SEARCH, 29, 29, 2)
 
 
 def test_too_few_images_and_a_single_label_are_refused_and_nothing_is_stored(
@@ -182,6 +183,16 @@ def test_too_few_images_and_a_single_label_are_refused_and_nothing_is_stored(
         with pytest.raises(InvalidRequestError, match=what):
             calibrate_archive(service, "skin", dataset)
     assert service.calibration is None
+
+
+def test_a_refusal_names_images_that_failed_and_those_without_a_label(
+    service: CalibratedService, validation: Dataset
+) -> None:
+    items = [replace(item, path=item.path.with_name(f"gone{at}.png")) for at, item in enumerate(validation.items)]
+    items[0] = replace(items[0], attributes=ItemAttributes())
+    with pytest.raises(InvalidRequestError, match="not counted: 1 images without a label, 29 that failed") as refused:
+        calibrate_archive(service, "skin", replace(validation, items=tuple(items)))
+    assert "gone1.png: cannot be read: No such file or directory" in str(refused.value)
 
 
 def test_what_was_fitted_on_an_archive_that_was_made_anew_is_not_stored(

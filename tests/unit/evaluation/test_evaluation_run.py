@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from support.fake_evaluation import MODEL, FakeService, embed, pixel_item, write_pixels
 from xmirad.datasets import Dataset, DatasetItem
+from xmirad.datasets.dataset import Unreadable
 from xmirad.errors import InvalidRequestError, ModelNotFoundError
 from xmirad.evaluation.evaluate import evaluate
 from xmirad.evaluation.options import EvaluationOptions, Stage
@@ -248,12 +250,20 @@ def test_a_large_archive_is_ranked_up_to_a_cutoff_and_every_name_says_so(tmp_pat
 
 
 def test_progress_is_told_image_by_image(tmp_path: Path) -> None:
-    seen: list[tuple[Stage, int, int]] = []
+    seen: list[tuple[Stage, int, int, int]] = []
     dataset = tiny(tmp_path, count=2)
-    evaluate(
-        FakeService(), dataset, options=QUICK, progress=lambda stage, done, total: seen.append((stage, done, total))
-    )
-    assert seen == [(stage, done, 6) for stage in (Stage.UPLOAD, Stage.SEARCH) for done in range(1, 7)]
+    evaluate(FakeService(), dataset, options=QUICK, progress=lambda *told: seen.append(told))
+    uploaded = [(Stage.UPLOAD, done, 6, 0) for done in (*range(1, 7), 6)]
+    assert seen == [*uploaded, *((Stage.SEARCH, done, 6, 0) for done in range(1, 7))]
+
+
+def test_progress_is_told_of_images_that_failed(tmp_path: Path) -> None:
+    seen: list[tuple[Stage, int, int, int]] = []
+    dataset = tiny(tmp_path, count=2)
+    dataset.items[5].path.unlink()
+    dataset = replace(dataset, unreadable=(Unreadable(tmp_path / "gone.png", "is a link to nothing"),))
+    evaluate(FakeService(), dataset, options=QUICK, progress=lambda *told: seen.append(told))
+    assert [each for each in seen if each[0] is Stage.UPLOAD][-1] == (Stage.UPLOAD, 6, 6, 2)
 
 
 def test_examples_are_the_best_and_the_worst_of_each_class(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def images(folder: Path, count: int, *, seed: int = 0) -> Dataset:
 
 def test_items_are_asked_again_by_name_and_rounds_are_reported(tmp_path: Path) -> None:
     service = FakeService()
-    told: list[tuple[Stage, int, int]] = []
+    told: list[tuple[Stage | int, ...]] = []
     report = evaluate(service, images(tmp_path, 16), options=OPTIONS, progress=lambda *each: told.append(each))
     assert report.feedback is not None
     assert [each.round for each in report.feedback.rounds] == [1, 2]

@@ -213,7 +213,7 @@ def test_progress_is_told_pair_by_pair_for_model_and_control(tmp_path: Path) -> 
         FakeService(),
         tiny(tmp_path),
         options=options,
-        progress=lambda stage, done, total: seen.append((stage, done, total)),
+        progress=lambda stage, done, total, failed=0: seen.append((stage, done, total)),
     )
     assert [each for each in seen if each[0] is Stage.EXPLAIN] == [(Stage.EXPLAIN, n, 6) for n in range(7)] * 2
     assert seen.count((Stage.SEARCH, 6, 6)) == 1

@@ -153,7 +153,7 @@ def test_a_map_is_asked_for_once_however_many_figures_show_it(tmp_path: Path) ->
 def test_progress_counts_all_maps_from_the_first_one_on(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
 
-    def note(stage: Stage, done: int, total: int) -> None:
+    def note(stage: Stage, done: int, total: int, failed: int = 0) -> None:
         if stage is Stage.EXPLAIN:
             steps.append((done, total))
 

@@ -71,8 +71,8 @@ def calibrate(
         meter(f"Searching {dataset.name}", len(dataset.items), output) as shown,
     ):
 
-        def progress(stage: Stage, done: int, total: int) -> None:
-            shown.update(done, 0)
+        def progress(stage: Stage, done: int, total: int, failed: int = 0) -> None:
+            shown.update(done, failed)
 
         done = calibrate_archive(client, archive, dataset, progress=progress)
     output.json(done)
