@@ -98,7 +98,10 @@ def search_archive(archive: Archive, query: SearchQuery) -> SearchOutcome:
     if query.top_k < 1:
         raise InvalidRequestError("top_k must be at least 1", field="top_k", metadata={"minimum": "1"})
     if query.policy in {PatientPolicy.EXCLUDE, PatientPolicy.FLAG} and query.patient is None:
-        message = f"patient is needed to {query.policy.value} items of the query's own patient"
+        message = (
+            f"patient is needed to {query.policy.value} items of the query's own patient; a placeholder such as "
+            "ANONYMOUS names none"
+        )
         raise InvalidRequestError(message, field="patient")
     return _Search(archive, query).run()
 

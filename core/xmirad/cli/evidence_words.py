@@ -10,7 +10,7 @@ def evidence_lines(evidence: "Evidence") -> list[str]:
     """Return what the nearest items say, one sentence a line; out of distribution nothing is named."""
     lines = [_warning(evidence)] if evidence.out_of_distribution else _labels(evidence)
     if evidence.same_patient_items:
-        lines.append(f"not counted, because they show the same patient: {evidence.same_patient_items} items")
+        lines.append(f"items not counted, because they show the same patient: {evidence.same_patient_items}")
     if evidence.calibrated and evidence.out_of_distribution is None:
         lines.append("no out-of-distribution claim: nothing untrained is known of this query to take a distance in")
     return lines
@@ -33,7 +33,7 @@ def _labels(evidence: "Evidence") -> list[str]:
         return [said]
     verdict = f"{top.item_count} of {evidence.counted_items} nearest: {top.label}"
     if top.confidence is None:
-        verdict += " (not calibrated: no confidence; see `xmirad archive calibrate`)"
+        verdict += " (not calibrated for this search: no confidence; see `xmirad archive calibrate`)"
     else:
         verdict += f", confidence {top.confidence:.2f} (calibrated on {evidence.calibration_queries} images)"
     others = [_other(each) for each in evidence.labels[1:]]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
 QUERY = "query"
+NOT_WAITED = "whether the map is better than chance is not measured yet: the same command with --watch waits for it"
 OCCLUSION, ATTENTION, ACTIVATION = MethodName.OCCLUSION, MethodName.ATTENTION, MethodName.ACTIVATION
 METHOD_OPTIONS = {
     "window": (OCCLUSION,),
@@ -222,6 +223,8 @@ class Follower:
             self._output.text(progress_line(explanation))
         for saliency in explanation.maps:
             self._output.text(f"{saliency.explained_image}: {saliency.meaning}")
+        if any(saliency.fidelity is None for saliency in explanation.maps):
+            self._output.text(NOT_WAITED)
         for file in self._written:
             self._output.text(f"written: {file}")
         self._output.text("Decision support; not a diagnosis.")

@@ -60,5 +60,5 @@ def _range(text: str, *, field: str) -> IntRange | None:
     if not dash:
         last = first
     if not (first + last).isdecimal():
-        raise InvalidRequestError(f"{text!r} is no range such as 2015-2020, 2015- or -2020", field=field)
+        raise InvalidRequestError(f"{text!r} is not a range such as 2015-2020, 2015- or -2020", field=field)
     return IntRange(int(first) if first else None, int(last) if last else None)

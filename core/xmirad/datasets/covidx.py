@@ -95,7 +95,7 @@ def _split_of(label_list: Path, split: str | None) -> str:
     match = LIST_NAME.fullmatch(label_list.name)
     if match is None:
         message = (
-            f"{label_list} is no COVIDx label list: its name must begin with train, val or test; "
+            f"{label_list} is not a COVIDx label list: its name must begin with train, val or test; "
             "other lists are read as CSV manifests"
         )
         raise InvalidRequestError(message, field="path")

@@ -39,7 +39,7 @@ def folder_layout(folder: Path) -> Layout:
                 _require_classes(folder, each)
         return Layout.SPLIT_FOLDER
     if len(folders) == 1 and has_splits(subfolders(folders[0])):
-        raise _no_classes(folder, folders, "holds splits and is no class")
+        raise _no_classes(folder, folders, "holds splits and is not a class")
     if folders and all(each.name.lower() in CONTAINERS for each in folders):
         raise _no_classes(folder, folders, "is the name of what holds images")
     return Layout.FOLDER
@@ -71,17 +71,17 @@ def _require_classes(folder: Path, split: Path) -> None:
     if any(each.is_file() and not is_ignored(each.name, is_folder=False) for each in split.iterdir()):
         raise _no_classes(folder, [split], "is the name of a split, and images lie in it directly")
     if classes and all(each.name.lower() in CONTAINERS or split_called(each.name) for each in classes):
-        raise _no_classes(folder, classes, "is no class")
+        raise _no_classes(folder, classes, "is not a class")
 
 
 def _no_classes(folder: Path, wrong: list[Path], why: str) -> InvalidRequestError:
     names = named([repr(each.relative_to(folder).as_posix()) for each in wrong])
-    inner = wrong[0].relative_to(folder).as_posix()
+    inner = folder / wrong[0].relative_to(folder)
+    remedy = f"Give {inner}" if has_splits(subfolders(inner)) else f"Give {inner} to read images without classes"
     return InvalidRequestError(
         f"{folder} is laid out as none of the data sets that can be read: {names} {why}. Expected: <class>/<images> or "
-        f"<split>/<class>/<images> (splits: train, val, test), a manifest.csv with labels, or a known data set. Give "
-        f"{folder / inner} to read images without classes, --exclude to leave folders out, or --layout folder if the "
-        "folders are classes indeed",
+        f"<split>/<class>/<images> (splits: train, val, test), a manifest.csv with labels, or a known data set. "
+        f"{remedy}, --exclude to leave folders out, or --layout folder if the folders are classes indeed",
         field="path",
         metadata={"folder": str(folder), "names": names},
     )
@@ -136,7 +136,7 @@ def read_split_folder(
             attributes = ItemAttributes(labels=labels, dataset=folder.resolve().name, split=splits[first])
             items.append(DatasetItem(path, "", attributes))
     unreadable = [each for each in listed.unreadable if _is_wanted(each.path.relative_to(folder), splits, wanted)]
-    warnings = [f"{name!r} is no split and was left out ({count} files)" for name, count in outside.items()]
+    warnings = [f"{name!r} is not a split and was left out ({count} files)" for name, count in outside.items()]
     warnings += [*_mask_warnings(folder, listed), *listed.warnings]
     name = "-".join([folder.resolve().name, *([wanted] if wanted else [])])
     return Dataset(name, tuple(items), tuple(warnings), tuple(unreadable))

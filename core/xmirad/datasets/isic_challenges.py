@@ -5,7 +5,7 @@ known as Kaggle's `train.csv`. Where images of one lesion (2018, 2019) or patien
 patient, so that no split of the data parts them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from xmirad.types import ItemAttributes, Patient
 
 DEFAULT_SPLIT = "test"
 KAGGLE_LIST = "train.csv"
+LESION = "lesion_id"
 LONGEST_HEADER = 4096
 SUFFIXES = (".jpg", ".jpeg", ".png", ".dcm")
 UNKNOWN = ("", "unknown", "nan", "na")
@@ -83,7 +84,7 @@ CHALLENGES = {
         people=("ISIC2018_Task3_{0}_LesionGroupings.csv",),
         image="image",
         classes=CLASSES_2018,
-        person="lesion_id",
+        person=LESION,
     ),
     Layout.ISIC2019: Challenge(
         name="isic2019",
@@ -93,7 +94,7 @@ CHALLENGES = {
         people=("ISIC_2019_{0}_Metadata.csv",),
         image="image",
         classes=CLASSES_2019,
-        person="lesion_id",
+        person=LESION,
     ),
     Layout.ISIC2020: Challenge(
         name="isic2020",
@@ -149,7 +150,18 @@ def read_challenge(
     for each in present if chosen is None else [chosen]:
         reader.read(each)
     name = f"{layout}-{chosen or ALL_SPLITS}"
-    return Dataset(name, tuple(reader.items), tuple(reader.repeats.warnings), tuple(reader.unreadable))
+    warnings = (*reader.repeats.warnings, *_lesion_warnings(reader.items, CHALLENGES[layout]))
+    return Dataset(name, tuple(reader.items), warnings, tuple(reader.unreadable))
+
+
+def _lesion_warnings(items: Sequence[DatasetItem], challenge: Challenge) -> list[str]:
+    """Say what the answers on patients mean where only lesions are told."""
+    if challenge.person != LESION or not any(item.patient for item in items):
+        return []
+    return [
+        f"{challenge.name} tells lesions, not patients: images of one lesion count as of one patient, and those of two "
+        "lesions as of two, who may be the same person"
+    ]
 
 
 class _ChallengeReader:

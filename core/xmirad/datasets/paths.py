@@ -83,10 +83,13 @@ class Listed:
         if not self.ignored:
             return []
         names = sorted({name.rpartition("/")[2] for name in self.ignored})
-        files = (
-            "1 file or folder that is" if len(self.ignored) == 1 else f"{len(self.ignored)} files or folders that are"
+        count = len(self.ignored)
+        what = (
+            "1 file or folder that is hidden or not an image"
+            if count == 1
+            else f"{count} files or folders that are hidden or not images"
         )
-        return [f"left out {files} no images or hidden: {named(names)}"]
+        return [f"left out {what}: {named(names)}"]
 
 
 def list_files(folder: Path, names: PathFilter, *, follow_links: bool) -> Listed:
@@ -240,7 +243,9 @@ class PathFinder:
         path = self.folder / name
         if not os.path.lexists(path):
             return ""
-        return "is a link to nothing" if not path.exists() else "is a folder" if path.is_dir() else "is no regular file"
+        return (
+            "is a link to nothing" if not path.exists() else "is a folder" if path.is_dir() else "is not a regular file"
+        )
 
     def _parent(self, path: Path) -> Path | None:
         """Return the folder that a file should lie in, in the Unicode form that it has on the disk."""

@@ -53,7 +53,7 @@ def read_dataset(
     names = PathFilter(selection)
     found = layout or detect_layout(path)
     if found in FOLDER_LAYOUTS and not path.is_dir():
-        raise InvalidRequestError(f"{path} is no folder", field="path", metadata={"path": str(path)})
+        raise InvalidRequestError(f"{path} is not a folder", field="path", metadata={"path": str(path)})
     _check_images(path, found, selection.images)
     dataset = _completed(_read(path, found, split, full, selection, names), found, selection, names)
     if not dataset.items and not dataset.unreadable:
@@ -67,7 +67,7 @@ def _check_images(path: Path, layout: Layout, images: Path | None) -> None:
     if images is None:
         return
     if not images.is_dir():
-        message = f"{images}, the folder of the images, is no folder"
+        message = f"{images}, the folder of the images, is not a folder"
     elif layout in (Layout.FOLDER, Layout.SPLIT_FOLDER):
         message = (
             f"{path} is read as folders of classes, with no list that names images in {images}; give its path alone"

@@ -29,7 +29,7 @@ class Masks:
             InvalidRequestError: If there is none.
         """
         if not folder.is_dir():
-            raise InvalidRequestError(f"{folder} is no folder", field="masks")
+            raise InvalidRequestError(f"{folder} is not a folder", field="masks")
         self._folder = folder
 
     def digest(self, item: DatasetItem) -> str:

@@ -255,7 +255,7 @@ def test_archives_of_evaluations_are_listed_only_when_asked_for(client: FakeClie
         client.create_archive(name)
     listed = _run("archive", "list", "--json")
     assert [info["name"] for info in _json(listed)] == ["archives/eval-mine", "archives/wards"]
-    assert "1 archives of evaluations are not listed (--all does)" in listed.stderr
+    assert "not listed (--all does): archives of evaluations: 1" in listed.stderr
     assert len(_json(_run("archive", "list", "--all", "--json"))) == 3
 
 

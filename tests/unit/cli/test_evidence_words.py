@@ -27,13 +27,14 @@ OUTSIDE = (
         (
             Evidence(COUNTED, 10, 0, 0.2),
             [
-                "9 of 10 nearest: melanoma (not calibrated: no confidence; see `xmirad archive calibrate`)",
+                "9 of 10 nearest: melanoma (not calibrated for this search: no confidence; see "
+                "`xmirad archive calibrate`)",
                 "other labels: nevus (1)",
             ],
         ),
         (
             Evidence((), 10, 4, 0.41, True, 147, 0.3, True),
-            [OUTSIDE, "not counted, because they show the same patient: 4 items"],
+            [OUTSIDE, "items not counted, because they show the same patient: 4"],
         ),
         (Evidence((), 10, 0, 0.2), ["the 10 nearest carry no label"]),
         (Evidence((), 0, 0, None), ["nothing to count"]),

@@ -58,6 +58,7 @@ def test_watching_shows_every_step_and_ends_with_the_fidelity(client: FakeExplai
     assert lines[3] == "succeeded, exact map of the result (previews were off by 40%)"
     assert lines[4].endswith("better than chance (p = 0.33: fidelity +0.300, above all 2 controls, the best +0.200)")
     assert lines[-1] == "Decision support; not a diagnosis."
+    assert "not measured" not in result.stdout
 
 
 def test_without_watching_the_exact_map_is_enough(client: FakeExplainingClient, query: str) -> None:
@@ -66,6 +67,7 @@ def test_without_watching_the_exact_map_is_enough(client: FakeExplainingClient, 
     assert result.exit_code == 0
     assert "fidelity" not in result.stdout
     assert result.stdout.splitlines()[1].startswith("succeeded, exact map")
+    assert "better than chance is not measured yet: the same command with --watch waits for it" in result.stdout
 
 
 def test_a_map_that_is_there_is_not_waited_for(client: FakeExplainingClient, query: str) -> None:

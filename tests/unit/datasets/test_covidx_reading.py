@@ -232,7 +232,7 @@ def test_the_folder_of_the_images_can_be_named(tmp_path: Path) -> None:
     images = tmp_path.parent / f"{tmp_path.name}-images"
     for folder in (images, images / "test"):
         assert ids(read_dataset(tmp_path, selection=Selection(images=folder))) == ["test"]
-    with pytest.raises(InvalidRequestError, match="is no folder") as caught:
+    with pytest.raises(InvalidRequestError, match="is not a folder") as caught:
         read_dataset(tmp_path, selection=Selection(images=tmp_path / "gone"))
     assert caught.value.field == "images"
 

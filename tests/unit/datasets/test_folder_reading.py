@@ -34,7 +34,7 @@ def test_every_file_is_an_item_except_hidden_ones_and_documents(tmp_path: Path) 
     dataset = read_dataset(tmp_path)
     assert [item.path.name for item in dataset.items] == ["broken.dat", "film.mp4"]
     assert dataset.warnings == (
-        "left out 9 files or folders that are no images or hidden: .DS_Store, .cache, .git, .hidden.png, LICENSE, "
+        "left out 9 files or folders that are hidden or not images: .DS_Store, .cache, .git, .hidden.png, LICENSE, "
         "Thumbs.db, __MACOSX, a.csv, readme.txt",
     )
 
@@ -82,7 +82,7 @@ def test_a_layout_that_is_asked_for_wins_over_the_detected_one(tmp_path: Path) -
 @pytest.mark.parametrize("layout", [Layout.FOLDER, Layout.ISIC2017])
 def test_a_file_is_no_folder(tmp_path: Path, layout: Layout) -> None:
     fill(tmp_path, "a.png")
-    with pytest.raises(InvalidRequestError, match="is no folder"):
+    with pytest.raises(InvalidRequestError, match="is not a folder"):
         read_dataset(tmp_path / "a.png", layout=layout)
 
 

@@ -187,3 +187,11 @@ def test_another_train_csv_does_not_make_a_folder_isic2020(tmp_path: Path) -> No
     pictures(tmp_path / "a", "1.png")
     (tmp_path / "train.csv").write_text("id,label\n1,a\n")
     assert detect_layout(tmp_path) is Layout.FOLDER
+
+
+@pytest.mark.parametrize(("make", "is_said"), [(isic2018, False), (isic2019, True), (isic2020, False)])
+def test_lesions_that_count_as_patients_are_warned_of(
+    tmp_path: Path, make: Callable[[Path], Path], is_said: bool
+) -> None:
+    warnings = [each for each in read_dataset(make(tmp_path)).warnings if "tells lesions, not patients" in each]
+    assert bool(warnings) == is_said

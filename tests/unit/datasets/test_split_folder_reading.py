@@ -76,7 +76,7 @@ def test_a_split_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path
 def test_a_folder_beside_the_splits_is_left_out_by_name(tmp_path: Path) -> None:
     dataset = read_dataset(fill(tmp_path, *KERMANY, *(f"chest_xray/{name}" for name in KERMANY)))
     assert len(dataset.items) == len(KERMANY)
-    assert "'chest_xray' is no split and was left out (7 files)" in dataset.warnings
+    assert "'chest_xray' is not a split and was left out (7 files)" in dataset.warnings
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_a_folder_beside_the_splits_is_left_out_by_name(tmp_path: Path) -> None:
     [
         (("train/a.png", "test/b.png"), "'test' is the name of a split, and images lie in it directly"),
         (("train/x/a.png", "train/b.png", "test/x/c.png"), "'train' is the name of a split"),
-        (("train/images/a.png", "train/labels/a.dat"), "'train/images', 'train/labels' is no class"),
+        (("train/images/a.png", "train/labels/a.dat"), "'train/images', 'train/labels' is not a class"),
         (("data/a.png",), "'data' is the name of what holds images"),
         (("images/a.png", "masks/a.png"), "'images', 'masks' is the name of what holds images"),
-        (("chest_xray/train/A/a.png", "chest_xray/test/A/b.png"), "'chest_xray' holds splits and is no class"),
+        (("chest_xray/train/A/a.png", "chest_xray/test/A/b.png"), "'chest_xray' holds splits and is not a class"),
     ],
 )
 def test_folders_that_would_be_wrong_classes_are_refused_with_the_remedy(
@@ -98,6 +98,13 @@ def test_folders_that_would_be_wrong_classes_are_refused_with_the_remedy(
     assert wrong in caught.value.message
     for remedy in ("<split>/<class>/<images>", "manifest.csv", "--exclude", "--layout folder"):
         assert remedy in caught.value.message
+
+
+def test_a_folder_around_the_splits_is_refused_with_the_path_that_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read_dataset(fill(tmp_path, *(f"chest_xray/{name}" for name in KERMANY)))
+    assert f"Give {tmp_path / 'chest_xray'}, --exclude" in caught.value.message
+    assert counted(read_dataset(tmp_path / "chest_xray"))[("val", "NORMAL")] == 1
 
 
 def test_what_was_refused_is_read_when_it_is_asked_for(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def list_archives(
     )
     if len(archives) < len(found):
         output.note(
-            f"{len(found) - len(archives)} archives of evaluations are not listed (--all does); they make the next "
+            f"not listed (--all does): archives of evaluations: {len(found) - len(archives)}; they make the next "
             "evaluation of the same data quicker, and may be deleted: xmirad archive delete NAME --force"
         )
 
@@ -68,7 +68,7 @@ def show(context: typer.Context, archive: options.ArchiveArgument, as_json: opti
         stats = client.archive_stats(archive)
     output.json(stats)
     info = stats.archive
-    output.text(f"{info.name}: {info.item_count} items of {stats.patient_count} patients, {_short(info.model)}")
+    output.text(f"{info.name}: {info.item_count} items of at most {stats.patient_count} patients, {_short(info.model)}")
     if (fitted := info.evidence_calibration) is not None:
         output.text(f"evidence calibrated on {fitted.queries} images (temperature {fitted.temperature:.4f})")
     rows = [(field, value, count) for field, counts in stats.fields.items() for value, count in counts.items()]
