@@ -128,9 +128,13 @@ class IndexRunner:
 
             return await uninterrupted(write())
 
+    def refuse(self) -> None:
+        """Store nothing any more; what is under way goes on."""
+        self._is_closed = True
+
     async def close(self) -> None:
         """Store nothing any more, and return when what is under way has ended."""
-        self._is_closed = True
+        self.refuse()
         await self._idle.wait()
 
     @asynccontextmanager

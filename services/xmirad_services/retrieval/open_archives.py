@@ -30,6 +30,8 @@ from xmirad_services.retrieval.loaded_models import LoadedModels
 
 CATALOG_SECONDS = 60.0
 """How often to look which archives there are, so that those nobody has asked for yet are counted too."""
+LOOK_SECONDS = 1.0
+"""An open archive is used for so long before the catalog is asked whether it still is the one of its name."""
 _log = structlog.get_logger(__name__)
 
 
@@ -83,6 +85,14 @@ class OpenArchive:
         return ModelNotFoundError(message, metadata=metadata)
 
 
+@dataclass(frozen=True, slots=True)
+class _Handle:
+    """An archive's part in the vector store, and which archive of its name it belongs to."""
+
+    creation: str
+    archive: Archive
+
+
 class OpenArchives:
     """Opens archives when they are first needed. Belongs to one event loop."""
 
@@ -92,7 +102,8 @@ class OpenArchives:
         self._models = models
         self._tools = tools
         self._open: dict[str, OpenArchive] = {}
-        self._handles: dict[str, Archive] = {}
+        self._looked: dict[str, float] = {}
+        self._handles: dict[str, _Handle] = {}
         self._next_look = 0.0
 
     @property
@@ -108,7 +119,8 @@ class OpenArchives:
             ArchiveNotReadyError: If another process holds it.
             SiteKeyMismatchError: If it was built with another site key.
         """
-        if (present := self._open.get(archive)) is not None and present.artifact is not None:
+        present, looked = self._open.get(archive), self._looked.get(archive, float("-inf"))
+        if present is not None and present.artifact is not None and time.monotonic() - looked < LOOK_SECONDS:
             return _of_site(present, site)
         async with self._tools.locks.holding(f"archive/{archive}"):
             return _of_site(await self._open_once(archive, site=site), site)
@@ -170,7 +182,7 @@ class OpenArchives:
         await self._require_empty(opened, force=force)
         async with self._tools.locks.holding(f"archive/{archive}"):
             if self._open.get(archive) is not opened:
-                raise ArchiveNotFoundError(f"there is no archive {archive}", metadata={"archive": archive})
+                raise _not_found(archive)
             del self._open[archive]
             if opened.runner is not None:
                 await opened.runner.close()
@@ -207,7 +219,7 @@ class OpenArchives:
     async def close(self) -> None:
         """Close every archive and the store."""
         for handle in self._handles.values():
-            await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.close)
+            await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.archive.close)
         self._open.clear()
         self._handles.clear()
         await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.close)
@@ -228,16 +240,20 @@ class OpenArchives:
         sizes: dict[str, int] = {}
         for archive, held in list(self._handles.items()):
             try:
-                sizes[archive] = await self._tools.lanes.store.run(Priority.BACKGROUND, held.count)
+                sizes[archive] = await self._tools.lanes.store.run(Priority.BACKGROUND, held.archive.count)
             except XmiradError as error:  # deleted meanwhile, or out of order by itself
                 _log.warning("archive.not_counted", archive=archive, reason=error.reason)
         return sizes
 
     async def _open_others(self) -> None:
         """Open the parts in the vector store of all archives of the catalog; make none that is not there."""
-        for record in await self.all_records():
+        records = {record.archive: record for record in await self.all_records()}
+        for archive in set(self._handles) - set(records):  # deleted by another process
+            async with self._tools.locks.holding(f"handle/{archive}"):
+                self._handles.pop(archive, None)
+        for record in records.values():
             async with self._tools.locks.holding(f"handle/{record.archive}"):
-                if record.archive in self._handles:
+                if self._held(record) is not None:
                     continue
                 try:
                     opened = await self._tools.lanes.store.run(
@@ -246,7 +262,7 @@ class OpenArchives:
                 except XmiradError as error:
                     _log.warning("archive.not_counted", archive=record.archive, reason=error.reason)
                 else:
-                    self._handles[record.archive] = opened
+                    self._handles[record.archive] = _Handle(record.creation, opened)
 
     async def handle(self, record: ArchiveRecord) -> Archive:
         """Return an archive's part in the vector store, whether or not its model is installed.
@@ -256,21 +272,42 @@ class OpenArchives:
             ArchiveNotReadyError: If another process holds it, or the vector store has lost it.
         """
         async with self._tools.locks.holding(f"handle/{record.archive}"):
-            if record.archive not in self._handles:
+            held = self._held(record)
+            if held is None:
                 present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, record.archive)
-                opened = await self._tools.lanes.store.run(Priority.INTERACTIVE, self._opened_in_store, present)
-                self._handles[record.archive] = opened
-            return self._handles[record.archive]
+                if present.creation != record.creation:
+                    raise _not_found(record.archive)
+                held = await self._tools.lanes.store.run(Priority.INTERACTIVE, self._opened_in_store, present)
+                self._handles[record.archive] = _Handle(record.creation, held)
+            return held
+
+    def _held(self, record: ArchiveRecord) -> Archive | None:
+        handle = self._handles.get(record.archive)
+        return handle.archive if handle is not None and handle.creation == record.creation else None
 
     async def _open_once(self, archive: str, *, site: str) -> OpenArchive:
-        """Return an archive, opening it if it is not open and the site's; under its lock."""
-        if (present := self._open.get(archive)) is None:
+        """Return an archive as the catalog has it, opening it if it is not open and the site's; under its lock."""
+        looked = time.monotonic()
+        try:
             record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, archive)
-            _check_site(record, site)
+        except ArchiveNotFoundError:
+            self._let_go(archive)
+            raise
+        present = self._open.get(archive)
+        if present is not None and present.record.creation != record.creation:
+            self._let_go(archive)
+            present = None
+        _check_site(record, site)
+        if present is None or (present.artifact is None and await self._artifact(record) is not None):
             present = self._open[archive] = await self._opened(record)
-        elif present.artifact is None and await self._artifact(present.record) is not None:
-            present = self._open[archive] = await self._opened(present.record)
+        self._looked[archive] = looked
         return present
+
+    def _let_go(self, archive: str) -> None:
+        """Forget an archive that another process has deleted; uploads under way end with an error of theirs."""
+        present = self._open.pop(archive, None)
+        if present is not None and present.runner is not None:
+            present.runner.refuse()
 
     async def _artifact(self, record: ArchiveRecord) -> ModelArtifact | None:
         try:
@@ -315,5 +352,8 @@ def _of_site(opened: OpenArchive, site: str) -> OpenArchive:
 def _check_site(record: ArchiveRecord, site: str) -> None:
     """Answer for another site's archive as if there were none."""
     if record.site != site:
-        message = f"there is no archive {record.archive}"
-        raise ArchiveNotFoundError(message, metadata={"archive": record.archive})
+        raise _not_found(record.archive)
+
+
+def _not_found(archive: str) -> ArchiveNotFoundError:
+    return ArchiveNotFoundError(f"there is no archive {archive}", metadata={"archive": archive})

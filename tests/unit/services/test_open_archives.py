@@ -1,22 +1,28 @@
 """Opening archives while others delete them."""
 
 import asyncio
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from support.indexing import SITE_KEY, Gate, Workshop, until, workshop
+from support.indexing import SITE_KEY, Gate, Workshop, incoming, until, workshop
+from support.memory_archive import MemoryArchive
 from support.records import EMBEDDING_SIZE, MODEL, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
+from xmirad.archive.port import ArchiveBinding, ArchiveStore
+from xmirad.catalog.records import ArchiveRecord
 from xmirad.catalog.stored import binding_of, stored_item
 from xmirad.errors import ArchiveNotFoundError, ModelNotFoundError
-from xmirad.imaging.preprocessing import IMAGENET
+from xmirad.imaging.preprocessing import IMAGENET, Preprocessing
 from xmirad.types import OriginalsPolicy
+from xmirad_services.retrieval import open_archives
 from xmirad_services.retrieval.loaded_models import LoadedModels
-from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
+from xmirad_services.retrieval.open_archives import CATALOG_SECONDS, LOOK_SECONDS, OpenArchive, OpenArchives
 
 
 @pytest.fixture
@@ -144,3 +150,117 @@ async def test_an_archive_whose_model_is_gone_can_be_read_and_deleted(shop: Work
     await archives.delete(opened, force=False, empty=nothing)
     assert store.list() == []
     await archives.close()
+
+
+class SharedStore:
+    """A store that several processes share, as a Qdrant server is: by name, whatever was opened before."""
+
+    kind = "qdrant"
+
+    def __init__(self) -> None:
+        self.there: dict[str, MemoryArchive] = {}
+
+    def create(self, binding: ArchiveBinding) -> MemoryArchive:
+        return self.there.setdefault(binding.archive, MemoryArchive(binding))
+
+    def open(self, binding: ArchiveBinding) -> MemoryArchive:
+        if binding.archive not in self.there:
+            raise ArchiveNotFoundError("there is no archive of that name")
+        return self.there[binding.archive]
+
+    def drop(self, archive: str) -> None:
+        self.there.pop(archive, None)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedModel:
+    """A model of a name."""
+
+    digest: str
+    embedding_size: int = EMBEDDING_SIZE
+    preprocessing: Preprocessing = IMAGENET
+
+
+class NamedModels:
+    """Has a model of every name."""
+
+    def find(self, name: str) -> NamedModel:
+        return NamedModel(name)
+
+
+@dataclass(slots=True)
+class Replicas:
+    """Two processes on one catalog and one store, and the time of both."""
+
+    first: OpenArchives
+    second: OpenArchives
+    now: float = 1_000.0
+
+    async def create(self, model: str) -> OpenArchive:
+        return await self.first.create("xray", site="local", model=model, originals=OriginalsPolicy.COPY)
+
+    async def seen(self) -> OpenArchive:
+        return await self.second.get("xray", site="local")
+
+
+@pytest.fixture
+def replicas(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Replicas:
+    store, models = SharedStore(), cast("LoadedModels", NamedModels())
+    first, second = (OpenArchives(cast("ArchiveStore", store), models, shop.tools) for _ in range(2))
+    both = Replicas(first, second)
+    monkeypatch.setattr(open_archives, "time", SimpleNamespace(monotonic=lambda: both.now, time=time.time))
+    return both
+
+
+async def test_an_archive_that_another_process_made_anew_is_used_with_its_new_model(replicas: Replicas) -> None:
+    one = await replicas.create("1" * 64)
+    before = await replicas.seen()
+    await replicas.first.delete(one, force=True, empty=nothing)
+    two = await replicas.create("2" * 64)
+
+    replicas.now += LOOK_SECONDS
+    after = await replicas.seen()
+
+    assert before.record.model == "1" * 64
+    assert after.record == two.record
+    assert after.require_artifact().digest == after.archive.binding.model_digest == "2" * 64
+    assert await replicas.second.handle(two.record) is after.archive
+    with pytest.raises(ArchiveNotFoundError):
+        await replicas.second.handle(one.record)
+    with pytest.raises(ArchiveNotFoundError):
+        await before.require_runner().store(incoming(b"image"))
+    assert after.archive.count() == 0
+
+
+async def test_an_archive_that_another_process_deleted_is_gone_within_a_second(replicas: Replicas) -> None:
+    one = await replicas.create("1" * 64)
+    await replicas.seen()
+    assert await replicas.second.sizes() == {"xray": 0}
+    await replicas.first.delete(one, force=True, empty=nothing)
+    replicas.now += LOOK_SECONDS
+    with pytest.raises(ArchiveNotFoundError):
+        await replicas.seen()
+    replicas.now += CATALOG_SECONDS
+    assert await replicas.second.sizes() == {}
+
+
+async def test_the_catalog_is_asked_for_an_open_archive_once_a_second_at_most(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await replicas.create("1" * 64)
+    opened = await replicas.seen()
+    looks: list[str] = []
+    find = replicas.second.catalog.archive
+
+    def counted(archive: str) -> ArchiveRecord:
+        looks.append(archive)
+        return find(archive)
+
+    monkeypatch.setattr(replicas.second.catalog, "archive", counted)
+    for _ in range(40):
+        replicas.now += LOOK_SECONDS / 10
+        assert await replicas.seen() is opened
+    assert looks == ["xray"] * 4
