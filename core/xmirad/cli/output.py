@@ -126,6 +126,19 @@ def check_output_file(file: Path, *, suffixes: Sequence[str]) -> None:
         raise InvalidRequestError(f"the output, {file}, is a folder: name a file", field="output")
 
 
+def check_output_folder(folder: Path) -> None:
+    """Check that a folder is there or can be made, before the work for it begins.
+
+    Raises:
+        InvalidRequestError: If it or a folder above it is a file, or may not be written to.
+    """
+    there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise InvalidRequestError(f"the folder of the output, {folder}: {there} is not a folder", field="output")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InvalidRequestError(f"the folder of the output, {folder}: {there} is not writable", field="output")
+
+
 def replace_file(file: Path, data: bytes) -> None:
     """Write a file so that whoever reads it sees the one before or all of the new one.
 

@@ -58,6 +58,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("line", "code", "said"),
     [
         ("search pipe -a x", ExitCode.USAGE, "not a regular file but a named pipe"),
+        ("evaluate data -o movie.mp4", ExitCode.USAGE, "movie.mp4: movie.mp4 is not a folder"),
+        ("figures data -o movie.mp4/new", ExitCode.USAGE, "movie.mp4 is not a folder"),
         ("search /dev/zero -a x", ExitCode.USAGE, "not a regular file but a character device"),
         ("search data -a x", ExitCode.USAGE, "not a regular file but a directory"),
         ("search broken -a x", ExitCode.USAGE, "No such file or directory"),

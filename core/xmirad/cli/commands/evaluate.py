@@ -7,7 +7,7 @@ import typer
 
 from xmirad.cli import evaluation_options, options
 from xmirad.cli.exit_codes import ExitCode
-from xmirad.cli.output import Output
+from xmirad.cli.output import Output, check_output_folder
 from xmirad.cli.session import connected
 from xmirad.datasets.selection import FrameChoice
 
@@ -57,6 +57,8 @@ def evaluate(
     from xmirad.evaluation.options import EvaluationOptions
 
     printer = Output(as_json)
+    if output is not None:
+        check_output_folder(output)
     parts = evaluation_data(
         data,
         layout=layout,

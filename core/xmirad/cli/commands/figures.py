@@ -7,7 +7,7 @@ import typer
 
 from xmirad.cli import completion, options
 from xmirad.cli.exit_codes import ExitCode
-from xmirad.cli.output import Output
+from xmirad.cli.output import Output, check_output_folder
 from xmirad.cli.session import connected
 from xmirad.datasets.selection import FrameChoice
 from xmirad.saliency.lattice import STRIDE, WINDOW
@@ -73,6 +73,7 @@ def figures(
     from xmirad.figures.options import FiguresOptions
 
     printer = Output(as_json)
+    check_output_folder(output)
     asked = FiguresOptions(
         only=_listed(only),
         model=model,
