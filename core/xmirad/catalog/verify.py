@@ -14,7 +14,8 @@ from xmirad.catalog.orphans import orphaned_images
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import payload_of
 from xmirad.errors import EmbeddingCorruptError, RecordCorruptError
-from xmirad.types import Float32Array
+from xmirad.ids import image_digest
+from xmirad.types import Float32Array, OriginalsPolicy
 
 # Runs of one model agree to this cosine; bytes may differ with the CPU.
 LEAST_COSINE = 1 - 1e-5
@@ -31,6 +32,9 @@ class ProblemKind(StrEnum):
     EMBEDDING_DIFFERS = "the vector store holds another embedding than the blob store"
     EMBEDDING_MISSING = "an item has no readable embedding in the blob store"
     INPUT_MISSING = "an item has no readable model input in the blob store"
+    ORIGINAL_DAMAGED = (
+        "the original of an item is missing, or not the file that was uploaded; put it back from your backup"
+    )
     UNKNOWN_ITEM = "the vector store holds an item that has no record or was deleted"
     HALF_DELETED = "a deleted item has its records still, because its deletion was cut short"
     ORPHANED_IMAGE = "blobs of an image that no item has used for a day"
@@ -72,6 +76,7 @@ def verify_archive(record: ArchiveRecord, archive: Archive, *, catalog: Catalog,
     problems = [Problem(ProblemKind.CATALOG_DAMAGED, line) for line in catalog.database.problems()]
     problems += [Problem(ProblemKind.RECORD_CORRUPT, item) for item in corrupt]
     problems += _problems_of_records(record, archive, records, images)
+    problems += _problems_of_originals(record, records, images)
     problems += [Problem(ProblemKind.UNKNOWN_ITEM, item) for item in _unknown(archive, {*records, *corrupt})]
     problems += [Problem(ProblemKind.HALF_DELETED, item.item) for item in catalog.half_deleted(record)]
     problems += [Problem(ProblemKind.ORPHANED_IMAGE, image) for image in orphaned_images(catalog, images)]
@@ -87,6 +92,21 @@ def _problems_of_records(
         stored = {item.item: item for item in archive.get(page, with_embedding=True)}
         for item in page:
             yield from _problems_of_item(records[item], stored.get(item), record, images)
+
+
+def _problems_of_originals(
+    record: ArchiveRecord, records: dict[str, ItemRecord], images: ImageBlobs
+) -> Iterator[Problem]:
+    """Read every file that the archive keeps, once for all its frames, and compare it with the digest that names it."""
+    if record.originals is not OriginalsPolicy.COPY:
+        return
+    whole: dict[str, bool] = {}
+    for item in records.values():
+        if item.file not in whole:
+            original = images.original(item.file)
+            whole[item.file] = original is not None and image_digest(original) == item.file
+        if not whole[item.file]:
+            yield Problem(ProblemKind.ORIGINAL_DAMAGED, item.item)
 
 
 def _problems_of_item(

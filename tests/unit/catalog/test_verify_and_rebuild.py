@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,12 @@ from xmirad.catalog.rebuild import Rebuild, Rebuilder
 from xmirad.catalog.records import ItemRecord, ItemState
 from xmirad.catalog.stored import binding_of, stored_item
 from xmirad.catalog.verify import Problem, ProblemKind, verify_archive
-from xmirad.types import Float32Array, ItemAttributes, UInt8Array
+from xmirad.ids import image_digest
+from xmirad.types import Float32Array, ItemAttributes, OriginalsPolicy, UInt8Array
 
 RECORD = archive_record()
-ITEMS = [item_record(number) for number in range(5)]
+FILES = {image_digest(b"file %d" % number): b"file %d" % number for number in range(5)}
+ITEMS = [item_record(number, file=file) for number, file in enumerate(FILES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Site:
         embedding = embed(pixels[None])[0]
         self.images.put_input(record.image, record.preprocessing, pixels)
         self.images.put_embedding(record.image, MODEL, embedding)
-        self.images.put_original(record.file, b"file")
+        self.images.put_original(record.file, FILES.get(record.file, b"file"))
         self.catalog.put_item(record)
         self.archive.upsert([stored_item(record, RECORD.site, embedding)])
 
@@ -91,7 +93,7 @@ def test_an_item_that_was_never_indexed_is_found_and_mended(site: Site) -> None:
 
 
 def test_a_stale_description_is_found_and_mended(site: Site) -> None:
-    site.catalog.put_item(item_record(1, revision=2, attributes=ItemAttributes(labels=("covid-19",))))
+    site.catalog.put_item(replace(ITEMS[1], revision=2, attributes=ItemAttributes(labels=("covid-19",))))
     assert site.problems() == (Problem(ProblemKind.STALE, ITEMS[1].item),)
     site.rebuild()
     assert site.problems() == ()
@@ -113,6 +115,21 @@ def test_a_lost_embedding_is_found_and_computed_again(site: Site, damage: bytes 
     assert site.problems() == (Problem(ProblemKind.EMBEDDING_MISSING, ITEMS[3].item),)
     assert site.rebuild().embedded == 1
     assert site.problems() == ()
+
+
+@pytest.mark.parametrize("damage", [None, b"file 4", b""], ids=["missing", "another", "empty"])
+def test_an_original_that_is_not_the_file_of_its_digest_is_found(site: Site, damage: bytes | None) -> None:
+    key = keys.original(ITEMS[1].file)
+    site.blobs.delete(key)
+    if damage is not None:
+        site.blobs.put(key, damage)
+    assert site.problems() == (Problem(ProblemKind.ORIGINAL_DAMAGED, ITEMS[1].item),)
+
+
+def test_originals_are_looked_for_only_where_an_archive_keeps_them(site: Site) -> None:
+    site.blobs.delete(keys.original(ITEMS[1].file))
+    record = replace(RECORD, originals=OriginalsPolicy.REFERENCE)
+    assert verify_archive(record, site.archive, catalog=site.catalog, images=site.images).clean
 
 
 def test_an_item_without_input_and_embedding_is_reported_as_lost(site: Site) -> None:
