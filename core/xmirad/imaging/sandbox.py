@@ -193,10 +193,12 @@ class DecoderPool:
         for ticket in waiting:
             if ticket.item.has_begun or ticket.item.future.set_running_or_notify_cancel():
                 ticket.item.future.set_exception(_closed())
-        self._wakeups.put(False)
-        for thread in (self._keeper, *self._workers):
-            if thread.is_alive():
-                thread.join()
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.join()
+        self._wakeups.put(False)  # only now: the keeper takes away what a worker may still use
+        if self._keeper.is_alive():
+            self._keeper.join()
 
     def process_ids(self) -> list[int]:
         """Return the children's process ids, for supervision."""
@@ -232,6 +234,7 @@ class DecoderPool:
         """Free the place of a call that was stopped, and let it wait for a slow one."""
         with self._lock:
             self._queue.put_back(ticket, seconds=seconds)
+            self._work_came.notify()  # two may begin: one in the place that is free, and this one if a slow one is
             closed = self._queue.drain() if self._is_closed else []
         for each in closed:
             each.item.future.set_exception(_closed())
@@ -270,13 +273,17 @@ class DecoderPool:
         raise _closed()
 
     def give_back(self, child: DecoderChild, *, is_reusable: bool) -> None:
-        """Let others take a child, or have it ended and replaced."""
-        if is_reusable:
-            with self._lock:
+        """Let others take a child, or have it ended, and replaced if it is needed.
+
+        An image that moves to a slow place takes its child there, so one that stood there idle may be too many.
+        """
+        with self._lock:
+            is_surplus = child.is_slow and sum(each.is_slow for each in self._alive) > self._places
+            if is_reusable and not is_surplus:
                 self._idle.append(child)
                 self._child_came.notify_all()
-        else:
-            self._wakeups.put(child)
+                return
+        self._wakeups.put(child)
 
     @property
     def is_closed(self) -> bool:

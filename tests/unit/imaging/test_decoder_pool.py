@@ -16,6 +16,7 @@ from benchmarks.images import many_scans
 from support.slow_images import slow_image
 from xmirad.errors import BackendUnavailableError, InvalidImageError, PayloadTooLargeError
 from xmirad.imaging.decoding import decode_image
+from xmirad.imaging.fork_server import Ended, ForkServer
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.preprocessing import EFFICIENTNET_LITE, Interpolation, Preprocessing
 from xmirad.imaging.sandbox import QUICK_SECONDS, DecoderPool
@@ -267,6 +268,35 @@ def test_a_crop_beyond_the_shared_memory_is_refused(start_pool: Callable[..., De
     recipe = Preprocessing(1025, Interpolation.BILINEAR, 1025, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match="crop_size"):
         start_pool().decode(encoded(), recipe)
+
+
+def test_slow_images_of_ever_new_callers_do_not_add_children(start_pool: Callable[..., DecoderPool]) -> None:
+    pool = start_pool(quick_seconds=0.01)
+    for number in range(5):
+        decode_for(pool, f"caller {number}", slow_image(number, size=2000))
+    decode_for(pool, "last", encoded())
+    wait_until(lambda: len(pool.process_ids()) <= 3)  # a quick one, a spare one, and a slow one
+
+
+def test_close_while_an_image_is_decoded_leaves_its_child_to_who_decodes_until_it_is_told(
+    start_pool: Callable[..., DecoderPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = start_pool(quick_seconds=10.0)
+    wait_for_end = ForkServer.wait_for_end
+    asked: list[int] = []
+
+    def wait_later(server: ForkServer, pid: int) -> Ended:
+        asked.append(pid)
+        time.sleep(0.3)
+        return wait_for_end(server, pid)
+
+    monkeypatch.setattr(ForkServer, "wait_for_end", wait_later)
+    decoding = submit_for(pool, "", many_scans())
+    wait_until(lambda: any(cpu_seconds_of(pid) > 0.02 for pid in pool.process_ids()))
+    pool.close()
+    with pytest.raises(BackendUnavailableError):
+        decoding.result(0)
+    assert sorted(asked) == sorted(set(asked))
 
 
 def test_close_leaves_no_process_and_refuses_more_images(start_pool: Callable[..., DecoderPool]) -> None:
