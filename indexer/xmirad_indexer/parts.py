@@ -116,8 +116,7 @@ class Parts:
 
 def _machinery(settings: Settings) -> Machinery:
     decoder = decoder_pool(settings, most_seconds=settings.queue.task_seconds * DECODE_SHARE)
-    decoder.start()
-    return Machinery(
+    made = Machinery(
         blobs=blob_store(settings),
         catalog=catalog(settings),
         store=archive_store(settings),
@@ -128,6 +127,8 @@ def _machinery(settings: Settings) -> Machinery:
         embedder_of=_loader(settings),
         failpoint=Failpoint(settings.failpoint),
     )
+    decoder.start()  # last: what fails before leaves no process behind, for the next task makes it all again
+    return made
 
 
 def _lanes(settings: Settings) -> Lanes:

@@ -65,7 +65,9 @@ class ProcessorTime:
         """
         self._began = time.process_time()
         self.granted = 0.0
-        resource.setrlimit(resource.RLIMIT_CPU, (int(self._began + most) + 1, resource.RLIM_INFINITY))
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)  # whoever started the service may have set one
+        soft = int(self._began + most) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
         self.grant(seconds)
 
     def grant(self, seconds: float) -> None:

@@ -106,7 +106,8 @@ class ForkServer:
         """Kill the process and so its children. May be repeated."""
         self._process.kill()
         self._process.wait()
-        self._control.close()
+        with self._lock:  # who waits for an answer is told that there is none before the file's number is used again
+            self._control.close()
 
     def _report(self) -> int | None:
         """Take the next message: return the process id of a new child, or note how one has ended."""

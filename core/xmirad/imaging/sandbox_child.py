@@ -74,7 +74,7 @@ def _fork_children(control: socket.socket, limits: DecodeLimits) -> None:
                 return
             pid = os.fork()
             if pid == 0:
-                for file in (control.detach(), woken):
+                for file in (control.detach(), woken, waking):
                     os.close(file)
                 _be_child(server, files, limits)
             for file in files:

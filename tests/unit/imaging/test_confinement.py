@@ -55,6 +55,16 @@ def test_processor_time_is_bounded_even_if_the_timer_is_disarmed() -> None:
     assert run_confined(endless) == f"{-signal.SIGXCPU} "
 
 
+def test_processor_time_is_bounded_where_the_system_bounds_it_already() -> None:
+    code = """
+        resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
+        time.begin(0.1, most=0.2)
+        time.begin(0.1, most=1000.0)
+        print(resource.getrlimit(resource.RLIMIT_CPU))
+    """
+    assert run_confined(f"os.setuid(65534) if os.geteuid() == 0 else None\n{textwrap.dedent(code)}") == "0 (100, 100)"
+
+
 def test_processor_time_may_be_extended_but_never_cut() -> None:
     code = """
         from time import process_time
@@ -94,6 +104,19 @@ def test_children_see_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch
         pool.close()
     assert b"OMP_NUM_THREADS=1" in environment
     assert b"XMIRAD" not in environment
+
+
+def test_children_hold_no_file_but_their_own_socket_and_memory() -> None:
+    pool = DecoderPool(DecodeLimits(), children=1)
+    pool.start()
+    try:
+        first = min(pool.process_ids())  # the other one may be starting
+        links = [os.readlink(link) for link in Path(f"/proc/{first}/fd").iterdir()]
+    except PermissionError:
+        pytest.skip("only root may read it")
+    finally:
+        pool.close()
+    assert {link.partition(":")[0] for link in links} == {"/dev/null", "/memfd", "socket"}
 
 
 def test_children_die_with_a_killed_parent() -> None:
