@@ -217,13 +217,18 @@ class Database:
 def _checked(url: str) -> URL:
     try:
         found = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port
         found = None
     if found is not None and found.drivername == "sqlite" and found.database and Path(found.database).is_absolute():
         return found
-    if found is not None and found.drivername == "postgresql" and found.database:
+    if found is not None and found.drivername == "postgresql" and found.database and "@" not in (found.host or ""):
         return found.set(drivername="postgresql+psycopg")
-    message = "catalog.url must be sqlite:////ABSOLUTE/FILE or postgresql://USER@HOST/DATABASE"
+    # The URL itself is not repeated: it may hold a password.
+    message = (
+        "catalog.url must be sqlite:////ABSOLUTE/FILE or postgresql://USER@HOST/DATABASE; "
+        "@ : / ? # % in a password are written %40 %3A %2F %3F %23 %25, or the password is put into "
+        "catalog.password_file"
+    )
     raise InvalidRequestError(message, field="catalog.url")
 
 

@@ -217,3 +217,15 @@ def test_a_url_of_another_form_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         Database(url)
     assert caught.value.field == "catalog.url"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://user:hunter@2@host/db", "postgresql://user:hunter/2", "postgresql://user:1/hunter2@host:x/db"],
+    ids=["at", "port", "slash"],
+)
+def test_a_url_with_an_unescaped_password_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(InvalidRequestError, match="password_file") as caught:
+        Database(url)
+    assert "hunter" not in str(caught.value)
+    assert caught.value.field == "catalog.url"
