@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from xmirad.catalog.records import ArchiveRecord
+from xmirad.catalog.records import ArchiveRecord, DeletedArchive
 from xmirad.catalog.tables import archives, calibrations, gates
 from xmirad.errors import ArchiveNotFoundError, RecordCorruptError
 from xmirad.types import OriginalsPolicy
@@ -21,7 +21,11 @@ OPEN_GATE = (
     .where(gates.c.creation == bindparam("creation"), gates.c.is_open, IS_LIVE)
     .with_for_update(read=True, of=gates)
 )
-DELETED = select(*FIELDS).where(archives.c.delete_time.is_not(None)).order_by(archives.c.archive)
+DELETED = (
+    select(archives.c.creation, archives.c.archive)
+    .where(archives.c.delete_time.is_not(None))
+    .order_by(archives.c.archive)
+)
 
 
 def insert_archive(connection: Connection, record: ArchiveRecord) -> None:
@@ -55,9 +59,15 @@ def list_archives(connection: Connection) -> Iterator[ArchiveRecord | RecordCorr
             yield error
 
 
-def list_deleted(connection: Connection) -> list[ArchiveRecord]:
+def list_deleted(connection: Connection) -> list[DeletedArchive]:
     """Return the archives that were deleted, and whose rows are there still."""
-    return [_record(row) for row in connection.execute(DELETED).all()]
+    return [DeletedArchive(*row) for row in connection.execute(DELETED).all()]
+
+
+def is_only_deleted(connection: Connection, archive: str) -> bool:
+    """Return whether archives of a name were deleted, and none was created again."""
+    deleted = connection.execute(DELETED.where(archives.c.archive == archive).limit(1)).first()
+    return deleted is not None and connection.execute(BY_NAME.where(archives.c.archive == archive)).first() is None
 
 
 def mark_deleted(connection: Connection, record: ArchiveRecord, *, now: float) -> None:
@@ -71,9 +81,9 @@ def mark_deleted(connection: Connection, record: ArchiveRecord, *, now: float) -
         raise not_found(record.archive)
 
 
-def close_gate(connection: Connection, record: ArchiveRecord) -> None:
+def close_gate(connection: Connection, creation: str) -> None:
     """Let nobody write items of a deleted archive any more; waits for those under way."""
-    connection.execute(update(gates).where(gates.c.creation == record.creation).values(is_open=False))
+    connection.execute(update(gates).where(gates.c.creation == creation).values(is_open=False))
 
 
 def pass_gate(connection: Connection, creation: str, archive: str) -> None:
@@ -86,10 +96,10 @@ def pass_gate(connection: Connection, creation: str, archive: str) -> None:
         raise not_found(archive)
 
 
-def delete_archive(connection: Connection, record: ArchiveRecord) -> None:
+def delete_archive(connection: Connection, creation: str) -> None:
     """Delete an archive's rows; its items are gone already."""
     for table in (calibrations, gates, archives):
-        connection.execute(delete(table).where(table.c.creation == record.creation))
+        connection.execute(delete(table).where(table.c.creation == creation))
 
 
 def not_found(archive: str) -> ArchiveNotFoundError:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from xmirad.catalog import archives, calibrations, items
 from xmirad.catalog.database import Database
-from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemReference, ItemState
+from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemRecord, ItemReference, ItemState
 from xmirad.errors import ArchiveAlreadyExistsError, RecordCorruptError
 from xmirad.evidence.calibration import EvidenceCalibration
 
@@ -71,16 +71,28 @@ class Catalog:
         now = time.time()
         self.database.write(lambda connection: archives.mark_deleted(connection, record, now=now))
 
-    def deleted_archives(self) -> list[ArchiveRecord]:
+    def deleted_archives(self) -> list[DeletedArchive]:
         """Return the archives that were deleted, and are not forgotten yet."""
         return self.database.read(archives.list_deleted)
 
-    def forget_archive(self, record: ArchiveRecord) -> None:
-        """Delete the rows of a deleted archive, some at a time; the archive's own goes last. It can be repeated."""
-        self.database.write(lambda connection: archives.close_gate(connection, record))
-        while self.database.write(lambda connection: items.delete_items(connection, record)):
+    def is_only_deleted(self, archive: str) -> bool:
+        """Return whether archives of a name were deleted and are not forgotten, and none was created again."""
+        return self.database.read(lambda connection: archives.is_only_deleted(connection, archive))
+
+    def close_archive(self, creation: str) -> None:
+        """Wait until nobody writes items of a deleted archive; none come after that, so they can be collected."""
+        self.database.write(lambda connection: archives.close_gate(connection, creation))
+
+    def forget_some_items(self, creation: str) -> int:
+        """Delete some rows of a closed archive's items; return how many: none are left once it is 0."""
+        return self.database.write(lambda connection: items.delete_items(connection, creation))
+
+    def forget_archive(self, creation: str) -> None:
+        """Delete all rows of a deleted archive; the archive's own goes last. It can be repeated."""
+        self.close_archive(creation)
+        while self.forget_some_items(creation):
             pass
-        self.database.write(lambda connection: archives.delete_archive(connection, record))
+        self.database.write(lambda connection: archives.delete_archive(connection, creation))
         self.database.compact()
 
     def calibration(self, record: ArchiveRecord) -> EvidenceCalibration | None:
@@ -153,13 +165,13 @@ class Catalog:
             found += self.database.read(partial(items.references, record=record, ids=page))
         return found
 
-    def all_references(self, record: ArchiveRecord) -> Iterator[list[ItemReference]]:
+    def all_references(self, creation: str) -> Iterator[list[ItemReference]]:
         """Yield pages of all items that have a record, also those whose deletion was cut short."""
-        return self._reference_pages(record, items.page_of_references)
+        return self._reference_pages(creation, items.page_of_references)
 
     def half_deleted(self, record: ArchiveRecord) -> Iterator[ItemReference]:
         """Yield the items whose deletion was cut short: they have a tombstone, and their records still."""
-        for page in self._reference_pages(record, items.page_of_half_deleted):
+        for page in self._reference_pages(record.creation, items.page_of_half_deleted):
             yield from page
 
     def put_item(self, record: ItemRecord) -> bool:
@@ -225,10 +237,10 @@ class Catalog:
         return found
 
     def _reference_pages(
-        self, record: ArchiveRecord, read_page: Callable[..., list[ItemReference]]
+        self, creation: str, read_page: Callable[..., list[ItemReference]]
     ) -> Iterator[list[ItemReference]]:
         after = ""
-        while page := self.database.read(partial(read_page, record=record, after=after)):
+        while page := self.database.read(partial(read_page, creation=creation, after=after)):
             yield page
             after = page[-1].item
 

@@ -115,14 +115,14 @@ def page_of_items(
     return page, rows[-1].item if rows else ""
 
 
-def page_of_half_deleted(connection: Connection, record: ArchiveRecord, *, after: str) -> list[ItemReference]:
+def page_of_half_deleted(connection: Connection, creation: str, *, after: str) -> list[ItemReference]:
     """Return the next items that have a tombstone and their records still."""
-    return _references(connection, HALF_DELETED.where(items.c.creation == record.creation, items.c.item > after))
+    return _references(connection, HALF_DELETED.where(items.c.creation == creation, items.c.item > after))
 
 
-def page_of_references(connection: Connection, record: ArchiveRecord, *, after: str) -> list[ItemReference]:
+def page_of_references(connection: Connection, creation: str, *, after: str) -> list[ItemReference]:
     """Return the next items that have a record, whether or not they have a tombstone."""
-    of_archive = ANY_REFERENCE.where(items.c.creation == record.creation, items.c.item > after)
+    of_archive = ANY_REFERENCE.where(items.c.creation == creation, items.c.item > after)
     return _references(connection, of_archive.order_by(items.c.item).limit(PAGE))
 
 
@@ -161,10 +161,10 @@ def forget_items(connection: Connection, record: ArchiveRecord, ids: Sequence[st
     connection.execute(rows.values(image=None, file=None, document=None))
 
 
-def delete_items(connection: Connection, record: ArchiveRecord) -> int:
+def delete_items(connection: Connection, creation: str) -> int:
     """Delete some rows of an archive that is gone; return how many: none are left once it is 0."""
-    some = select(items.c.item).where(items.c.creation == record.creation).order_by(items.c.item).limit(PAGE)
-    rows = delete(items).where(items.c.creation == record.creation, items.c.item.in_(some))
+    some = select(items.c.item).where(items.c.creation == creation).order_by(items.c.item).limit(PAGE)
+    rows = delete(items).where(items.c.creation == creation, items.c.item.in_(some))
     return connection.execute(rows).rowcount
 
 

@@ -39,6 +39,14 @@ class ArchiveRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedArchive:
+    """What purging a deleted archive has to know, also where its record cannot be read."""
+
+    creation: str
+    archive: str
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What leads back to the source system. Lives in the record only, never in the vector store."""
 

@@ -209,11 +209,7 @@ class OpenArchives:
             await self._drop_deleted(archive)
 
     async def _drop_deleted(self, archive: str) -> None:
-        def is_left() -> bool:
-            deleted = {record.archive for record in self.catalog.deleted_archives()}
-            return archive in deleted and archive not in {record.archive for record in self.catalog.archives()}
-
-        if await self._tools.lanes.blobs.run(Priority.INTERACTIVE, is_left):
+        if await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.is_only_deleted, archive):
             await self._drop(archive)
 
     async def close(self) -> None:

@@ -5,14 +5,14 @@ deleted archive the name goes first; its rows go last, and say what is left to d
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import structlog
 
 from xmirad.archive.conditions import Condition
 from xmirad.catalog.orphans import delete_unused
-from xmirad.catalog.records import ArchiveRecord, ItemReference
+from xmirad.catalog.records import DeletedArchive, ItemReference
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
@@ -78,7 +78,7 @@ class Purger:
         catalog = self._tools.catalog
         items = await self._tools.lanes.blobs.run(
             Priority.INTERACTIVE,
-            lambda: [found.item for page in catalog.all_references(opened.record) for found in page],
+            lambda: [found.item for page in catalog.all_references(opened.record.creation) for found in page],
         )
         if items:
             await self._forget(opened.record.archive, items)
@@ -96,24 +96,26 @@ class Purger:
                 await asyncio.wait_for(self._work.wait(), PURGE_SECONDS)
 
     async def _purge_archives(self, archives: OpenArchives) -> None:
-        try:
-            catalog = self._tools.catalog
-            for record in await self._tools.lanes.blobs.run(Priority.BACKGROUND, catalog.deleted_archives):
-                await archives.drop_deleted(record.archive)
-                await self.purge_archive(record)
-        except Exception as error:  # noqa: BLE001 - the next round goes on
-            _log.warning("archives.not_purged", reason=as_domain_error(error).reason)
+        with _next_round():
+            for deleted in await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.deleted_archives):
+                with _next_round(archive=deleted.archive):
+                    await archives.drop_deleted(deleted.archive)
+                    await self.purge_archive(deleted)
 
-    async def purge_archive(self, record: ArchiveRecord) -> None:
+    async def purge_archive(self, deleted: DeletedArchive) -> None:
         """Delete what is left of an archive that was deleted: what only its items use, then its rows."""
-        lanes, catalog = self._tools.lanes, self._tools.catalog
-        pages = catalog.all_references(record)
+        lanes, catalog, creation = self._tools.lanes, self._tools.catalog, deleted.creation
+        # First of all: an item that another process is about to commit is collected as well.
+        await lanes.blobs.run(Priority.BACKGROUND, catalog.close_archive, creation)
+        pages = catalog.all_references(creation)
         while page := await lanes.blobs.run(Priority.BACKGROUND, next, pages, None):
             for found in page:
                 async with self._tools.locks.holding(found.image, found.file):
                     await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
-        await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_archive, record)
-        _log.info("archive.purged", archive=record.archive)
+        while await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_some_items, creation):
+            pass  # some at a time, so that others have their turns and the service can end
+        await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_archive, creation)
+        _log.info("archive.purged", archive=deleted.archive)
 
     async def _page(self, opened: OpenArchive, condition: Condition, after: str | None) -> list[str]:
         def scan() -> list[str]:
@@ -139,3 +141,12 @@ class Purger:
 
     def _delete_unused(self, found: ItemReference) -> None:
         delete_unused(self._tools.catalog, self._tools.images, found)
+
+
+@contextmanager
+def _next_round(**names: str) -> Iterator[None]:
+    """Leave what fails to the next round, so that one archive keeps no other from being purged."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        _log.warning("archives.not_purged", reason=as_domain_error(error).reason, **names)

@@ -55,7 +55,7 @@ def test_it_goes_with_its_archive_and_a_re_created_one_has_none(chest: Catalog) 
     chest.delete_archive(CHEST)
     again = chest.create_archive(archive_record(creation="d" * 32))
     assert chest.calibration(again) is None
-    chest.forget_archive(CHEST)
+    chest.forget_archive(CHEST.creation)
     assert chest.calibration(CHEST) is None
 
 

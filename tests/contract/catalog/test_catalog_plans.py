@@ -18,6 +18,7 @@ READS: dict[str, Callable[[Catalog], Any]] = {
     "archive by name": lambda catalog: catalog.archive("chest"),
     "archives": lambda catalog: catalog.archives(),
     "deleted archives": lambda catalog: catalog.deleted_archives(),
+    "an archive that is only deleted": lambda catalog: catalog.is_only_deleted("chest"),
     "calibration": lambda catalog: catalog.calibration(CHEST),
     "item": lambda catalog: catalog.item("chest", IDS[0]),
     "some items": lambda catalog: catalog.find_items("chest", IDS),
@@ -26,13 +27,13 @@ READS: dict[str, Callable[[Catalog], Any]] = {
     "has items": lambda catalog: catalog.has_items(CHEST),
     "half-deleted items": lambda catalog: list(catalog.half_deleted(CHEST)),
     "references": lambda catalog: catalog.references(CHEST, IDS),
-    "all references": lambda catalog: list(catalog.all_references(CHEST)),
+    "all references": lambda catalog: list(catalog.all_references(CHEST.creation)),
     "images in use": lambda catalog: catalog.images_in_use(IMAGES),
     "files to keep": lambda catalog: catalog.files_to_keep(IMAGES),
     "digests in use": lambda catalog: catalog.digests_in_use(IMAGES),
     "forgetting items": lambda catalog: catalog.forget_items(CHEST, IDS),
     "deleting an archive": lambda catalog: catalog.delete_archive(CHEST),
-    "forgetting an archive": lambda catalog: catalog.forget_archive(CHEST),
+    "forgetting an archive": lambda catalog: catalog.forget_archive(CHEST.creation),
 }
 
 

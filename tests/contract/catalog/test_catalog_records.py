@@ -9,7 +9,7 @@ from support.catalogs import damage_archive, damage_document
 from support.records import archive_record, item_record
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.items import PAGE
-from xmirad.catalog.records import Identity, ItemState, encode_item
+from xmirad.catalog.records import DeletedArchive, Identity, ItemState, encode_item
 from xmirad.errors import ArchiveAlreadyExistsError, ArchiveNotFoundError, RecordCorruptError
 from xmirad.types import ItemAttributes, OriginalsPolicy, Sex
 
@@ -73,7 +73,9 @@ def test_items_come_once_each_in_the_order_of_their_ids_over_several_pages(chest
         chest.put_item(record)
     in_order = sorted(records, key=lambda record: record.item)
     assert list(chest.items(CHEST)) == in_order
-    assert [found.item for page in chest.all_references(CHEST) for found in page] == [each.item for each in in_order]
+    assert [found.item for page in chest.all_references(CHEST.creation) for found in page] == [
+        each.item for each in in_order
+    ]
     wanted = [each.item for each in in_order]
     assert set(chest.find_items("chest", [*wanted, "unknown"])) == set(wanted)
     assert len(chest.references(CHEST, wanted)) == len(wanted)
@@ -115,7 +117,7 @@ def test_nothing_is_stored_in_an_archive_that_was_deleted_even_if_there_is_anoth
     ):
         with pytest.raises(ArchiveNotFoundError):
             write()
-    assert (chest.archives(), chest.deleted_archives()) == ([again], [CHEST])
+    assert (chest.archives(), chest.deleted_archives()) == ([again], [DeletedArchive(CHEST.creation, "chest")])
     assert chest.item("chest", item_record().item) is None
     assert list(chest.items(again)) == []
 
@@ -126,11 +128,11 @@ def test_a_forgotten_archive_leaves_nothing_and_touches_no_other(chest: Catalog)
     chest.delete_archive(CHEST)
     again = chest.create_archive(archive_record(creation="d" * 32))
     chest.put_item(item_record(creation=again.creation))
-    chest.forget_archive(CHEST)
+    chest.forget_archive(CHEST.creation)
     assert chest.deleted_archives() == []
     assert chest.item_state(CHEST, item_record(1).item) == ItemState(None, 0, has_tombstone=False)
     assert list(chest.items(again)) == [item_record(creation=again.creation)]
-    chest.forget_archive(CHEST)  # it can be repeated
+    chest.forget_archive(CHEST.creation)  # it can be repeated
 
 
 def test_images_and_files_are_in_use_as_long_as_an_item_that_is_not_deleted_uses_them(chest: Catalog) -> None:

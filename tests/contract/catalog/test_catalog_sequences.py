@@ -54,8 +54,8 @@ def test_any_sequence_of_writes_leaves_what_a_dictionary_holds(catalog: Catalog,
     creations = 0
     for record in catalog.archives():  # of the example before
         catalog.delete_archive(record)
-    for record in catalog.deleted_archives():
-        catalog.forget_archive(record)
+    for deleted in catalog.deleted_archives():
+        catalog.forget_archive(deleted.creation)
     archive, oracle = catalog.create_archive(archive_record(creation=f"{creations:032x}")), Oracle()
     for step, number in steps:
         if step == "recreate":
@@ -135,7 +135,7 @@ def test_collecting_a_deleted_archive_waits_for_a_writer_under_way(
 ) -> None:
     """Otherwise its item would come after the collection, and stay."""
     archive, other = catalog.create_archive(archive_record()), open_catalog()
-    passed, go_on = threading.Event(), threading.Event()
+    passed, go_on, collected = threading.Event(), threading.Event(), list[str]()
 
     def write_slowly() -> None:
         def work(connection: Connection) -> None:
@@ -151,7 +151,9 @@ def test_collecting_a_deleted_archive_waits_for_a_writer_under_way(
 
     def collect() -> None:
         catalog.delete_archive(archive)
-        catalog.forget_archive(archive)
+        catalog.close_archive(archive.creation)
+        collected.extend(found.item for page in catalog.all_references(archive.creation) for found in page)
+        catalog.forget_archive(archive.creation)
 
     collector = threading.Thread(target=collect)
     collector.start()
@@ -160,6 +162,7 @@ def test_collecting_a_deleted_archive_waits_for_a_writer_under_way(
     go_on.set()
     writer.join()
     collector.join(5)
+    assert collected == [item_record().item]
     assert catalog.item_state(archive, item_record().item).revision == 0
     with pytest.raises(ArchiveNotFoundError):
         other.put_item(item_record(1))

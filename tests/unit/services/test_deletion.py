@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
-from support.catalogs import damage_document
+from support.catalogs import damage_archive, damage_document
 from support.indexing import GatedArchive, Workshop, incoming, until, workshop
 from support.records import item_record
 from xmirad.blobs import keys
-from xmirad.catalog.records import ItemState
+from xmirad.catalog.records import DeletedArchive, ItemState
 from xmirad.errors import (
     ArchiveNotFoundError,
     BackendUnavailableError,
@@ -115,7 +115,7 @@ async def test_what_is_left_of_a_deleted_archive_is_purged_with_deletions_that_w
     with pytest.raises(ArchiveNotFoundError):
         await runner.store(incoming(b"late", external_id="late"))
     assert catalog.archives() == []
-    await purger.purge_archive(shop.record)
+    await purger.purge_archive(DeletedArchive(shop.record.creation, "chest"))
     assert shop.blobs() == [image_digest(b"late")]  # that an upload from another process has left behind
     assert catalog.deleted_archives() == []
     assert catalog.item_state(shop.record, stored[0].item) == ItemState(None, 0, has_tombstone=False)
@@ -142,12 +142,44 @@ async def test_deleted_archives_are_purged_at_the_start_and_again_when_told(shop
     keeping = asyncio.create_task(purger.keep_up(cast("OpenArchives", archives)))
     while archives.faults:
         await asyncio.sleep(0.01)
-    assert catalog.deleted_archives() == [shop.record]
+    assert catalog.deleted_archives() == [DeletedArchive(shop.record.creation, "chest")]
     while catalog.deleted_archives():
         purger.wake()
         await asyncio.sleep(0.01)
     keeping.cancel()
     assert (archives.dropped[:1], shop.blobs()) == (["chest"], [])
+
+
+async def test_an_archive_that_cannot_be_purged_or_read_keeps_no_other_from_being_purged(shop: Workshop) -> None:
+    purger, _, _ = parts(shop)
+    catalog, archives = shop.tools.catalog, Dropping()
+    other = catalog.create_archive(replace(shop.record, creation="d" * 32, archive="damaged"))
+    for record in (shop.record, other):
+        catalog.delete_archive(record)
+    damage_archive(catalog, "damaged")
+    keeping = asyncio.create_task(purger.keep_up(cast("OpenArchives", archives)))
+    async with asyncio.timeout(5):
+        while catalog.deleted_archives() != [DeletedArchive(shop.record.creation, "chest")]:
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    assert catalog.is_only_deleted("chest")
+    assert archives.dropped == ["damaged"]
+
+
+async def test_nobody_can_write_to_an_archive_any_more_when_what_it_holds_is_collected(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise an item that another process is about to commit leaves its image behind."""
+    purger, _, _ = parts(shop)
+    catalog, steps = shop.tools.catalog, list[str]()
+    catalog.delete_archive(shop.record)
+    for name in ("close_archive", "all_references", "forget_archive"):
+        call = getattr(catalog, name)
+        monkeypatch.setattr(
+            catalog, name, lambda creation, name=name, call=call: (steps.append(name), call(creation))[1]
+        )
+    await purger.purge_archive(DeletedArchive(shop.record.creation, "chest"))
+    assert steps[:3] == ["close_archive", "all_references", "forget_archive"]
 
 
 async def test_purging_an_archive_spares_what_other_archives_use(shop: Workshop) -> None:
@@ -158,7 +190,7 @@ async def test_purging_an_archive_spares_what_other_archives_use(shop: Workshop)
     other = catalog.create_archive(replace(shop.record, creation="d" * 32, archive="other"))
     catalog.put_item(item_record(creation=other.creation, archive="other", image=shared.image, file=shared.image))
     catalog.delete_archive(shop.record)
-    await purger.purge_archive(shop.record)
+    await purger.purge_archive(DeletedArchive(shop.record.creation, "chest"))
     assert shop.blobs() == [shared.image]
     assert shop.store.exists(keys.original(shared.image))
 
