@@ -4,6 +4,7 @@ It is opened with the first statement, in the process that uses it: connections 
 opens it checks the schema's revision and refuses any other one; only the owner of the data creates what is missing.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -47,6 +48,12 @@ CAUSES = {
     "42501": ("CREDENTIALS_REFUSED", "the PostgreSQL user lacks a privilege"),
     "3D000": ("NO_DATABASE", "the PostgreSQL server does not hold the database of catalog.url"),
 }
+FILE_ERRORS = {
+    errno.ENOSPC: "SQLITE_FULL",
+    errno.EDQUOT: "SQLITE_FULL",
+    errno.EROFS: "SQLITE_READONLY",
+    errno.EIO: "SQLITE_IOERR",
+}
 
 
 class Database:
@@ -88,8 +95,9 @@ class Database:
         """
         if self._engine is not None:
             return False
-        if self._path is not None and not self._path.exists():
-            return True
+        with _translated():
+            if self._path is not None and not self._path.exists():
+                return True
         engine = self._make_engine()
         try:
             with _translated(), engine.connect() as connection:
@@ -277,6 +285,8 @@ def _translated() -> Iterator[None]:
         raise _unavailable("BUSY", "too many threads wait for the catalog") from None
     except DBAPIError as error:
         raise _domain_error(error) from None
+    except OSError as error:  # of the file, of the one that writers lock, or of their folder
+        raise _unavailable(*CAUSES[FILE_ERRORS.get(error.errno or 0, "SQLITE_CANTOPEN")]) from None
     except SQLAlchemyError as error:
         raise _unavailable("UNKNOWN", f"the catalog cannot be used ({type(error).__name__})") from None
 

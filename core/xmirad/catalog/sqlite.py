@@ -127,8 +127,11 @@ def _run_one(connection: Connection, each: _Waiting) -> None:
     connection.exec_driver_sql("SAVEPOINT work")
     try:
         each.result = each.work(connection)
-    except BaseException as error:  # noqa: BLE001 - its own thread raises it
+    except BaseException as error:
         each.error = error
+        raw = connection.connection.dbapi_connection
+        if raw is None or not raw.in_transaction:  # a disk that is full or fails ends all of it
+            raise
         connection.exec_driver_sql("ROLLBACK TO work")
     connection.exec_driver_sql("RELEASE work")
 

@@ -1,5 +1,6 @@
 """The catalog's file: who may write it, where it may lie, and what is told when it fails."""
 
+import errno
 import fcntl
 import os
 import threading
@@ -17,6 +18,7 @@ from xmirad import composition
 from xmirad.catalog import items, sqlite
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
+from xmirad.catalog.sqlite import _run_batch, _Waiting
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
 from xmirad.settings_sources import load_settings
 
@@ -120,6 +122,46 @@ def test_a_file_that_cannot_be_written_is_told_and_can_still_be_read(catalog: Ca
     set_on_connections(catalog, "PRAGMA query_only = ON")
     assert cause_of_writing(catalog) == "READ_ONLY"
     assert catalog.archives() == [archive_record()]
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [(errno.EROFS, "READ_ONLY"), (errno.ENOSPC, "DISK_FULL"), (errno.EACCES, "NOT_READABLE"), (errno.EIO, "INPUT_OUTPUT")],
+)
+def test_a_lock_file_that_cannot_be_opened_is_told(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, number: int, cause: str
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number), "catalog.db.lock")
+
+    monkeypatch.setattr("os.open", fail)
+    assert cause_of_writing(catalog) == cause
+
+
+def test_a_folder_that_cannot_be_entered_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    catalog = sqlite_catalog(tmp_path)
+    monkeypatch.setattr(Path, "exists", fail)
+    for ask in (catalog.database.is_missing, catalog.archives):
+        with pytest.raises(BackendUnavailableError) as caught:
+            ask()
+        assert caught.value.metadata["cause"] == "NOT_READABLE"
+
+
+def test_an_error_that_ends_the_transaction_is_told_to_all_that_share_it(catalog: Catalog) -> None:
+    error = BackendUnavailableError("full", metadata={"cause": "DISK_FULL"})
+
+    def roll_back(connection: Connection) -> None:
+        connection.exec_driver_sql("ROLLBACK")  # as SQLite does where it cannot go on
+        raise error
+
+    works = [_Waiting(partial(items.put_item, record=item_record())), _Waiting(roll_back)]
+    with catalog.database._opened().connect() as connection, pytest.raises(BackendUnavailableError) as caught:
+        _run_batch(connection, works)
+    assert caught.value is error
+    assert not catalog.has_items(archive_record())
 
 
 @pytest.mark.parametrize("remains", [True, False])
