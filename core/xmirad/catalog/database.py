@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from xmirad.catalog.sqlite import Writer, check_file_system, create_file, locked, sqlite_engine
+from xmirad.catalog.sqlite import WRITE_AHEAD, Writer, check_file_system, create_file, locked, sqlite_engine
 from xmirad.catalog.tables import REVISION, metadata, schema
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
 
@@ -172,6 +172,8 @@ class Database:
                     self._create_tables(engine)
                 with engine.connect() as connection:
                     _check_revision(connection)
+                    if self._path is not None:
+                        connection.exec_driver_sql(WRITE_AHEAD)
         except BaseException:
             engine.dispose()
             raise

@@ -148,6 +148,8 @@ def decode_item(document: str, **columns: Any) -> ItemRecord:  # noqa: ANN401 - 
         TypeError: If a field has another type, or is not known.
         ValueError: If it is not JSON, or a value is not allowed.
     """
+    if not str(document).isascii():
+        raise ValueError("a document is written in ASCII")
     values = json.loads(document)
     values["attributes"] = _attributes(values["attributes"])
     values["identity"] = Identity(**values["identity"])

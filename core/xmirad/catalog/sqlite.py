@@ -32,8 +32,9 @@ LONGEST_POLL_SECONDS = 0.02
 CONNECTIONS = 8
 JOURNAL_BYTES = 64 * 1024 * 1024
 PRIVATE_FILE = 0o600
+WRITE_AHEAD = "PRAGMA journal_mode = WAL"
+"""Is written into the file, so only into one that is known to be a catalog."""
 PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit outlives a loss of power
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",  # what is deleted may name a patient
@@ -179,10 +180,16 @@ def sqlite_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: dbapi2.Connection, _: ConnectionPoolEntry) -> None:
+        connection.text_factory = _text
         for pragma in PRAGMAS:
             connection.execute(pragma)
 
     return engine
+
+
+def _text(data: bytes) -> str:
+    """Decode what damage may have made invalid: an error would cost the whole page its row is read with."""
+    return data.decode("utf-8", errors="replace")
 
 
 def create_file(path: Path) -> None:

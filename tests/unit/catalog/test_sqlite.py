@@ -5,11 +5,13 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pysqlite3 import dbapi2
 from sqlalchemy import Connection, event
 
 from support.catalogs import sqlite_catalog
@@ -19,7 +21,7 @@ from xmirad.catalog import items, sqlite
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
 from xmirad.catalog.sqlite import _run_batch, _Waiting
-from xmirad.errors import BackendUnavailableError, InvalidRequestError
+from xmirad.errors import BackendUnavailableError, InvalidRequestError, RecordCorruptError
 from xmirad.settings_sources import load_settings
 
 MOUNTS = """\
@@ -126,7 +128,12 @@ def test_a_file_that_cannot_be_written_is_told_and_can_still_be_read(catalog: Ca
 
 @pytest.mark.parametrize(
     ("number", "cause"),
-    [(errno.EROFS, "READ_ONLY"), (errno.ENOSPC, "DISK_FULL"), (errno.EACCES, "NOT_READABLE"), (errno.EIO, "INPUT_OUTPUT")],
+    [
+        (errno.EROFS, "READ_ONLY"),
+        (errno.ENOSPC, "DISK_FULL"),
+        (errno.EACCES, "NOT_READABLE"),
+        (errno.EIO, "INPUT_OUTPUT"),
+    ],
 )
 def test_a_lock_file_that_cannot_be_opened_is_told(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, number: int, cause: str
@@ -190,6 +197,31 @@ def test_a_damaged_file_is_told(catalog: Catalog, tmp_path: Path, damage: bytes 
         sqlite_catalog(tmp_path, create=False).archives()
     assert caught.value.metadata["cause"] == cause
     assert "backup" in caught.value.message
+
+
+def test_a_flipped_bit_in_a_document_costs_its_own_item_only(catalog: Catalog) -> None:
+    broken, whole = item_record(0, patient="planted"), item_record(1)
+    for record in (broken, whole):
+        catalog.put_item(record)
+    flipped = "UPDATE items SET document = CAST(replace(CAST(document AS BLOB), 'planted', x'f0') AS TEXT)"
+    catalog.database.write(lambda connection: connection.exec_driver_sql(f"{flipped} WHERE item = '{broken.item}'"))
+    errors: list[RecordCorruptError] = []
+    assert list(catalog.items(archive_record(), on_corrupt=errors.append)) == [whole]
+    assert [items.corrupt_item(error) for error in errors] == [broken.item]
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_the_file_of_another_program_is_refused_and_not_changed(tmp_path: Path, create: bool) -> None:
+    file = tmp_path / "catalog.db"
+    with closing(dbapi2.connect(file)) as other:
+        other.execute("CREATE TABLE photos (name TEXT)")
+    content = file.read_bytes()
+    catalog = sqlite_catalog(tmp_path, create=create)
+    assert not catalog.database.is_missing()
+    with pytest.raises(BackendUnavailableError) as caught:
+        catalog.archives()
+    assert caught.value.metadata["cause"] == "NOT_A_CATALOG"
+    assert file.read_bytes() == content
 
 
 def test_the_check_of_the_file_finds_damage_that_no_statement_has_met(catalog: Catalog, tmp_path: Path) -> None:

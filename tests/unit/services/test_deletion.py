@@ -1,7 +1,7 @@
 """Deleting items: completely, in an order that survives being cut short, and never another item's image."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -173,11 +173,16 @@ async def test_nobody_can_write_to_an_archive_any_more_when_what_it_holds_is_col
     purger, _, _ = parts(shop)
     catalog, steps = shop.tools.catalog, list[str]()
     catalog.delete_archive(shop.record)
+
+    def note(name: str, call: Callable[[str], object]) -> Callable[[str], object]:
+        def noted(creation: str) -> object:
+            steps.append(name)
+            return call(creation)
+
+        return noted
+
     for name in ("close_archive", "all_references", "forget_archive"):
-        call = getattr(catalog, name)
-        monkeypatch.setattr(
-            catalog, name, lambda creation, name=name, call=call: (steps.append(name), call(creation))[1]
-        )
+        monkeypatch.setattr(catalog, name, note(name, getattr(catalog, name)))
     await purger.purge_archive(DeletedArchive(shop.record.creation, "chest"))
     assert steps[:3] == ["close_archive", "all_references", "forget_archive"]
 
