@@ -87,7 +87,7 @@ class SiteKey:
 
 
 def is_placeholder(patient_id: str) -> bool:
-    """Return whether a Patient ID stands for nobody in particular, so that equal ones are not the same patient.
+    """Return whether a Patient ID is a placeholder, so that equal ones do not mean the same patient.
 
     Placeholders are the words of `PLACEHOLDER_IDS` in any case, with any marks between the letters (`N/A`,
     `De-Identified`, `<unknown>`), and whatever has no letter and no digit but zeros (`0`, `00000`, `-`, an empty text).

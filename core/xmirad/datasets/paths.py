@@ -69,7 +69,7 @@ class Listed:
 
     Attributes:
         files: Regular files that may be images, sorted by their parts.
-        unreadable: Links to nothing, folders that cannot be listed, and what is no regular file.
+        unreadable: Links to nothing, folders that cannot be listed, and what is not a regular file.
         ignored: Files known to be no images, and hidden ones, relative to the folder.
     """
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def no_caller() -> str:
-    """Return the one account of a process that works for nobody in particular."""
+    """Return the account of a process whose images are not those of one caller."""
     return ""
 
 

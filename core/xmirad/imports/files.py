@@ -24,7 +24,7 @@ def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
     Raises:
         InvalidRequestError: If the path leads out of the folder.
         PayloadTooLargeError: If the file is larger.
-        InvalidImageError: If it is no regular file or cannot be read.
+        InvalidImageError: If it is not a regular file or cannot be read.
     """
     try:
         root, target = folder.resolve(strict=True), path.resolve(strict=True)
@@ -33,7 +33,7 @@ def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
         with open(_opened(root, target.relative_to(root).parts), "rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise InvalidImageError("this is no regular file")
+                raise InvalidImageError("not a regular file")
             data = file.read(limit + 1)
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise InvalidImageError(f"the file cannot be read: {getattr(error, 'strerror', None) or error}") from error

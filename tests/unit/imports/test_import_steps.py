@@ -191,7 +191,7 @@ def test_a_list_that_is_a_link_to_somewhere_else_fails_the_import(world: ImportW
 
 def test_what_is_no_file_is_a_bad_file_and_does_not_hold_the_worker_up(world: ImportWorld) -> None:
     os.mkfifo(world.folder / "pipe.png")
-    with pytest.raises(InvalidImageError, match="no regular file"):
+    with pytest.raises(InvalidImageError, match="not a regular file"):
         read_inside(world.folder / "pipe.png", world.folder, limit=100)
     with pytest.raises(InvalidImageError, match="cannot be read"):
         read_inside(world.folder / "gone.png", world.folder, limit=100)
