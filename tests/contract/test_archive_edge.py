@@ -55,9 +55,7 @@ UPSERT_FOREVER = """
     from pathlib import Path
     import numpy as np
     from support.archive_oracle import binding_of, random_items
-    from xmirad.archive.conditions import PayloadField
-from xmirad.archive.edge import EdgeStore
-from xmirad.archive.edge_archive import EdgeArchive, shard_errors
+    from xmirad.archive.edge import EdgeStore
 
     archive = EdgeStore(Path(sys.argv[1])).create(binding_of())
     random = np.random.default_rng(int(sys.argv[2]))
@@ -91,9 +89,7 @@ OPEN = """
     import sys
     from pathlib import Path
     from support.archive_oracle import binding_of
-    from xmirad.archive.conditions import PayloadField
-from xmirad.archive.edge import EdgeStore
-from xmirad.archive.edge_archive import EdgeArchive, shard_errors
+    from xmirad.archive.edge import EdgeStore
     from xmirad.errors import XmiradError
 
     store = EdgeStore(Path(sys.argv[1]))
@@ -156,9 +152,7 @@ REBUILD_AND_DIE = """
     import numpy as np
     from support.archive_oracle import binding_of, random_items
     from xmirad.archive import edge_folder
-    from xmirad.archive.conditions import PayloadField
-from xmirad.archive.edge import EdgeStore
-from xmirad.archive.edge_archive import EdgeArchive, shard_errors
+    from xmirad.archive.edge import EdgeStore
 
     def die(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)

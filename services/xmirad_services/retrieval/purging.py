@@ -144,9 +144,9 @@ class Purger:
 
 
 @contextmanager
-def _next_round(**names: str) -> Iterator[None]:
+def _next_round(*, archive: str = "") -> Iterator[None]:
     """Leave what fails to the next round, so that one archive keeps no other from being purged."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-        _log.warning("archives.not_purged", reason=as_domain_error(error).reason, **names)
+        _log.warning("archives.not_purged", reason=as_domain_error(error).reason, archive=archive)
