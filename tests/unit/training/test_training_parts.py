@@ -119,7 +119,7 @@ def test_an_image_without_a_mask_is_refused_and_so_is_a_missing_folder(tmp_path:
     item = dataset_of([("lungs.png", "a", "")]).items[0]
     with pytest.raises(InvalidRequestError, match=r"no mask for lungs\.png"):
         Masks(tmp_path).digest(item)
-    with pytest.raises(InvalidRequestError, match="no folder"):
+    with pytest.raises(InvalidRequestError, match="not a folder"):
         Masks(tmp_path / "missing")
 
 
