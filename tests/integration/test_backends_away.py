@@ -119,7 +119,7 @@ def test_a_worker_that_starts_before_redis_says_so_and_works_when_it_is_there(
         wait_for(lambda: said("backend.available", "queue") == 2, seconds=CHANGE_SECONDS)
         assert process.poll() is None
         if kind is WorkerKind.INDEXER:
-            assert said("backend.not_available", "qdrant") >= 1
+            wait_for(lambda: said("backend.not_available", "qdrant") >= 1, seconds=CHANGE_SECONDS)
             sign = Home(home).store_heartbeat(kind)
             assert not sign.exists()
             with QdrantServer(port=store_port):
