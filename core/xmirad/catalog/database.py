@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from xmirad.catalog.sqlite import WRITE_AHEAD, Writer, check_file_system, create_file, locked, sqlite_engine
+from xmirad.catalog.sqlite import Writer, check_file_system, create_file, locked, sqlite_engine, use_write_ahead_log
 from xmirad.catalog.tables import REVISION, metadata, schema
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
 
@@ -173,7 +173,7 @@ class Database:
                 with engine.connect() as connection:
                     _check_revision(connection)
                     if self._path is not None:
-                        connection.exec_driver_sql(WRITE_AHEAD)
+                        use_write_ahead_log(connection)
         except BaseException:
             engine.dispose()
             raise

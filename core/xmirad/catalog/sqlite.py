@@ -18,6 +18,7 @@ from typing import Any
 
 from pysqlite3 import dbapi2
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
@@ -32,8 +33,6 @@ LONGEST_POLL_SECONDS = 0.02
 CONNECTIONS = 8
 JOURNAL_BYTES = 64 * 1024 * 1024
 PRIVATE_FILE = 0o600
-WRITE_AHEAD = "PRAGMA journal_mode = WAL"
-"""Is written into the file, so only into one that is known to be a catalog."""
 PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a commit outlives a loss of power
     "PRAGMA foreign_keys = ON",
@@ -185,6 +184,21 @@ def sqlite_engine(path: Path) -> Engine:
             connection.execute(pragma)
 
     return engine
+
+
+def use_write_ahead_log(connection: Connection) -> None:
+    """Have a file use a write-ahead log from now on; only for one that is known to be a catalog.
+
+    Whoever reads it just then is in the way, and SQLite's busy handler does not wait for that.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
 
 
 def _text(data: bytes) -> str:

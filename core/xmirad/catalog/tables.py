@@ -1,4 +1,4 @@
-"""The catalog's schema: archives, items with their tombstones, and calibrations.
+"""The catalog's schema: archives, items with their tombstones, calibrations, and leases.
 
 Identity is the archive's creation id: rows are keyed by it, so that an archive which is created again under a deleted
 one's name shares nothing with it. `document` columns hold JSON whose fields may change freely; columns are what
@@ -6,6 +6,7 @@ statements look for.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = 1
+REVISION = 2
 """Raise it with every change of a table below: whoever opens a catalog of another revision refuses it."""
 STRING = Text().with_variant(Text(collation="C"), "postgresql")
 """Compared byte by byte on both engines, so that pages come in the same order."""
@@ -89,3 +90,14 @@ calibrations = Table(
     Column("document", Text, nullable=False),
     Column("features", LargeBinary),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", STRING, primary_key=True),
+    Column("holder", STRING, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("clock", STRING, nullable=False),
+    Column("expiry_ms", BigInteger, nullable=False),
+)
+"""Rows stay for ever, so that epochs never restart."""

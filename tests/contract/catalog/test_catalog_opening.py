@@ -1,5 +1,6 @@
 """What opening a catalog refuses, and what a failing database looks like."""
 
+import threading
 from collections.abc import Callable
 
 import psycopg
@@ -10,7 +11,7 @@ from support.postgresql import PostgresqlServer
 from support.records import archive_record, item_record
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
-from xmirad.catalog.tables import schema
+from xmirad.catalog.tables import REVISION, schema
 from xmirad.errors import BackendUnavailableError
 
 Open = Callable[..., Catalog]
@@ -33,7 +34,21 @@ def test_only_the_owner_makes_a_missing_catalog(open_catalog: Open) -> None:
     assert open_catalog(create=False).archives() == []
 
 
-@pytest.mark.parametrize("revision", [0, 2, 99])
+def test_a_catalog_is_opened_by_many_at_once_while_it_is_made(open_catalog: Open) -> None:
+    catalogs, found = [open_catalog() for _ in range(8)], []
+
+    def read(catalog: Catalog) -> None:
+        found.append(catalog.archives())
+
+    threads = [threading.Thread(target=read, args=[catalog]) for catalog in catalogs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[]] * 8
+
+
+@pytest.mark.parametrize("revision", [REVISION - 1, REVISION + 1, 99])
 def test_a_catalog_of_another_revision_is_refused_and_left_alone(
     catalog: Catalog, open_catalog: Open, revision: int
 ) -> None:

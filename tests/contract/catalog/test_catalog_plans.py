@@ -1,11 +1,11 @@
 """Every list and every look-up goes by an index: no statement reads a whole table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
 
+from support.plans import assert_no_scan
 from support.records import archive_record, item_record
 from xmirad.catalog.catalog import Catalog
 
@@ -48,47 +48,4 @@ def filled(catalog: Catalog) -> Catalog:
 
 @pytest.mark.parametrize("name", READS)
 def test_nothing_reads_a_whole_table(filled: Catalog, name: str) -> None:
-    with statements_of(filled) as found:
-        READS[name](filled)
-    looked_at = [
-        (statement, values) for statement, values in found if statement.startswith(("SELECT", "UPDATE", "DELETE"))
-    ]
-    assert looked_at
-    for statement, values in looked_at:
-        plan = filled.database.read(lambda connection, s=statement, v=values: plan_of(connection, s, v))  # type: ignore[misc]
-        assert not scans_a_table(plan), plan
-
-
-class statements_of:
-    """Collects what is executed meanwhile, as the driver gets it."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._engine = catalog.database._opened()
-        self._found: list[tuple[str, Any]] = []
-
-    def __enter__(self) -> list[tuple[str, Any]]:
-        event.listen(self._engine, "before_cursor_execute", self._note)
-        return self._found
-
-    def __exit__(self, *_: object) -> None:
-        event.remove(self._engine, "before_cursor_execute", self._note)
-
-    def _note(self, _connection: Any, _cursor: Any, statement: str, values: Any, *_: object) -> None:  # noqa: ANN401
-        self._found.append((statement, values))
-
-
-def plan_of(connection: Connection, statement: str, values: Any) -> list[str]:  # noqa: ANN401
-    if connection.dialect.name == "sqlite":
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
-        return [str(row[-1]) for row in rows]
-    connection.execute(text("SET LOCAL enable_seqscan = off"))  # so few rows are read at once otherwise
-    return [str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values).all()]
-
-
-def scans_a_table(plan: list[str]) -> Iterator[str] | list[str]:
-    """Return the lines of a plan that read a table without an index; an index may be read in its order."""
-    return [
-        line
-        for line in plan
-        if "Seq Scan" in line or (line.startswith("SCAN") and "INDEX" not in line and "subquery" not in line.lower())
-    ]
+    assert_no_scan(filled.database, lambda: READS[name](filled))
