@@ -4,6 +4,7 @@ Of the vector stores only the one in use is imported: Qdrant's client alone take
 """
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xmirad.archive.port import ArchiveStore
@@ -12,6 +13,7 @@ from xmirad.blobs.port import BlobStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
+from xmirad.failpoints import Failpoint, FailpointName
 from xmirad.home import Home
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.sandbox import DecoderPool
@@ -43,7 +45,10 @@ def catalog(settings: Settings, *, create: bool = False) -> Catalog:
     url, file = settings.catalog.url, settings.catalog.password_file
     password = read_secret(file, setting="catalog.password_file") if file else None
     place = url.get_secret_value() if url else f"sqlite:///{Home(settings.home).catalog}"
-    database = Database(place, password=password, create=create)
+    failpoint = Failpoint(settings.failpoint)
+    die = partial(failpoint.reach, FailpointName.AFTER_STATEMENT)
+    after_statement = die if failpoint.is_armed(FailpointName.AFTER_STATEMENT) else None
+    database = Database(place, password=password, create=create, after_statement=after_statement)
     if create and database.is_missing() and next(blob_store(settings).list("inputs/"), None) is not None:
         message = (
             f"the catalog is missing ({database.description}), but the blob store holds images: "

@@ -6,13 +6,14 @@ from enum import StrEnum
 
 
 class FailpointName(StrEnum):
-    """The places: those of storing an item in the order in which it passes them, and that of filling a chunk."""
+    """Places in the order in which an item passes them; in filling a chunk; any statement that changes the catalog."""
 
     AFTER_BLOB = "after_blob"
     AFTER_RECORD = "after_record"
     AFTER_UPSERT = "after_upsert"
     AFTER_ACKNOWLEDGMENT = "after_acknowledgment"
     IN_FILL = "in_fill"
+    AFTER_STATEMENT = "after_statement"
 
 
 class Failpoint:
@@ -32,6 +33,10 @@ class Failpoint:
         self._remaining = int(count or 1)
         if self._remaining < 1:
             raise ValueError("a failpoint's count must be at least 1")
+
+    def is_armed(self, name: FailpointName) -> bool:
+        """Return whether the process is to die at a place."""
+        return name is self._name
 
     def reach(self, name: FailpointName) -> None:
         """Say that a place is reached."""

@@ -22,7 +22,8 @@ from xmirad.types import ItemAttributes
 
 ITEMS = 12
 ARCHIVE = "killed"
-PLACES = [name for name in FailpointName if name is not FailpointName.IN_FILL]  # that is the explainer's
+ELSEWHERE = FailpointName.IN_FILL, FailpointName.AFTER_STATEMENT
+PLACES = [name for name in FailpointName if name not in ELSEWHERE]
 
 
 def uploads() -> Iterator[Upload]:

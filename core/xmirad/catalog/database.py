@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, func, insert, inspect, make_url, select
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, make_url, select
+from sqlalchemy.engine import URL, ExecutionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -59,13 +59,21 @@ FILE_ERRORS = {
 class Database:
     """Runs work in transactions. Safe to use from many threads, in the process that made it."""
 
-    def __init__(self, url: str, *, password: str | None = None, create: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        password: str | None = None,
+        create: bool = False,
+        after_statement: Callable[[], None] | None = None,
+    ) -> None:
         """Open nothing yet.
 
         Args:
             url: `sqlite:///FILE` or `postgresql://USER@HOST/DATABASE`.
             password: Of the PostgreSQL server, if the URL holds none.
             create: Whether to make the database's file and tables if they are missing.
+            after_statement: For crash tests: called after each statement that changes rows, and each commit of SQLite.
 
         Raises:
             InvalidRequestError: If the URL is of neither form.
@@ -74,6 +82,7 @@ class Database:
         if password is not None:
             self._url = self._url.set(password=password)
         self._create = create
+        self._after_statement = after_statement
         self._opening = threading.Lock()
         self._engine: Engine | None = None
         self._process = os.getpid()
@@ -174,6 +183,8 @@ class Database:
                     _check_revision(connection)
                     if self._path is not None:
                         use_write_ahead_log(connection)
+                if self._after_statement is not None:
+                    _call_after_changes(engine, self._after_statement)
         except BaseException:
             engine.dispose()
             raise
@@ -240,6 +251,14 @@ def _checked(url: str) -> URL:
         "catalog.password_file"
     )
     raise InvalidRequestError(message, field="catalog.url")
+
+
+def _call_after_changes(engine: Engine, call: Callable[[], None]) -> None:
+    @event.listens_for(engine, "after_cursor_execute")
+    def look(_: Connection, __: object, statement: str, ___: object, context: ExecutionContext, ____: bool) -> None:
+        kinds = ("isinsert", "isupdate", "isdelete")
+        if statement == "COMMIT" or any(getattr(context, kind) for kind in kinds):
+            call()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
