@@ -161,7 +161,7 @@ class Stages:
 
 def random_archive(store: EdgeStore, model: str, size: int, items: int) -> EdgeArchive:
     """Return an archive of random unit vectors."""
-    archive = store.create(ArchiveBinding("benchmark", model, size, "benchmark"))
+    archive = store.create(ArchiveBinding("benchmark", "c" * 32, model, size, "benchmark"))
     fill_randomly(archive, items)
     return archive
 

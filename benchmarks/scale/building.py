@@ -12,6 +12,8 @@ from xmirad.archive.edge import EdgeStore
 from xmirad.archive.port import ArchiveBinding, StoredItem
 from xmirad.catalog.rebuild import BATCH
 
+CREATION = "c" * 32
+
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
@@ -42,7 +44,7 @@ class Built:
 
 def binding_of(cell: Cell) -> ArchiveBinding:
     """Return what a cell's archive is bound to."""
-    return ArchiveBinding("scale", "scale", cell.embedding_size, "scale")
+    return ArchiveBinding("scale", CREATION, "scale", cell.embedding_size, "scale")
 
 
 def build(cell: Cell, places: Places) -> Built:
@@ -50,7 +52,11 @@ def build(cell: Cell, places: Places) -> Built:
     population = Population(load_mixture(places.mixture), cell.embedding_size)
     store = EdgeStore(places.store(cell), index=cell.index)
     feed = _Feed(population, cell.items)
-    store.rebuilt(binding_of(cell), feed.batches())
+    archive = store.reset(binding_of(cell))
+    for batch in feed.batches():
+        archive.upsert(batch)
+    archive.optimize()
+    archive.flush()
     done = _now()
     store.close()
     files = [file for file in places.store(cell).rglob("*") if file.is_file()]

@@ -67,7 +67,7 @@ def _queries(run: Run) -> Iterator[Figure]:
     embeddings = [random_embedding(size, seed=number) for number in range(run.count(*QUERIES))]
     folder = run.folder / "parts"
     folder.mkdir()
-    binding = ArchiveBinding("parts", run.artifact.digest, size, "parts")
+    binding = ArchiveBinding("parts", "c" * 32, run.artifact.digest, size, "parts")
     shard = create_shard(folder, binding)
     with closing(EdgeArchive(binding, shard)) as archive:
         fill_randomly(archive, items)

@@ -18,9 +18,8 @@ from support.archive_oracle import EMBEDDING_SIZE, binding_of, random_items
 from xmirad.archive.conditions import PayloadField
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.edge_archive import EdgeArchive, shard_errors
-from xmirad.archive.edge_folder import ArchiveFolder, write_atomically
 from xmirad.archive.port import StoredItem
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
+from xmirad.errors import ArchiveNotFoundError, ArchiveNotReadyError, BackendUnavailableError
 
 BINDING = binding_of()
 TESTS = Path(__file__).parents[1]
@@ -98,7 +97,7 @@ OPEN = """
             getattr(store, name)(binding_of())
         except XmiradError as error:
             print(error.reason)
-    for use in (lambda: store.drop("covidx"), lambda: store.rebuilt(binding_of(), iter([]))):
+    for use in (lambda: store.drop("covidx", binding_of().creation), lambda: store.reset(binding_of())):
         try:
             use()
         except XmiradError as error:
@@ -113,7 +112,7 @@ def test_another_process_is_told_that_the_archives_are_in_use(
     archive = store.create(BINDING)
     archive.upsert(items)
     output = run_python(OPEN, str(folder)).communicate(timeout=30)[0].splitlines()
-    assert output == ["ARCHIVE_NOT_READY"] * 4 + ["['covidx']"]
+    assert output == ["ARCHIVE_NOT_READY"] * 4 + [f"['{BINDING.creation}']"]
     assert archive.count() == len(items)
 
 
@@ -130,27 +129,10 @@ def test_a_closed_store_leaves_its_folder_to_the_next(folder: Path, items: list[
     second.close()
 
 
-def test_a_rebuild_under_way_is_not_swept_away_by_another_owner(
-    store: EdgeStore, folder: Path, items: list[StoredItem]
-) -> None:
-    store.create(BINDING)
-    store.close()
-
-    def batches() -> Iterator[list[StoredItem]]:
-        with pytest.raises(ArchiveNotReadyError):
-            EdgeStore(folder).open(BINDING)
-        yield items
-
-    assert store.rebuilt(BINDING, batches()).count() == len(items)
-    store.close()
-    assert store.open(BINDING).count() == len(items)
-
-
-REBUILD_AND_DIE = """
+RESET_AND_DIE = """
     import os, signal, sys
     from pathlib import Path
-    import numpy as np
-    from support.archive_oracle import binding_of, random_items
+    from support.archive_oracle import binding_of
     from xmirad.archive import edge_folder
     from xmirad.archive.edge import EdgeStore
 
@@ -158,55 +140,36 @@ REBUILD_AND_DIE = """
         os.kill(os.getpid(), signal.SIGKILL)
 
     moment = sys.argv[2]
-    if moment == "before the pointer is written":
-        edge_folder.ArchiveFolder.switch = die
-    if moment == "before the old version is removed":
-        edge_folder.ArchiveFolder.discard = lambda folder, version: None
-        EdgeStore._close = die
-
-    def batches():
-        yield random_items(np.random.default_rng(5), 10)
-        if moment == "while it fills":
-            die()
-        yield random_items(np.random.default_rng(6), 10)
-
-    EdgeStore(Path(sys.argv[1])).rebuilt(binding_of(), batches())
+    if moment == "once the old one is out of the way":
+        edge_folder.shutil.rmtree = die
+    if moment == "before the new one is in place":
+        edge_folder.ArchiveFolder.make = lambda folder, binding, make_shard: die()
+    if moment == "while the new one is made":
+        edge_folder.write_durably = die
+    EdgeStore(Path(sys.argv[1])).reset(binding_of())
 """
 
 
 @pytest.mark.parametrize(
-    ("moment", "expected"),
-    [("while it fills", 60), ("before the pointer is written", 60), ("before the old version is removed", 20)],
+    "moment",
+    ["once the old one is out of the way", "before the new one is in place", "while the new one is made"],
 )
-def test_a_rebuild_that_is_killed_leaves_one_whole_version(
-    folder: Path, items: list[StoredItem], moment: str, expected: int
+def test_a_reset_that_is_killed_leaves_no_archive_instead_of_half_of_one(
+    folder: Path, items: list[StoredItem], moment: str
 ) -> None:
     store = EdgeStore(folder)
     store.create(BINDING).upsert(items)
     store.close()
-    rebuild = run_python(REBUILD_AND_DIE, str(folder), moment)
-    output = rebuild.communicate(timeout=30)[0]
-    assert rebuild.returncode == -signal.SIGKILL, output
-    assert len(list((folder / "covidx").glob("v*"))) == 2
+    reset = run_python(RESET_AND_DIE, str(folder), moment)
+    output = reset.communicate(timeout=30)[0]
+    assert reset.returncode == -signal.SIGKILL, output
     store = EdgeStore(folder)
-    assert store.open(BINDING).count() == expected
-    assert len(list((folder / "covidx").glob("v*"))) == 1
-    store.close()
-
-
-def test_a_creation_that_was_killed_is_begun_again(store: EdgeStore, folder: Path) -> None:
-    ArchiveFolder(folder, "covidx").new_version(BINDING)
     assert store.list() == []
+    with pytest.raises(ArchiveNotFoundError):
+        store.open(BINDING)
     assert store.create(BINDING).count() == 0
-    assert [path.name for path in (folder / "covidx").glob("v*")] == ["v1"]
-
-
-def test_a_half_removed_archive_is_none(store: EdgeStore, folder: Path, items: list[StoredItem]) -> None:
-    store.create(BINDING).upsert(items)
     store.close()
-    (folder / "covidx" / "current").unlink()
-    assert store.list() == []
-    assert store.create(BINDING).count() == 0
+    assert sorted(path.name for path in folder.iterdir()) == sorted([BINDING.creation, "lock"])
 
 
 def test_a_closed_archive_says_so_and_can_be_opened_again(store: EdgeStore, items: list[StoredItem]) -> None:
@@ -225,18 +188,24 @@ def test_an_archive_without_its_binding_is_refused_and_can_be_rebuilt(
 ) -> None:
     store.create(BINDING)
     store.close()
-    binding = folder / "covidx" / "v1" / "binding.json"
-    for broken in ("{", "[]", json.dumps({"archive": "covidx"}), binding.read_text().replace("covidx", "other")):
+    binding = folder / BINDING.creation / "binding.json"
+    for broken in (
+        "{",
+        "[]",
+        json.dumps({"archive": "covidx"}),
+        binding.read_text().replace(BINDING.creation, "a" * 32),
+    ):
         binding.write_text(broken)
         with pytest.raises(ArchiveNotReadyError):
             store.open(BINDING)
-    assert store.rebuilt(BINDING, iter([items])).count() == len(items)
+    store.reset(BINDING).upsert(items)
+    assert store.open(BINDING).count() == len(items)
 
 
 def test_a_shard_that_cannot_be_read_is_an_error_of_ours_without_its_path(store: EdgeStore, folder: Path) -> None:
     store.create(BINDING)
     store.close()
-    (folder / "covidx" / "v1" / "shard" / "edge_config.json").write_text("broken")
+    (folder / BINDING.creation / "shard" / "edge_config.json").write_text("broken")
     with pytest.raises(BackendUnavailableError) as caught:
         store.open(BINDING)
     assert caught.value.metadata["backend"] == "edge"
@@ -294,31 +263,10 @@ def test_a_folder_that_cannot_be_written_to_is_no_store(store: EdgeStore, folder
 
 def test_the_binding_beside_the_shard_says_what_it_is_bound_to(store: EdgeStore, folder: Path) -> None:
     store.create(BINDING)
-    assert json.loads((folder / "covidx" / "v1" / "binding.json").read_text()) == {
+    assert json.loads((folder / BINDING.creation / "binding.json").read_text()) == {
         "archive": "covidx",
+        "creation": BINDING.creation,
         "model_digest": "d" * 64,
         "embedding_size": EMBEDDING_SIZE,
         "site_key_fingerprint": "f" * 16,
     }
-
-
-def test_an_atomic_write_replaces_the_file_instead_of_writing_into_it(tmp_path: Path) -> None:
-    path = tmp_path / "current"
-    write_atomically(path, "v1")
-    with path.open() as opened_before:
-        write_atomically(path, "v2")
-        assert opened_before.read() == "v1"
-    assert path.read_text() == "v2"
-
-
-def test_an_atomic_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "current"
-    write_atomically(path, "v1")
-
-    def full(descriptor: int) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
-        write_atomically(path, "v2")
-    assert path.read_text() == "v1"

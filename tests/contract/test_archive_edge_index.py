@@ -43,13 +43,17 @@ def indexed(
 ) -> tuple[EdgeIndex, Path]:
     folder = tmp_path_factory.mktemp("indexed")
     with closing(EdgeStore(folder, index=request.param)) as store:
-        store.rebuilt(binding(), (items[first : first + 256] for first in range(0, ITEMS, 256)))
+        archive = store.reset(binding())
+        for first in range(0, ITEMS, 256):
+            archive.upsert(items[first : first + 256])
+        archive.optimize()
+        archive.flush()
     return request.param, folder
 
 
 def binding() -> ArchiveBinding:
     plain = binding_of()
-    return ArchiveBinding(plain.archive, plain.model_digest, SIZE, plain.site_key_fingerprint)
+    return ArchiveBinding(plain.archive, plain.creation, plain.model_digest, SIZE, plain.site_key_fingerprint)
 
 
 def embeddings(items: list[StoredItem]) -> Float32Array:

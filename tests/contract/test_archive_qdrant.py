@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from support.archive_oracle import binding_of, lattice_embedding, random_items
+from support.archive_oracle import binding_of, creation_of, lattice_embedding, random_items
 from support.qdrant_server import QdrantServer
+from xmirad.archive.conditions import PayloadField
 from xmirad.archive.port import StoredItem
 from xmirad.archive.qdrant import QdrantStore
 from xmirad.errors import ArchiveNotFoundError, ArchiveNotReadyError, BackendUnavailableError, InternalError
 
 BINDING = binding_of()
+NAME = f"xmirad_covidx_{BINDING.creation}_dddddddddddd"
 API_KEY = "a-secret-key"
 
 
@@ -120,10 +122,11 @@ def test_a_wrong_api_key_is_refused_and_shown_nowhere(caplog: pytest.LogCaptureF
 def test_the_collection_is_made_as_designed(server: QdrantServer, store: QdrantStore) -> None:
     store.create(BINDING)
     collections = [each.name for each in server.local.get_collections().collections]
-    assert collections == ["xmirad_covidx_dddddddddddd_1"]
-    info = store._client.get_collection("xmirad_covidx")
+    assert collections == [NAME]
+    info = store._client.get_collection(NAME)
     assert info.config.metadata == {
         "archive": "covidx",
+        "creation": BINDING.creation,
         "model_digest": "d" * 64,
         "embedding_size": BINDING.embedding_size,
         "site_key_fingerprint": "f" * 16,
@@ -141,41 +144,31 @@ def test_a_collection_that_does_not_say_what_it_is_bound_to_is_refused(
     server: QdrantServer, store: QdrantStore
 ) -> None:
     store.create(BINDING)
-    server.collections.created["xmirad_covidx_dddddddddddd_1"].metadata.clear()
+    server.collections.created[NAME].metadata.clear()
     with pytest.raises(ArchiveNotReadyError):
         store.open(BINDING)
 
 
-def test_other_collections_and_aliases_of_the_server_are_left_alone(server: QdrantServer, store: QdrantStore) -> None:
+def test_other_collections_of_the_server_are_left_alone(server: QdrantServer, store: QdrantStore) -> None:
     store.create(BINDING)
     store.create(binding_of("covidx-2"))
     foreign = QdrantStore(server.url)._client
     foreign.create_collection("billing", vectors_config=models.VectorParams(size=2, distance=models.Distance.DOT))
-    store.rebuilt(BINDING, iter([]))
-    store.drop("covidx")
-    assert store.list() == ["covidx-2"]
+    store.reset(BINDING)
+    store.drop("covidx", BINDING.creation)
+    assert store.list() == [creation_of("covidx-2")]
     names = {each.name for each in server.local.get_collections().collections}
-    assert names == {"billing", "xmirad_covidx-2_dddddddddddd_1"}
+    assert names == {"billing", f"xmirad_covidx-2_{creation_of('covidx-2')}_dddddddddddd"}
     foreign.close()
 
 
-def test_a_creation_that_died_before_the_alias_is_finished(store: QdrantStore) -> None:
-    store._make(BINDING, version=1)
-    assert store.list() == []
-    assert store.create(BINDING).count() == 0
-    assert store.list() == ["covidx"]
-
-
-def test_a_rebuild_that_dies_before_the_alias_leaves_the_old_version(
-    server: QdrantServer, store: QdrantStore, items: list[StoredItem]
+def test_a_creation_that_died_before_its_fields_were_indexed_is_finished(
+    server: QdrantServer, store: QdrantStore
 ) -> None:
-    archive = store.create(BINDING)
-    archive.upsert(items)
-    store._make(BINDING, version=2)
-    assert store.open(BINDING).count() == len(items)
-    assert store.rebuilt(BINDING, iter([items[:4]])).count() == 4
-    assert len(server.local.get_collections().collections) == 1
-    assert archive.count() == 4
+    store.create(BINDING)
+    server.collections.schemas[NAME].clear()
+    assert store.open(BINDING).count() == 0
+    assert set(server.collections.schemas[NAME]) == set(PayloadField)
 
 
 def test_many_threads_write_and_read_without_loss(store: QdrantStore) -> None:

@@ -17,8 +17,8 @@ from support.qdrant_server import Health, QdrantServer
 from support.silence import silent_ports
 from support.valkey import ValkeyServer, valkey_server
 from xmirad.archive.conditions import PayloadField
-from xmirad.archive.port import ArchiveBinding
 from xmirad.catalog.records import ArchiveRecord
+from xmirad.catalog.stored import binding_of
 from xmirad.composition import archive_store, catalog
 from xmirad.doctor.broker import check_queue, shown
 from xmirad.doctor.findings import Finding, State
@@ -201,8 +201,7 @@ def record(settings: Settings) -> ArchiveRecord:
 
 
 def create(settings: Settings, record: ArchiveRecord) -> None:
-    binding = ArchiveBinding(ARCHIVE, record.model, record.embedding_size, record.site_key_fingerprint)
-    archive_store(settings).create(binding)
+    archive_store(settings).create(binding_of(record))
 
 
 def stored(settings: Settings) -> dict[str, Finding]:
@@ -217,7 +216,7 @@ def test_an_archive_on_a_server_is_compared_with_its_record(settings: Settings, 
 
 
 def test_a_collection_of_another_model_is_told(settings: Settings, record: ArchiveRecord) -> None:
-    archive_store(settings).drop(ARCHIVE)
+    archive_store(settings).drop(ARCHIVE, record.creation)
     create(settings, replace(record, model="f" * 64))
     found = stored(settings)[f"archive {ARCHIVE}"]
     assert found.state is State.FAILED
@@ -235,7 +234,7 @@ def test_a_field_that_lost_its_index_is_a_warning(
 
 
 def test_a_server_that_lost_the_archive_is_to_be_filled_again(settings: Settings, record: ArchiveRecord) -> None:
-    archive_store(settings).drop(ARCHIVE)
+    archive_store(settings).drop(ARCHIVE, record.creation)
     assert stored(settings)[f"archive {ARCHIVE}"].state is State.FAILED
 
 

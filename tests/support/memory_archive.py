@@ -66,6 +66,9 @@ class MemoryArchive:
     def facet(self, field: PayloadField, *, where: Condition | None = None) -> dict[str, int]:
         return dict(Counter(value for item in self._select(where) for value in values_of(item, field)))
 
+    def optimize(self) -> None:
+        pass
+
     def flush(self) -> None:
         pass
 

@@ -101,7 +101,7 @@ class Points(wire.PointsServicer):
 
 
 class Collections(wire.CollectionsServicer):
-    """Collections and aliases, over local mode."""
+    """Collections, over local mode."""
 
     def __init__(self, local: QdrantClient, schemas: dict[str, dict[str, wire.PayloadSchemaInfo]]) -> None:
         self.local = local
@@ -118,8 +118,7 @@ class Collections(wire.CollectionsServicer):
 
     def Get(self, request: Any, context: Any) -> Any:
         info = RestToGrpc.convert_collection_info(self.local.get_collection(request.collection_name))
-        aliases = {alias.alias_name: alias.collection_name for alias in self.local.get_aliases().aliases}
-        name = aliases.get(request.collection_name, request.collection_name)
+        name = request.collection_name
         created = self.created[name]
         for key, value in created.metadata.items():
             info.config.metadata[key].CopyFrom(value)
@@ -142,14 +141,6 @@ class Collections(wire.CollectionsServicer):
     def CollectionExists(self, request: Any, context: Any) -> Any:
         exists = wire.CollectionExists(exists=self.local.collection_exists(request.collection_name))
         return wire.CollectionExistsResponse(result=exists)
-
-    def UpdateAliases(self, request: Any, context: Any) -> Any:
-        operations = [GrpcToRest.convert_alias_operations(action) for action in request.actions]
-        return wire.CollectionOperationResponse(result=self.local.update_collection_aliases(operations))
-
-    def ListAliases(self, request: Any, context: Any) -> Any:
-        aliases = self.local.get_aliases().aliases
-        return wire.ListAliasesResponse(aliases=[RestToGrpc.convert_alias_description(alias) for alias in aliases])
 
 
 class Health(wire.QdrantServicer):

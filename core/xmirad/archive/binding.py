@@ -1,5 +1,6 @@
 """How a stored binding is compared with the one asked for."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -8,6 +9,7 @@ from xmirad.archive.port import ArchiveBinding
 from xmirad.errors import ArchiveNotReadyError, InvalidRequestError, ModelMismatchError, SiteKeyMismatchError
 from xmirad.ids import ARCHIVE_ID
 
+CREATION_ID = re.compile(r"[0-9a-f]{32}")
 SHOWN_DIGEST_CHARACTERS = 12
 
 
@@ -16,17 +18,18 @@ def to_json(binding: ArchiveBinding) -> dict[str, Any]:
     return asdict(binding)
 
 
-def from_json(archive: str, data: Mapping[str, Any]) -> ArchiveBinding:
-    """Return the binding that an archive was stored with.
+def from_json(creation: str, data: Mapping[str, Any]) -> ArchiveBinding:
+    """Return the binding that the archive of a creation was stored with.
 
     Raises:
-        ArchiveNotReadyError: If it is incomplete or of another archive.
+        ArchiveNotReadyError: If it is incomplete or of another creation.
     """
-    if set(data) != {field.name for field in fields(ArchiveBinding)} or data["archive"] != archive:
+    if set(data) != {field.name for field in fields(ArchiveBinding)} or data["creation"] != creation:
         message = "the archive does not say what it is bound to; rebuild it"
-        raise ArchiveNotReadyError(message, metadata={"archive": archive})
+        raise ArchiveNotReadyError(message, metadata={"creation": creation})
     return ArchiveBinding(
         archive=str(data["archive"]),
+        creation=creation,
         model_digest=str(data["model_digest"]),
         embedding_size=int(data["embedding_size"]),
         site_key_fingerprint=str(data["site_key_fingerprint"]),
@@ -42,6 +45,16 @@ def check_archive_id(archive: str) -> None:
     if not ARCHIVE_ID.fullmatch(archive):
         message = "an archive's id is 1 to 63 characters of a-z, 0-9 and -, beginning with a letter or digit"
         raise InvalidRequestError(message, field="archive")
+
+
+def check_creation(creation: str) -> None:
+    """Refuse a creation's id that could not be part of a path or a collection's name.
+
+    Raises:
+        InvalidRequestError: If the id is not allowed.
+    """
+    if not CREATION_ID.fullmatch(creation):
+        raise InvalidRequestError("the id of an archive's creation is 32 hexadecimal digits", field="archive")
 
 
 def check_binding(stored: ArchiveBinding, wanted: ArchiveBinding) -> None:

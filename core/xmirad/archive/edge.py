@@ -1,14 +1,14 @@
 """Archives in Qdrant Edge shards below one folder."""
 
 import os
-from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from xmirad.archive.binding import check_binding
+from xmirad.archive.binding import check_archive_id, check_binding
 from xmirad.archive.edge_archive import EdgeArchive, create_shard, load_archive
-from xmirad.archive.edge_folder import POINTER, SHARD, ArchiveFolder, FolderLock
-from xmirad.archive.port import ArchiveBinding, StoredItem
-from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError
+from xmirad.archive.edge_folder import ArchiveFolder, FolderLock, creations
+from xmirad.archive.port import ArchiveBinding
+from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError, XmiradError
 from xmirad.types import EdgeIndex
 
 
@@ -26,7 +26,7 @@ class EdgeStore:
 
         Args:
             folder: Where the archives are.
-            index: What `rebuilt` makes. Every archive keeps what it was made with; a new one is flat until then.
+            index: What `reset` makes. Every archive keeps what it was made with; a new one is flat until then.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
@@ -36,63 +36,44 @@ class EdgeStore:
 
     def create(self, binding: ArchiveBinding) -> EdgeArchive:
         """Create an archive, or open the one that is there; see `ArchiveStore.create`."""
-        folder = ArchiveFolder(self._folder, binding.archive)
+        check_archive_id(binding.archive)
+        folder = ArchiveFolder(self._folder, binding.creation)
         self._lock.acquire()
-        if folder.current() is None:
-            folder.sweep()
-            version = folder.new_version(binding)
-            create_shard(version / SHARD, binding).close()
-            folder.switch(version)
+        if not folder.exists():
+            folder.make(binding, lambda shard: create_shard(shard, binding).close())
         return self.open(binding)
 
     def open(self, binding: ArchiveBinding) -> EdgeArchive:
         """Open an archive; see `ArchiveStore.open`."""
-        folder = ArchiveFolder(self._folder, binding.archive)
-        version = folder.current()
-        if version is None:
-            message = "there is no archive of that name"
+        folder = ArchiveFolder(self._folder, binding.creation)
+        if not folder.exists():
+            message = "the vector store does not hold the archive"
             raise ArchiveNotFoundError(message, metadata={"archive": binding.archive})
-        check_binding(folder.binding(version), binding)
+        check_binding(folder.binding(), binding)
         self._lock.acquire()
-        opened = self._open.get(binding.archive)
+        opened = self._open.get(binding.creation)
         if opened is None or opened.closed:
-            folder.sweep()
-            opened = load_archive(version / SHARD, binding)
-            self._open[binding.archive] = opened
+            opened = self._open[binding.creation] = load_archive(folder.shard, binding)
         return opened
 
     def list(self) -> list[str]:
-        """Return the ids of all archives, sorted."""
-        return sorted(pointer.parent.name for pointer in self._folder.glob(f"*/{POINTER}"))
+        """Return the creations of all archives, sorted."""
+        return creations(self._folder)
 
-    def drop(self, archive: str) -> None:
+    def drop(self, archive: str, creation: str) -> None:
         """Delete an archive; see `ArchiveStore.drop`."""
-        folder = ArchiveFolder(self._folder, archive)
+        folder = ArchiveFolder(self._folder, creation)
         self._lock.acquire()
-        self._close(archive)
+        with suppress(XmiradError):  # a damaged shard may fail to close
+            self._close(creation)
         folder.remove()
 
-    def rebuilt(self, binding: ArchiveBinding, batches: Iterable[Sequence[StoredItem]]) -> EdgeArchive:
-        """Fill a fresh version and switch to it; see `ArchiveStore.rebuilt`."""
-        folder = ArchiveFolder(self._folder, binding.archive)
-        self._lock.acquire()
-        folder.sweep()
-        version = folder.new_version(binding)
-        fresh = EdgeArchive(binding, create_shard(version / SHARD, binding, self._index), self._index)
-        try:
-            for batch in batches:
-                fresh.upsert(batch)
-            fresh.optimize()
-            fresh.flush()
-            folder.switch(version)
-        except BaseException:
-            fresh.close()
-            folder.discard(version)
-            raise
-        self._close(binding.archive)
-        self._open[binding.archive] = fresh
-        folder.sweep()
-        return fresh
+    def reset(self, binding: ArchiveBinding) -> EdgeArchive:
+        """Replace an archive by an empty one; see `ArchiveStore.reset`."""
+        self.drop(binding.archive, binding.creation)
+        folder = ArchiveFolder(self._folder, binding.creation)
+        folder.make(binding, lambda shard: create_shard(shard, binding, self._index).close())
+        return self.open(binding)
 
     def ping(self) -> None:
         """Check that the folder can be written to; see `ArchiveStore.ping`."""
@@ -101,11 +82,11 @@ class EdgeStore:
 
     def close(self) -> None:
         """Close every archive and give the folder back."""
-        for archive in list(self._open):
-            self._close(archive)
+        for creation in list(self._open):
+            self._close(creation)
         self._lock.release()
 
-    def _close(self, archive: str) -> None:
-        opened = self._open.pop(archive, None)
+    def _close(self, creation: str) -> None:
+        opened = self._open.pop(creation, None)
         if opened is not None:
             opened.close()

@@ -1,18 +1,17 @@
-"""The folder that Edge archives live in: versions, the pointer to the one in use, and the lock.
+"""The folder that Edge archives live in, and the lock on it.
 
-    {folder}/lock                              held by the process that owns the store
-    {folder}/{archive}/current                 name of the version in use; replaced atomically
-    {folder}/{archive}/{version}/binding.json  what the version is bound to
-    {folder}/{archive}/{version}/shard/        the shard itself
+    {folder}/lock                     held by the process that owns the store
+    {folder}/{creation}/binding.json  what the archive of that creation is bound to
+    {folder}/{creation}/shard/        the shard itself
 
-An archive exists once its pointer does. Versions that the pointer does not name are left from a process that died while
-it wrote them or before it removed them; they are swept away when the archive is opened for writing next.
+A creation is made under another name and renamed once it is whole, so that it is there as a whole or not at all.
 """
 
 import fcntl
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,18 @@ from xmirad.archive import binding as bindings
 from xmirad.archive.port import ArchiveBinding
 from xmirad.errors import ArchiveNotReadyError
 
-POINTER = "current"
 BINDING = "binding.json"
 SHARD = "shard"
+UNFINISHED = ".unfinished"
+"""Ending of what is being made or removed."""
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that after any crash it holds either its old content or the new one, on disk."""
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8") as file:
+def write_durably(path: Path, text: str) -> None:
+    """Write a file, on disk when this returns."""
+    with path.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -77,67 +74,68 @@ class FolderLock:
 
 
 class ArchiveFolder:
-    """The versions of one archive."""
+    """The folder of one creation of an archive."""
 
-    def __init__(self, folder: Path, archive: str) -> None:
-        """Remember where they are.
+    def __init__(self, folder: Path, creation: str) -> None:
+        """Remember where it is.
 
         Raises:
-            InvalidRequestError: If the archive's id is not allowed.
+            InvalidRequestError: If the creation's id could not be a folder's name.
         """
-        bindings.check_archive_id(archive)
-        self.archive = archive
-        self.path = folder / archive
+        bindings.check_creation(creation)
+        self.path = folder / creation
+        self.shard = self.path / SHARD
+        self._unfinished = folder / f"{creation}{UNFINISHED}"
 
-    def current(self) -> Path | None:
-        """Return the version in use, or None if the archive does not exist."""
-        try:
-            name = (self.path / POINTER).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        return self.path / name
+    def exists(self) -> bool:
+        """Return whether the creation is there."""
+        return self.path.is_dir()
 
-    def binding(self, version: Path) -> ArchiveBinding:
-        """Return what a version is bound to.
+    def binding(self) -> ArchiveBinding:
+        """Return what the creation is bound to.
 
         Raises:
             ArchiveNotReadyError: If it does not say.
         """
-        try:
-            data: Any = json.loads((version / BINDING).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            data = {}
-        return bindings.from_json(self.archive, data if isinstance(data, dict) else {})
+        return read_binding(self.path)
 
-    def new_version(self, binding: ArchiveBinding) -> Path:
-        """Make the folder of a fresh version, with its binding and an empty shard folder; it is not in use yet."""
-        taken = [int(version.name[1:]) for version in self._versions()]
-        version = self.path / f"v{max(taken, default=0) + 1}"
-        (version / SHARD).mkdir(parents=True)
-        write_atomically(version / BINDING, json.dumps(bindings.to_json(binding), indent=2))
-        return version
-
-    def switch(self, version: Path) -> None:
-        """Put a version in use: readers see the old one or the new one, never neither."""
-        sync_folder(version)
-        write_atomically(self.path / POINTER, version.name)
+    def make(self, binding: ArchiveBinding, make_shard: Callable[[Path], None]) -> None:
+        """Make the creation, which must not be there, with a shard that `make_shard` makes in an empty folder."""
+        self._clear()
+        shard = self._unfinished / SHARD
+        shard.mkdir(parents=True)
+        write_durably(self._unfinished / BINDING, json.dumps(bindings.to_json(binding), indent=2))
+        make_shard(shard)
+        sync_folder(self._unfinished)
+        self._unfinished.rename(self.path)
         sync_folder(self.path.parent)
 
-    def discard(self, version: Path) -> None:
-        """Remove a version unless it is in use."""
-        if version != self.current():
-            shutil.rmtree(version)
-
-    def sweep(self) -> None:
-        """Remove the versions that are not in use."""
-        for version in self._versions():
-            self.discard(version)
-
     def remove(self) -> None:
-        """Remove the archive: first the pointer, so that a half-removed archive is none."""
-        (self.path / POINTER).unlink(missing_ok=True)
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        """Remove the creation: it is gone at once, and its files then."""
+        self._clear()
+        if self.exists():
+            self.path.rename(self._unfinished)
+            sync_folder(self.path.parent)
+            self._clear()
 
-    def _versions(self) -> list[Path]:
-        return [path for path in self.path.glob("v*") if path.name[1:].isdigit()]
+    def _clear(self) -> None:
+        if self._unfinished.exists():
+            shutil.rmtree(self._unfinished)
+
+
+def creations(folder: Path) -> list[str]:
+    """Return the creations in a store's folder, sorted."""
+    return sorted(path.name for path in folder.glob("*") if path.is_dir() and not path.name.endswith(UNFINISHED))
+
+
+def read_binding(creation: Path) -> ArchiveBinding:
+    """Return what the creation in a folder is bound to.
+
+    Raises:
+        ArchiveNotReadyError: If it does not say.
+    """
+    try:
+        data: Any = json.loads((creation / BINDING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        data = {}
+    return bindings.from_json(creation.name, data if isinstance(data, dict) else {})

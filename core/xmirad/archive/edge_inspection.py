@@ -4,37 +4,32 @@ import json
 from pathlib import Path
 from typing import Any
 
-from xmirad.archive.edge_folder import POINTER, SHARD, ArchiveFolder
+from xmirad.archive.edge_folder import SHARD, creations, read_binding
 from xmirad.archive.inspection import InspectedArchive
-from xmirad.errors import ArchiveNotReadyError, InvalidRequestError
+from xmirad.errors import ArchiveNotReadyError
 
 CONFIG = "edge_config.json"
 SEGMENTS = "segments"
 
 
 def inspect_folder(folder: Path) -> list[InspectedArchive]:
-    """Return what lies in a store's folder, by id; of a folder that is not there, nothing."""
-    return [_inspected(folder, pointer.parent.name) for pointer in sorted(folder.glob(f"*/{POINTER}"))]
+    """Return what lies in a store's folder, by creation; of a folder that is not there, nothing."""
+    return [_inspected(folder / creation) for creation in creations(folder)]
 
 
-def _inspected(store: Path, archive: str) -> InspectedArchive:
+def _inspected(folder: Path) -> InspectedArchive:
+    creation = folder.name
     try:
-        folder = ArchiveFolder(store, archive)
-        version = folder.current()
-        if version is None:
-            return InspectedArchive(archive, problem="its pointer is gone")
-        if version.parent != folder.path or not version.is_dir():
-            return InspectedArchive(archive, problem="its pointer names a version that is not there")
-        binding = folder.binding(version)
-    except (InvalidRequestError, ArchiveNotReadyError) as error:
-        return InspectedArchive(archive, problem=error.message)
-    shard = version / SHARD
+        binding = read_binding(folder)
+    except ArchiveNotReadyError as error:
+        return InspectedArchive(creation, problem=error.message)
+    shard = folder / SHARD
     if not (shard / SEGMENTS).is_dir():
-        return InspectedArchive(archive, binding, problem="its shard is incomplete")
+        return InspectedArchive(creation, binding, problem="its shard is incomplete")
     vectors = _vectors(shard)
     size = vectors.get("size")
     return InspectedArchive(
-        archive,
+        creation,
         binding,
         embedding_size=size if isinstance(size, int) else None,
         distance=str(vectors.get("distance", "")).lower(),

@@ -13,7 +13,7 @@ class InspectedArchive:
     """An archive as it lies in a store.
 
     Attributes:
-        archive: The archive's id.
+        creation: The id of the archive's creation.
         binding: What it is bound to; None if it does not say.
         embedding_size: Length of the vectors that it takes; None if it does not say.
         distance: By what they are compared, in lower case; empty if it does not say.
@@ -21,7 +21,7 @@ class InspectedArchive:
         problem: What makes it unusable as a whole, or an empty string.
     """
 
-    archive: str
+    creation: str
     binding: ArchiveBinding | None = None
     embedding_size: int | None = None
     distance: str = ""

@@ -1,6 +1,6 @@
 """What an archive holds and what every store of archives can do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,12 +68,14 @@ class ArchiveBinding:
 
     Attributes:
         archive: The archive's id.
+        creation: The id of the archive's creation; one of the same name that was deleted had another one.
         model_digest: Digest of the model that every embedding comes from.
         embedding_size: Length of an embedding.
         site_key_fingerprint: Fingerprint of the site key that patients are hashed with.
     """
 
     archive: str
+    creation: str
     model_digest: str
     embedding_size: int
     site_key_fingerprint: str
@@ -143,6 +145,10 @@ class Archive(Protocol):
         """Count the items of every value of a field, exactly; booleans are `true` and `false`."""
         ...
 
+    def optimize(self) -> None:
+        """Make the graph or the codes of the archive's index, if they are not made by the store itself."""
+        ...
+
     def flush(self) -> None:
         """Make what was written survive a loss of power."""
         ...
@@ -175,7 +181,7 @@ class ArchiveStore(Protocol):
         """Open an archive.
 
         Raises:
-            ArchiveNotFoundError: If there is none of that name.
+            ArchiveNotFoundError: If the store does not hold that creation.
             ModelMismatchError: If it is bound to another model.
             SiteKeyMismatchError: If it is bound to another site key.
             ArchiveNotReadyError: If another process has it open.
@@ -184,26 +190,25 @@ class ArchiveStore(Protocol):
         ...
 
     def list(self) -> list[str]:
-        """Return the ids of all archives, sorted."""
+        """Return the creations of all archives, sorted."""
         ...
 
-    def drop(self, archive: str) -> None:
-        """Delete an archive with all its items; one that does not exist is passed over.
+    def drop(self, archive: str, creation: str) -> None:
+        """Delete a creation of an archive with all its items; one that does not exist is passed over.
 
         Raises:
             ArchiveNotReadyError: If another process has it open.
         """
         ...
 
-    def rebuilt(self, binding: ArchiveBinding, batches: Iterable[Sequence[StoredItem]]) -> Archive:
-        """Fill a fresh version of an archive, switch to it atomically, drop the old one, and return it open.
+    def reset(self, binding: ArchiveBinding) -> Archive:
+        """Replace an archive, whatever became of it, by an empty one with the index of the settings, and return it.
 
-        Until the switch the old version is untouched, whatever happens; what it was bound to does not matter. Archives
-        that were opened before may not be used any more.
+        An archive that was opened before may not be used any more.
 
         Raises:
-            EmbeddingCorruptError: If an item does not pass its checks; the old version stays.
             ArchiveNotReadyError: If another process has it open.
+            BackendUnavailableError: If the store does not answer.
         """
         ...
 

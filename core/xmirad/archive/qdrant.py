@@ -1,29 +1,30 @@
 """Archives in a Qdrant server or cluster, over gRPC.
 
-A collection is named `xmirad_{archive}_{model}_{version}` with the first twelve characters of the model's digest, and
-the alias `xmirad_{archive}` points to the one in use. What it is bound to is kept in the collection's metadata. Archive
-ids hold no underscore, so names take apart without doubt.
+A collection is named `xmirad_{archive}_{creation}_{model}` with the first twelve characters of the model's digest, and
+is always addressed by that name: whoever still knows a deleted archive finds nothing, never its successor's items. What
+it is bound to is kept in the collection's metadata. Archive ids hold no underscore, so names take apart without doubt.
 """
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 import grpc
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient
 
 from xmirad.archive import binding as bindings
 from xmirad.archive.inspection import InspectedArchive
-from xmirad.archive.port import ArchiveBinding, StoredItem
+from xmirad.archive.port import ArchiveBinding
 from xmirad.archive.qdrant_archive import QdrantArchive, create_collection, create_indexes
 from xmirad.archive.qdrant_errors import qdrant_errors
 from xmirad.archive.qdrant_inspection import inspect_collection
 from xmirad.archive.qdrant_probe import DEFAULT_PORT
-from xmirad.errors import ArchiveNotFoundError
 
 PREFIX = "xmirad"
 DIGEST_CHARACTERS = 12
+COLLECTION = re.compile(rf"{PREFIX}_[^_]+_([0-9a-f]{{32}})_[^_]*")
 GRPC_OPTIONS: dict[str, str | int | bytes] = {"grpc.max_reconnect_backoff_ms": 5_000, "grpc.keepalive_time_ms": 60_000}
 """Set unless the settings say otherwise: find a server that came back within seconds, notice one that vanished."""
 
@@ -69,61 +70,43 @@ class QdrantStore:
     def create(self, binding: ArchiveBinding) -> QdrantArchive:
         """Create an archive, or open the one that is there; see `ArchiveStore.create`."""
         bindings.check_archive_id(binding.archive)
+        name = collection_name(binding)
         with qdrant_errors(binding.archive):
-            if self._current(binding.archive) is None:
-                name = self._make(binding, version=1)
-                self._switch(binding.archive, name, current=None)
+            try:
+                create_collection(self._client, name, binding, bindings.to_json(binding))
+            except grpc.RpcError:
+                if not self._client.collection_exists(name):  # else another process has created the same archive
+                    raise
         return self.open(binding)
 
     def open(self, binding: ArchiveBinding) -> QdrantArchive:
         """Open an archive; see `ArchiveStore.open`."""
         bindings.check_archive_id(binding.archive)
+        name = collection_name(binding)
         with qdrant_errors(binding.archive):
-            name = self._current(binding.archive)
-            if name is None:
-                message = "there is no archive of that name"
-                raise ArchiveNotFoundError(message, metadata={"archive": binding.archive})
-            metadata = self._client.get_collection(name).config.metadata
-        bindings.check_binding(bindings.from_json(binding.archive, metadata or {}), binding)
-        return QdrantArchive(binding, self._client, _alias(binding.archive))
+            found = self._client.get_collection(name)
+        bindings.check_binding(bindings.from_json(binding.creation, found.config.metadata or {}), binding)
+        with qdrant_errors(binding.archive):
+            create_indexes(self._client, name, found.payload_schema)
+        return QdrantArchive(binding, self._client, name)
 
     def list(self) -> list[str]:
-        """Return the ids of all archives, sorted."""
-        with qdrant_errors():
-            aliases = self._client.get_aliases().aliases
-        return sorted(
-            alias.alias_name.removeprefix(f"{PREFIX}_")
-            for alias in aliases
-            if alias.alias_name.startswith(f"{PREFIX}_") and alias.collection_name.startswith(f"{alias.alias_name}_")
-        )
+        """Return the creations of all archives, sorted."""
+        return sorted(creation for _, creation in self._collections())
 
-    def drop(self, archive: str) -> None:
+    def drop(self, archive: str, creation: str) -> None:
         """Delete an archive; see `ArchiveStore.drop`."""
         bindings.check_archive_id(archive)
+        bindings.check_creation(creation)
+        names = [name for name, found in self._collections() if found == creation]
         with qdrant_errors(archive):
-            current = self._current(archive)
-            # The one in use goes last and takes the alias with it, so a half-done drop can be repeated.
-            for name in sorted(self._versions(archive), key=lambda version: version == current):
+            for name in names:
                 self._client.delete_collection(name)
 
-    def rebuilt(self, binding: ArchiveBinding, batches: Iterable[Sequence[StoredItem]]) -> QdrantArchive:
-        """Fill a fresh collection and swap the alias to it; see `ArchiveStore.rebuilt`."""
-        bindings.check_archive_id(binding.archive)
-        with qdrant_errors(binding.archive):
-            current = self._current(binding.archive)
-            self._sweep(binding.archive, current)
-            # Version 1 is what `create` makes, so a half-filled collection is never taken for a created one.
-            name = self._make(binding, version=1 + (1 if current is None else int(current.rpartition("_")[2])))
-            try:
-                fresh = QdrantArchive(binding, self._client, name)
-                for batch in batches:
-                    fresh.upsert(batch)
-            except BaseException:
-                self._client.delete_collection(name)
-                raise
-            self._switch(binding.archive, name, current=current)
-            self._sweep(binding.archive, name)
-        return self.open(binding)
+    def reset(self, binding: ArchiveBinding) -> QdrantArchive:
+        """Replace an archive by an empty one; see `ArchiveStore.reset`."""
+        self.drop(binding.archive, binding.creation)
+        return self.create(binding)
 
     def ping(self) -> None:
         """Ask the server for its version; see `ArchiveStore.ping`."""
@@ -131,52 +114,27 @@ class QdrantStore:
             self._client.info()
 
     def inspect(self) -> Sequence[InspectedArchive]:
-        """Return what the collection of every archive says of itself, by id.
+        """Return what the collection of every archive says of itself, by creation.
 
         Raises:
             BackendUnavailableError: If the server does not answer.
         """
-        archives = self.list()
+        found = sorted(self._collections(), key=lambda each: each[1])
         with qdrant_errors():
-            aliases = {alias.alias_name: alias.collection_name for alias in self._client.get_aliases().aliases}
-            pairs = [(archive, aliases[_alias(archive)]) for archive in archives if _alias(archive) in aliases]
-            return [inspect_collection(self._client, archive, name) for archive, name in pairs]
+            return [inspect_collection(self._client, creation, name) for name, creation in found]
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
 
-    def _current(self, archive: str) -> str | None:
-        aliases = self._client.get_aliases().aliases
-        return next((alias.collection_name for alias in aliases if alias.alias_name == _alias(archive)), None)
-
-    def _versions(self, archive: str) -> Sequence[str]:
-        collections = self._client.get_collections().collections
-        return [each.name for each in collections if each.name.startswith(f"{_alias(archive)}_")]
-
-    def _make(self, binding: ArchiveBinding, *, version: int) -> str:
-        name = f"{_alias(binding.archive)}_{binding.model_digest[:DIGEST_CHARACTERS]}_{version}"
-        try:
-            create_collection(self._client, name, binding, bindings.to_json(binding))
-        except grpc.RpcError:
-            # Another process creates the same archive, or one died before it set the alias.
-            if not self._client.collection_exists(name):
-                raise
-        create_indexes(self._client, name)
-        return name
-
-    def _switch(self, archive: str, name: str, *, current: str | None) -> None:
-        alias = _alias(archive)
-        delete = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
-        create = models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=name, alias_name=alias))
-        # The operations of one call are applied as one.
-        self._client.update_collection_aliases([create] if current is None else [delete, create])
-
-    def _sweep(self, archive: str, current: str | None) -> None:
-        for name in self._versions(archive):
-            if name != current:
-                self._client.delete_collection(name)
+    def _collections(self) -> Sequence[tuple[str, str]]:
+        """Return the names of our collections, each with its archive's creation."""
+        with qdrant_errors():
+            names = [each.name for each in self._client.get_collections().collections]
+        return [(name, matched[1]) for name in names if (matched := COLLECTION.fullmatch(name))]
 
 
-def _alias(archive: str) -> str:
-    return f"{PREFIX}_{archive}"
+def collection_name(binding: ArchiveBinding) -> str:
+    """Return the name of an archive's collection: no other archive, creation or model ever has the same."""
+    bindings.check_creation(binding.creation)
+    return f"{PREFIX}_{binding.archive}_{binding.creation}_{binding.model_digest[:DIGEST_CHARACTERS]}"

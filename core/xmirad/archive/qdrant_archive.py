@@ -1,6 +1,6 @@
-"""One archive in a collection of a Qdrant server, reached by its alias."""
+"""One archive in a collection of a Qdrant server, reached by its name."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from qdrant_client import QdrantClient, models
@@ -38,9 +38,9 @@ def create_collection(client: QdrantClient, name: str, binding: ArchiveBinding, 
     client.create_collection(name, vectors_config=vectors, metadata=metadata)
 
 
-def create_indexes(client: QdrantClient, name: str) -> None:
-    """Index every payload field of a collection; those that are indexed stay so."""
-    for field in PayloadField:
+def create_indexes(client: QdrantClient, name: str, present: Collection[str]) -> None:
+    """Index the payload fields of a collection except those that are indexed already."""
+    for field in sorted(set(PayloadField) - set(present)):
         client.create_payload_index(name, field.value, field_schema=_schema(field), wait=True)
 
 
@@ -49,11 +49,11 @@ class QdrantArchive:
 
     always_exact = False
 
-    def __init__(self, binding: ArchiveBinding, client: QdrantClient, alias: str) -> None:
+    def __init__(self, binding: ArchiveBinding, client: QdrantClient, name: str) -> None:
         """Use a client that stays the store's."""
         self.binding = binding
         self._client = client
-        self._alias = alias
+        self._name = name
 
     def upsert(self, items: Sequence[StoredItem]) -> None:
         """Store items; see `Archive.upsert`."""
@@ -66,7 +66,7 @@ class QdrantArchive:
         ]
         with qdrant_errors(self.binding.archive):
             for begin in range(0, len(points), UPSERT_BATCH):
-                self._client.upsert(self._alias, points[begin : begin + UPSERT_BATCH], wait=True)
+                self._client.upsert(self._name, points[begin : begin + UPSERT_BATCH], wait=True)
 
     def query(
         self,
@@ -81,7 +81,7 @@ class QdrantArchive:
         unit = query_embedding(embedding, self.binding.embedding_size, field="embedding.values")
         with qdrant_errors(self.binding.archive):
             response = self._client.query_points(
-                self._alias,
+                self._name,
                 query=unit.tolist(),
                 query_filter=_filter(where),
                 limit=top_k,
@@ -95,7 +95,7 @@ class QdrantArchive:
         if not items:
             return []
         with qdrant_errors(self.binding.archive):
-            records = self._client.retrieve(self._alias, list(items), with_payload=True, with_vectors=with_embedding)
+            records = self._client.retrieve(self._name, list(items), with_payload=True, with_vectors=with_embedding)
         found = {stored.item: stored for stored in map(_stored, records)}
         return [found[item] for item in items if item in found]
 
@@ -106,7 +106,7 @@ class QdrantArchive:
         # Qdrant begins at the offset itself: ask for one more and leave it out.
         with qdrant_errors(self.binding.archive):
             records, _ = self._client.scroll(
-                self._alias,
+                self._name,
                 scroll_filter=_filter(where),
                 offset=after,
                 limit=limit + 1,
@@ -120,20 +120,23 @@ class QdrantArchive:
         if not items:
             return
         with qdrant_errors(self.binding.archive):
-            self._client.delete(self._alias, models.PointIdsList(points=list(items)), wait=True)
+            self._client.delete(self._name, models.PointIdsList(points=list(items)), wait=True)
 
     def count(self, where: Condition | None = None) -> int:
         """Count items exactly; see `Archive.count`."""
         with qdrant_errors(self.binding.archive):
-            return self._client.count(self._alias, count_filter=_filter(where), exact=True).count
+            return self._client.count(self._name, count_filter=_filter(where), exact=True).count
 
     def facet(self, field: PayloadField, *, where: Condition | None = None) -> dict[str, int]:
         """Count the items of every value; see `Archive.facet`."""
         with qdrant_errors(self.binding.archive):
             response = self._client.facet(
-                self._alias, field.value, facet_filter=_filter(where), limit=EVERY_VALUE, exact=True
+                self._name, field.value, facet_filter=_filter(where), limit=EVERY_VALUE, exact=True
             )
         return {facet_text(hit.value): hit.count for hit in response.hits}
+
+    def optimize(self) -> None:
+        """Do nothing: the server makes its graphs by itself."""
 
     def flush(self) -> None:
         """Do nothing: the server acknowledges a write once it is in its write-ahead log."""

@@ -8,24 +8,24 @@ from xmirad.archive.inspection import InspectedArchive
 from xmirad.errors import ArchiveNotReadyError
 
 
-def inspect_collection(client: QdrantClient, archive: str, name: str) -> InspectedArchive:
+def inspect_collection(client: QdrantClient, creation: str, name: str) -> InspectedArchive:
     """Return what a collection says of itself.
 
     Args:
         client: The server.
-        archive: Id of the archive.
+        creation: The id of the archive's creation.
         name: Name of the collection.
     """
     info = client.get_collection(name)
     try:
-        binding = bindings.from_json(archive, info.config.metadata or {})
+        binding = bindings.from_json(creation, info.config.metadata or {})
     except ArchiveNotReadyError as error:
-        return InspectedArchive(archive, problem=error.message)
+        return InspectedArchive(creation, problem=error.message)
     vectors = info.config.params.vectors
     if not isinstance(vectors, models.VectorParams):
-        return InspectedArchive(archive, binding, problem="its collection was not made by this software")
+        return InspectedArchive(creation, binding, problem="its collection was not made by this software")
     return InspectedArchive(
-        archive,
+        creation,
         binding,
         embedding_size=vectors.size,
         distance=vectors.distance.value.lower(),

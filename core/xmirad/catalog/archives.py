@@ -64,12 +64,6 @@ def list_deleted(connection: Connection) -> list[DeletedArchive]:
     return [DeletedArchive(*row) for row in connection.execute(DELETED).all()]
 
 
-def is_only_deleted(connection: Connection, archive: str) -> bool:
-    """Return whether archives of a name were deleted, and none was created again."""
-    deleted = connection.execute(DELETED.where(archives.c.archive == archive).limit(1)).first()
-    return deleted is not None and connection.execute(BY_NAME.where(archives.c.archive == archive)).first() is None
-
-
 def mark_deleted(connection: Connection, record: ArchiveRecord, *, now: float) -> None:
     """Take an archive's name away from it.
 

@@ -75,10 +75,6 @@ class Catalog:
         """Return the archives that were deleted, and are not forgotten yet."""
         return self.database.read(archives.list_deleted)
 
-    def is_only_deleted(self, archive: str) -> bool:
-        """Return whether archives of a name were deleted and are not forgotten, and none was created again."""
-        return self.database.read(lambda connection: archives.is_only_deleted(connection, archive))
-
     def close_archive(self, creation: str) -> None:
         """Wait until nobody writes items of a deleted archive; none come after that, so they can be collected."""
         self.database.write(lambda connection: archives.close_gate(connection, creation))

@@ -53,12 +53,17 @@ class Rebuilder:
         self._report = Rebuild(record.archive)
 
     def run(self) -> Rebuild:
-        """Write a fresh version, switch to it in one step, finish deletions, and remove what no item uses.
+        """Fill an empty archive, finish deletions, and remove what no item uses.
 
         Raises:
-            BackendUnavailableError: If a store fails; the old version stays in use.
+            BackendUnavailableError: If a store fails; then it is to be repeated.
         """
-        self._store.rebuilt(binding_of(self._record), self._batches()).close()
+        fresh = self._store.reset(binding_of(self._record))
+        for batch in self._batches():
+            fresh.upsert(batch)
+        fresh.optimize()
+        fresh.flush()
+        fresh.close()
         half_deleted = list(self._catalog.half_deleted(self._record))
         for found in half_deleted:
             delete_unused(self._catalog, self._images, found)

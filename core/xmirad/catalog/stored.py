@@ -7,7 +7,9 @@ from xmirad.types import Float32Array
 
 def binding_of(record: ArchiveRecord) -> ArchiveBinding:
     """Return what an archive is bound to."""
-    return ArchiveBinding(record.archive, record.model, record.embedding_size, record.site_key_fingerprint)
+    return ArchiveBinding(
+        record.archive, record.creation, record.model, record.embedding_size, record.site_key_fingerprint
+    )
 
 
 def payload_of(record: ItemRecord, site: str) -> ItemPayload:

@@ -1,6 +1,6 @@
 """The vector store: that it answers, and that its archives are those of the catalog."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib.metadata import version as package_version
 
@@ -88,24 +88,26 @@ def _compared(settings: Settings, stored: Sequence[InspectedArchive]) -> Iterato
     except XmiradError:
         yield skipped("store", "its archives are not compared with their records: see `catalog`")
         return
-    records = {record.archive: record for record in found}
+    records = {record.creation: record for record in found}
     corrupt = {error.metadata["archive"] for error in errors}  # `archives` tells of them
-    present = {each.archive: each for each in stored if each.archive not in corrupt}
-    for archive in sorted(records.keys() | present.keys()):
-        yield _archive(archive, records, present)
+    present = {each.creation: each for each in stored if each.binding is None or each.binding.archive not in corrupt}
+    for record in records.values():
+        yield _archive(record, present.get(record.creation))
+    for creation in sorted(present.keys() - records.keys()):
+        binding = present[creation].binding
+        name = f"archive {binding.archive if binding else creation}"
+        found_it = "the vector store holds it, but the catalog has no record of it"
+        remedy = "check catalog.url and the store's settings: they may belong to different systems"
+        yield warning(name, found_it, remedy)
 
 
-def _archive(archive: str, records: Mapping[str, ArchiveRecord], present: Mapping[str, InspectedArchive]) -> Finding:
-    name, rebuild = f"archive {archive}", f"stop the service, then `xmirad archive rebuild {archive}`"
-    if archive not in present:
+def _archive(record: ArchiveRecord, stored: InspectedArchive | None) -> Finding:
+    name, rebuild = f"archive {record.archive}", f"stop the service, then `xmirad archive rebuild {record.archive}`"
+    if stored is None:
         return failed(name, "the vector store does not hold it", rebuild)
-    if archive not in records:
-        found = "the vector store holds it, but the catalog has no record of it"
-        return warning(name, found, "check catalog.url and the store's settings: they may belong to different systems")
-    problem = _problem(records[archive], present[archive])
+    problem = _problem(record, stored)
     if problem:
         return failed(name, problem, rebuild)
-    stored = present[archive]
     if stored.unindexed:
         return warning(name, f"these fields have no index: {', '.join(stored.unindexed)}", rebuild)
     return ok(name, f"{stored.embedding_size} values an embedding, by {stored.distance}, of its record's model")

@@ -146,9 +146,7 @@ class OpenArchives:
             originals=originals,
             create_time=time.time(),
         )
-        # One that is being deleted goes first, instead of being found there and then gone.
         async with self._tools.locks.holding(f"archive/{archive}"):
-            await self._drop_deleted(archive)
             await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.create_archive, record)
             return await self._open_once(archive, site=site)
 
@@ -192,25 +190,18 @@ class OpenArchives:
 
     async def _remove(self, record: ArchiveRecord) -> None:
         await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.delete_archive, record)
-        await self._drop(record.archive)
+        await self.drop(record.archive, record.creation)
 
-    async def _drop(self, archive: str) -> None:
-        async with self._tools.locks.holding(f"handle/{archive}"):
-            self._handles.pop(archive, None)
-            await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive)
-
-    async def drop_deleted(self, archive: str) -> None:
-        """Drop what the vector store still holds of deleted archives of a name, unless there is one of it again.
+    async def drop(self, archive: str, creation: str) -> None:
+        """Drop what the vector store holds of a deleted archive.
 
         Raises:
-            BackendUnavailableError: If a store fails.
+            BackendUnavailableError: If the store fails.
         """
-        async with self._tools.locks.holding(f"archive/{archive}"):
-            await self._drop_deleted(archive)
-
-    async def _drop_deleted(self, archive: str) -> None:
-        if await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.is_only_deleted, archive):
-            await self._drop(archive)
+        async with self._tools.locks.holding(f"handle/{archive}"):
+            if archive in self._handles and self._handles[archive].creation == creation:
+                del self._handles[archive]
+            await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive, creation)
 
     async def close(self) -> None:
         """Close every archive and the store."""

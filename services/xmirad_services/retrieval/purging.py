@@ -99,7 +99,7 @@ class Purger:
         with _next_round():
             for deleted in await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.deleted_archives):
                 with _next_round(archive=deleted.archive):
-                    await archives.drop_deleted(deleted.archive)
+                    await archives.drop(deleted.archive, deleted.creation)
                     await self.purge_archive(deleted)
 
     async def purge_archive(self, deleted: DeletedArchive) -> None:

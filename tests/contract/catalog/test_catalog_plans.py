@@ -18,7 +18,6 @@ READS: dict[str, Callable[[Catalog], Any]] = {
     "archive by name": lambda catalog: catalog.archive("chest"),
     "archives": lambda catalog: catalog.archives(),
     "deleted archives": lambda catalog: catalog.deleted_archives(),
-    "an archive that is only deleted": lambda catalog: catalog.is_only_deleted("chest"),
     "calibration": lambda catalog: catalog.calibration(CHEST),
     "item": lambda catalog: catalog.item("chest", IDS[0]),
     "some items": lambda catalog: catalog.find_items("chest", IDS),

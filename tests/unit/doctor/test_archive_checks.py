@@ -13,6 +13,7 @@ from xmirad.archive.edge_folder import ArchiveFolder
 from xmirad.archive.edge_inspection import CONFIG, SEGMENTS, inspect_folder
 from xmirad.archive.port import ArchiveBinding
 from xmirad.catalog.records import ArchiveRecord
+from xmirad.catalog.stored import binding_of
 from xmirad.composition import catalog
 from xmirad.doctor.archives import check_archives, check_catalog
 from xmirad.doctor.findings import Finding, State
@@ -55,19 +56,17 @@ def record(settings: Settings) -> ArchiveRecord:
     return made
 
 
-def binding_of(record: ArchiveRecord) -> ArchiveBinding:
-    return ArchiveBinding(record.archive, record.model, record.embedding_size, record.site_key_fingerprint)
+def embed(settings: Settings, binding: ArchiveBinding, *, distance: str = "Dot") -> None:
+    """Write what the engine would, as far as it is looked at."""
 
+    def make_shard(shard: Path) -> None:
+        (shard / SEGMENTS).mkdir()
+        vectors = {"": {"size": binding.embedding_size, "distance": distance}}
+        (shard / CONFIG).write_text(json.dumps({"vectors": vectors}))
 
-def embed(settings: Settings, binding: ArchiveBinding, *, distance: str = "Dot") -> Path:
-    """Write what the engine would, as far as it is looked at, and return the version's folder."""
-    folder = ArchiveFolder(Home(settings.home).store, ARCHIVE)
-    version = folder.new_version(binding)
-    (version / "shard" / SEGMENTS).mkdir()
-    vectors = {"": {"size": binding.embedding_size, "distance": distance}}
-    (version / "shard" / CONFIG).write_text(json.dumps({"vectors": vectors}))
-    folder.switch(version)
-    return version
+    folder = ArchiveFolder(Home(settings.home).store, binding.creation)
+    folder.remove()
+    folder.make(binding, make_shard)
 
 
 def archive_finding(settings: Settings) -> Finding:
@@ -181,7 +180,7 @@ def test_another_distance_is_told(settings: Settings, record: ArchiveRecord) -> 
 
 
 def test_an_archive_that_the_store_lost_is_to_be_rebuilt(settings: Settings, record: ArchiveRecord) -> None:
-    ArchiveFolder(Home(settings.home).store, ARCHIVE).remove()
+    ArchiveFolder(Home(settings.home).store, record.creation).remove()
     found = archive_finding(settings)
     assert (found.state, "rebuild" in found.remedy) == (State.FAILED, True)
 
@@ -193,27 +192,17 @@ def test_an_archive_without_a_record_is_a_warning(settings: Settings, record: Ar
     assert archive_finding(settings).state is State.WARNING
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "words"),
-    [
-        ("current", "v9", "a version that is not there"),
-        ("current", "../other/v1", "a version that is not there"),
-        ("v1/binding.json", "{", "does not say what it is bound to"),
-    ],
-)
-def test_a_damaged_folder_of_the_embedded_store_is_told(
-    settings: Settings, record: ArchiveRecord, file: str, content: str, words: str
-) -> None:
-    (Home(settings.home).store / ARCHIVE / file).write_text(content)
+def test_an_archive_that_does_not_say_what_it_is_bound_to_is_told(settings: Settings, record: ArchiveRecord) -> None:
+    (Home(settings.home).store / record.creation / "binding.json").write_text("{")
     found = archive_finding(settings)
-    assert (found.state, words in found.found) == (State.FAILED, True)
+    assert (found.state, "does not say what it is bound to" in found.found) == (State.FAILED, True)
 
 
 def test_a_shard_without_segments_is_told(settings: Settings, record: ArchiveRecord) -> None:
-    (Home(settings.home).store / ARCHIVE / "v1" / "shard" / SEGMENTS).rmdir()
+    (Home(settings.home).store / record.creation / "shard" / SEGMENTS).rmdir()
     assert archive_finding(settings).state is State.FAILED
 
 
 def test_bindings_are_compared_as_they_are_stored(settings: Settings, record: ArchiveRecord) -> None:
     (inspected,) = inspect_folder(Home(settings.home).store)
-    assert inspected.binding == bindings.from_json(ARCHIVE, bindings.to_json(binding_of(record)))
+    assert inspected.binding == bindings.from_json(record.creation, bindings.to_json(binding_of(record)))

@@ -128,7 +128,7 @@ class Dropping:
         self.dropped: list[str] = []
         self.faults = [BackendUnavailableError("down")]
 
-    async def drop_deleted(self, archive: str) -> None:
+    async def drop(self, archive: str, creation: str) -> None:
         if self.faults:
             raise self.faults.pop()
         self.dropped.append(archive)
@@ -162,7 +162,7 @@ async def test_an_archive_that_cannot_be_purged_or_read_keeps_no_other_from_bein
         while catalog.deleted_archives() != [DeletedArchive(shop.record.creation, "chest")]:
             await asyncio.sleep(0.01)
     keeping.cancel()
-    assert catalog.is_only_deleted("chest")
+    assert catalog.deleted_archives() == [DeletedArchive(shop.record.creation, "chest")]
     assert archives.dropped == ["damaged"]
 
 

@@ -52,7 +52,7 @@ async def test_archives_that_nobody_has_asked_for_are_counted_too(shop: Workshop
     archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
 
     assert await archives.sizes() == {"chest": 0}
-    assert store.list() == ["chest"]
+    assert store.list() == [shop.record.creation]
     await archives.close()
 
 
@@ -63,9 +63,9 @@ async def test_counting_an_archive_that_is_being_deleted_does_not_bring_its_inde
     archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
     opened, gate, drop = await archives.get("chest", site="local"), Gate(closed=True), store.drop
 
-    def drop_later(archive: str) -> None:
+    def drop_later(archive: str, creation: str) -> None:
         gate.pass_through()
-        drop(archive)
+        drop(archive, creation)
 
     monkeypatch.setattr(store, "drop", drop_later)
     deleting = asyncio.create_task(archives.delete(opened, force=True, empty=nothing))
@@ -91,9 +91,9 @@ async def test_creating_an_archive_that_is_being_deleted_makes_a_new_one(
     opened, gate = await archives.get("chest", site="local"), Gate(closed=True)
     drop = store.drop
 
-    def drop_later(archive: str) -> None:
+    def drop_later(archive: str, creation: str) -> None:
         gate.pass_through()
-        drop(archive)
+        drop(archive, creation)
 
     monkeypatch.setattr(store, "drop", drop_later)
     deleting = asyncio.create_task(archives.delete(opened, force=True, empty=nothing))
@@ -102,8 +102,9 @@ async def test_creating_an_archive_that_is_being_deleted_makes_a_new_one(
     await asyncio.wait({creating}, timeout=0.1)
     gate.opened.set()
     await deleting
-    assert (await creating).record.create_time > shop.record.create_time
-    assert store.list() == ["chest"]
+    created = await creating
+    assert created.record.create_time > shop.record.create_time
+    assert store.list() == [created.record.creation]
     await archives.close()
 
 
@@ -118,7 +119,7 @@ async def test_a_re_created_archive_gets_nothing_of_one_whose_deletion_a_crash_c
     archives = OpenArchives(store, cast("LoadedModels", AnyModel()), shop.tools)
     opened = await archives.create("chest", site="local", model="", originals=OriginalsPolicy.COPY)
     assert opened.archive.count() == 0
-    await archives.drop_deleted("chest")
+    await archives.drop("chest", shop.record.creation)
     assert await archives.sizes() == {"chest": 0}
     await archives.close()
 
@@ -153,7 +154,7 @@ async def test_an_archive_whose_model_is_gone_can_be_read_and_deleted(shop: Work
 
 
 class SharedStore:
-    """A store that several processes share, as a Qdrant server is: by name, whatever was opened before."""
+    """A store that several processes share, as a Qdrant server is: by creation, whatever was opened before."""
 
     kind = "qdrant"
 
@@ -161,15 +162,15 @@ class SharedStore:
         self.there: dict[str, MemoryArchive] = {}
 
     def create(self, binding: ArchiveBinding) -> MemoryArchive:
-        return self.there.setdefault(binding.archive, MemoryArchive(binding))
+        return self.there.setdefault(binding.creation, MemoryArchive(binding))
 
     def open(self, binding: ArchiveBinding) -> MemoryArchive:
-        if binding.archive not in self.there:
+        if binding.creation not in self.there:
             raise ArchiveNotFoundError("there is no archive of that name")
-        return self.there[binding.archive]
+        return self.there[binding.creation]
 
-    def drop(self, archive: str) -> None:
-        self.there.pop(archive, None)
+    def drop(self, archive: str, creation: str) -> None:
+        self.there.pop(creation, None)
 
     def close(self) -> None:
         """Do nothing."""
