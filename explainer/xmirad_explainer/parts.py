@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from xmirad.composition import blob_store, model_registry
+from xmirad.catalog.workers import WorkerProcess
+from xmirad.composition import blob_store, catalog, model_registry
 from xmirad.explanations.assessing import Assessor
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.completing import Completion
@@ -21,7 +22,6 @@ from xmirad.models.torch_embedder import load_torch_embedder
 from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import connect
 from xmirad.queue.dead_letters import Attempts, DeadLetters
-from xmirad.queue.losses import Losses
 from xmirad.queue.task_figures import TaskFigures
 from xmirad.queue.task_queue import RedisTaskQueue
 from xmirad.settings import Settings
@@ -42,15 +42,22 @@ class Parts:
     board: RedisBoard
     queue: RedisTaskQueue
     attempts: Attempts
-    losses: Losses
+    worker: WorkerProcess
     dead_letters: DeadLetters
     figures: TaskFigures
     failpoint: Failpoint
     most_attempts: int
 
 
-def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
-    """Connect to the stores; the model is loaded with the first task that needs it."""
+def make_parts(settings: Settings, app: Celery, url: str, *, parent: str = "") -> Parts:
+    """Connect to the stores; the model is loaded with the first task that needs it.
+
+    Args:
+        settings: Where the stores are.
+        app: Publishes tasks.
+        url: Of the queue's server.
+        parent: Random id of the process that this one was forked from.
+    """
     blobs = blob_store(settings)
     server = connect(url)
     board = RedisBoard(server)
@@ -74,7 +81,7 @@ def make_parts(settings: Settings, app: Celery, url: str) -> Parts:
         board=board,
         queue=queue,
         attempts=Attempts(server),
-        losses=Losses(server, longest_seconds=2 * settings.queue.task_seconds),
+        worker=WorkerProcess(catalog(settings).database, parent=parent),
         dead_letters=DeadLetters(server, app),
         figures=TaskFigures(server),
         failpoint=Failpoint(settings.failpoint),

@@ -34,16 +34,23 @@ def fill(parts: Parts, document: dict[str, Any]) -> Ended:
         if not parts.board.is_wanted(task.entry.location):
             return Ended(TaskOutcome.NOT_WANTED)
     location = task.entry.location
-    lost = parts.losses.begin(location, task.key)
+    try:
+        lost = parts.worker.begin(location)
+    except BackendUnavailableError:
+        parts.queue.release(task.queue, task.key)
+        raise
     attempt = parts.attempts.begin(task.key)
     failed = max(lost, attempt - 1)
     try:
         if failed >= parts.most_attempts:
+            if lost >= parts.most_attempts and not parts.worker.clear(location):
+                parts.queue.release(task.queue, task.key)  # another process gives it up just now
+                return Ended(TaskOutcome.NOT_WANTED, attempt)
             _give_up(parts, task, document, attempts=failed, cause=LOST)
             return Ended(TaskOutcome.GIVEN_UP, attempt)
         return Ended(_filled(parts, task, document, attempt), attempt)
     finally:
-        parts.losses.end(location, task.key)
+        parts.worker.end()
 
 
 def _filled(parts: Parts, task: FillTask, document: dict[str, Any], attempt: int) -> TaskOutcome:
@@ -52,7 +59,7 @@ def _filled(parts: Parts, task: FillTask, document: dict[str, Any], attempt: int
     try:
         parts.failpoint.reach(FailpointName.IN_FILL)
         parts.filler.fill(task.entry, task.chunk)
-        parts.losses.clear(task.entry.location)
+        parts.worker.clear(task.entry.location)
         # Before anybody hears of it: whoever finds the chunk damaged then may have it computed again.
         parts.queue.release(task.queue, task.key)
         parts.completion.after_chunk(task.entry, task.chunk)
@@ -135,6 +142,6 @@ def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], *, attempts
     parts.warmer.give_up(task.entry, cause)
     parts.board.stop_filling(task.entry.location)
     # Whoever asks again begins anew with every chunk, also with those that were being computed just now.
-    parts.losses.clear(task.entry.location)
+    parts.worker.clear(task.entry.location)
     parts.attempts.clear(*(replace(task, chunk=chunk).key for chunk in range(len(task.entry.chunks))))
     parts.queue.release(task.queue, task.key)

@@ -49,10 +49,10 @@ def run_worker(settings: Settings) -> None:
         require_torch()
     else:
         app.conf.worker_max_memory_per_child = MOST_MEMORY_KIB  # torch alone may take more
-    worker = Worker(settings, app, url)
+    name = worker_name(PROCESS)
+    worker = Worker(settings, app, url, name=name)
     worker.add_tasks()
     worker.connect_signals()
-    name = worker_name(PROCESS)
     command = [
         "worker",
         "--pool=prefork",
@@ -71,11 +71,12 @@ def run_worker(settings: Settings) -> None:
 class Worker:
     """The tasks of this process, and the parts that each forked process makes for itself."""
 
-    def __init__(self, settings: Settings, app: Celery, url: str) -> None:
-        """Make nothing yet."""
+    def __init__(self, settings: Settings, app: Celery, url: str, *, name: str) -> None:
+        """Make nothing yet; all processes know the name of the worker."""
         self._settings = settings
         self._app = app
         self._url = url
+        self._name = name
         self._parts: Parts | None = None
 
     def add_tasks(self) -> None:
@@ -105,7 +106,7 @@ class Worker:
         os.nice(NICENESS)
         if self._settings.explanations.backbone is BackboneKind.TORCH:
             start_torch(self._settings.explanations.device)
-        self._parts = make_parts(self._settings, self._app, self._url)
+        self._made_parts()
 
     def _run(self, name: str, queue: QueueName, work: Callable[[], Ended], task: Any) -> None:  # noqa: ANN401
         run_task(name, queue, work, delivery=Delivery.of(task.request), figures=self._made_parts().figures)
@@ -120,5 +121,6 @@ class Worker:
 
     def _made_parts(self) -> Parts:
         if self._parts is None:
-            self._parts = make_parts(self._settings, self._app, self._url)
+            self._parts = make_parts(self._settings, self._app, self._url, parent=self._name)
+            self._parts.worker.start()
         return self._parts

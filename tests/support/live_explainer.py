@@ -15,7 +15,7 @@ from PIL import Image
 
 from support.models import toy_model
 from xmirad.catalog.images import ImageBlobs
-from xmirad.composition import blob_store
+from xmirad.composition import blob_store, catalog
 from xmirad.explanations.creating import Creator
 from xmirad.explanations.eviction import Evictor
 from xmirad.explanations.forgetting import Forgetter
@@ -53,6 +53,7 @@ class LiveExplainer:
         self.settings = Settings(home=home, models_dir=self.artifact.path.parent, queue=QUEUE)
         self.home = Home(home)
         self.home.prepare()
+        catalog(self.settings, create=True).archives()  # as the retrieval service does
         self._valkey = EmbeddedValkey(self.home)
         self._server: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None

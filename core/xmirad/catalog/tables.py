@@ -1,4 +1,4 @@
-"""The catalog's schema: archives, items with their tombstones, calibrations, and leases.
+"""The catalog's schema: archives, items with their tombstones, calibrations, leases, and workers.
 
 Identity is the archive's creation id: rows are keyed by it, so that an archive which is created again under a deleted
 one's name shares nothing with it. `document` columns hold JSON whose fields may change freely; columns are what
@@ -101,3 +101,29 @@ leases = Table(
     Column("expiry_ms", BigInteger, nullable=False),
 )
 """Rows stay for ever, so that epochs never restart."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", STRING, primary_key=True),
+    Column("parent", STRING, nullable=False),
+    Column("pid", Integer, nullable=False),  # means something to processes of the same parent only
+    Column("clock", STRING, nullable=False),
+    Column("heartbeat_ms", BigInteger, nullable=False),
+    Column("silent_ms", BigInteger),  # when it was first seen that its heartbeats had stopped
+    Column("work", STRING),
+)
+Index("workers_heartbeat", workers.c.clock, workers.c.heartbeat_ms)
+Index("workers_parent", workers.c.parent, workers.c.pid)
+_is_at_work = workers.c.work.is_not(None)
+Index("workers_work", workers.c.work, sqlite_where=_is_at_work, postgresql_where=_is_at_work)
+
+lost_workers = Table(
+    "lost_workers",
+    metadata,
+    Column("work", STRING, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("clock", STRING, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+)
+Index("lost_workers_last", lost_workers.c.clock, lost_workers.c.last_ms)

@@ -1,9 +1,9 @@
 """Which workers are alive: each says so every two seconds, and is taken for gone when it has not for ten."""
 
-import os
 import socket
 from collections.abc import Iterable
 from enum import StrEnum
+from uuid import uuid4
 
 from xmirad.queue.connection import PREFIX, Server, available
 
@@ -59,8 +59,8 @@ class WorkerRoll:
 
 
 def worker_name(kind: WorkerKind) -> str:
-    """Return a name for the worker of this process."""
-    return f"{kind}-{os.getpid()}@{socket.gethostname()}"
+    """Return a new name for a worker; a random one, since containers may share host names and process ids."""
+    return f"{kind}-{uuid4().hex}@{socket.gethostname()}"
 
 
 def count_by_kind(workers: Iterable[str]) -> dict[WorkerKind, int]:
