@@ -9,6 +9,7 @@ import pytest
 from support.live_explainer import wait_until
 from support.live_imports import LiveImports, live_imports
 from support.live_service import free_port
+from support.lossy_proxy import lossy_proxy
 from support.pictures import png
 from support.web import get
 from xmirad.client.aio import AioClient
@@ -65,6 +66,17 @@ def test_an_import_stores_every_image_and_says_which_failed(live: LiveImports, c
     found = client.search(live.archive, item.name, top_k=3)
     assert found.results[0].item == item.name
     assert found.results[0].score == pytest.approx(1.0, abs=1e-5)
+
+
+def test_an_import_is_begun_once_when_the_answer_is_lost(live: LiveImports, client: Client) -> None:
+    write_phantoms(live.folders, images_per_class=1, seed=7)
+    with lossy_proxy(live.service.address) as proxy, Client(proxy.address) as behind:
+        proxy.lose("CreateImport")
+        begun = behind.create_import(live.archive, "images")
+        assert proxy.lost == ["CreateImport"]
+        with pytest.raises(ConcurrentImportError):
+            behind.create_import(live.archive, "images")
+    assert [found.name for found in client.list_imports(archive=live.archive)] == [begun.name]
 
 
 def test_pages_show_the_indexer_and_what_imports_could_not_store(live: LiveImports, client: Client) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from xmirad.catalog import archives, calibrations, items
+from xmirad.catalog import archives, calibrations, items, requests
 from xmirad.catalog.database import Database
 from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemRecord, ItemReference, ItemState
 from xmirad.errors import ArchiveAlreadyExistsError, RecordCorruptError
@@ -69,7 +69,12 @@ class Catalog:
             ArchiveNotFoundError: If it was deleted already.
         """
         now = time.time()
-        self.database.write(lambda connection: archives.mark_deleted(connection, record, now=now))
+
+        def delete(connection: Connection) -> None:
+            archives.mark_deleted(connection, record, now=now)
+            requests.note_deletion(connection)
+
+        self.database.write(delete)
 
     def deleted_archives(self) -> list[DeletedArchive]:
         """Return the archives that were deleted, and are not forgotten yet."""
@@ -183,8 +188,13 @@ class Catalog:
     def add_tombstones(self, record: ArchiveRecord, ids: Sequence[str]) -> None:
         """Leave tombstones for items; their records stay until `forget_items`, so that deleting can be repeated."""
         now = time.time()
+
+        def add(connection: Connection, page: Sequence[str]) -> None:
+            items.add_tombstones(connection, record, page, now=now)
+            requests.note_deletion(connection)
+
         for page in _pages(ids):
-            self.database.write(partial(items.add_tombstones, record=record, ids=page, now=now))
+            self.database.write(partial(add, page=page))
 
     def has_tombstone(self, record: ArchiveRecord, item: str) -> bool:
         """Return whether an item was deleted."""

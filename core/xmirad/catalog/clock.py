@@ -21,6 +21,13 @@ def now_ms(connection: Connection) -> ColumnElement[int]:
     return literal(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000, BigInteger)
 
 
+def wall_ms(connection: Connection) -> ColumnElement[int]:
+    """Return the expression of the time of day, in integer milliseconds since 1970: for what people set or read."""
+    if connection.dialect.name == POSTGRESQL:
+        return now_ms(connection)
+    return literal(time.time_ns() // 1_000_000, BigInteger)
+
+
 def clock_id(connection: Connection) -> str:
     """Return which clock counts the milliseconds: only times of the same one can be compared."""
     if connection.dialect.name == POSTGRESQL:

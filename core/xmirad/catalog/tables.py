@@ -1,4 +1,4 @@
-"""The catalog's schema: archives, items with their tombstones, calibrations, leases, and workers.
+"""The catalog's schema: archives, items with their tombstones, calibrations, leases, workers, and requests.
 
 Identity is the archive's creation id: rows are keyed by it, so that an archive which is created again under a deleted
 one's name shares nothing with it. `document` columns hold JSON whose fields may change freely; columns are what
@@ -127,3 +127,18 @@ lost_workers = Table(
     Column("last_ms", BigInteger, nullable=False),
 )
 Index("lost_workers_last", lost_workers.c.clock, lost_workers.c.last_ms)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("site", STRING, nullable=False),
+    Column("caller", STRING, nullable=False),
+    Column("method", STRING, nullable=False),
+    Column("request", STRING, nullable=False),
+    Column("digest", STRING, nullable=False),
+    Column("is_done", Boolean, nullable=False),
+    Column("result", LargeBinary),
+    Column("create_ms", BigInteger, nullable=False),  # of the wall clock
+    PrimaryKeyConstraint("site", "caller", "method", "request"),
+)
+Index("requests_create", requests.c.create_ms)

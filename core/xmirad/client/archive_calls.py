@@ -1,6 +1,7 @@
 """The calls of the client that are about archives, items, models and the service itself."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from xmirad.api.enums import ITEM_VIEW
 from xmirad.api.limits import MAX_NAMES, MAX_PAGE_SIZE
@@ -72,7 +73,7 @@ def list_archives(token: str) -> Call[Page[ArchiveInfo]]:
 
 def delete_archive(archive: str, *, force: bool) -> Call[None]:
     """Ask for an archive to be deleted."""
-    request = archives.DeleteArchiveRequest(name=archive_name(archive), force=force)
+    request = archives.DeleteArchiveRequest(name=archive_name(archive), force=force, request_id=uuid4().hex)
     return call(lambda stubs: stubs.archives.DeleteArchive, request, nothing)
 
 
@@ -130,7 +131,8 @@ def batch_get_items(archive: str, names: Sequence[str], *, view: ItemView) -> li
 
 def delete_item(name: str) -> Call[None]:
     """Ask for an item to be deleted."""
-    return call(lambda stubs: stubs.archives.DeleteItem, archives.DeleteItemRequest(name=name), nothing)
+    request = archives.DeleteItemRequest(name=name, request_id=uuid4().hex)
+    return call(lambda stubs: stubs.archives.DeleteItem, request, nothing)
 
 
 def purge_items(

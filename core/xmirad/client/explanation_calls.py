@@ -1,6 +1,7 @@
 """The calls of the client that explain."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from xmirad.api.v1 import explanation_service_pb2 as pb
 from xmirad.api.vocabulary import ExplanationPriority
@@ -89,12 +90,12 @@ def cancel_explanation(name: str) -> Call[Explanation]:
     """Ask for an explanation to be cancelled."""
     return call(
         lambda stubs: stubs.explanations.CancelExplanation,
-        pb.CancelExplanationRequest(name=name),
+        pb.CancelExplanationRequest(name=name, request_id=uuid4().hex),
         lambda answer: explanation_parsing.explanation(answer.explanation),
     )
 
 
 def delete_explanation(name: str) -> Call[None]:
     """Ask for an explanation to be deleted."""
-    request = pb.DeleteExplanationRequest(name=name)
+    request = pb.DeleteExplanationRequest(name=name, request_id=uuid4().hex)
     return call(lambda stubs: stubs.explanations.DeleteExplanation, request, nothing)

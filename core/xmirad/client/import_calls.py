@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
 
 from xmirad.api.enums import IMPORT_STATE
 from xmirad.api.errors import from_proto_error
@@ -18,7 +19,12 @@ def create_import(
 ) -> Call[Import]:
     """Ask for a folder to be imported."""
     request = pb.CreateImportRequest(
-        archive=archive_name(archive), folder=folder, split=split, include=include, exclude=exclude
+        archive=archive_name(archive),
+        folder=folder,
+        split=split,
+        include=include,
+        exclude=exclude,
+        request_id=uuid4().hex,
     )
     return call(lambda stubs: stubs.archives.CreateImport, request, imported)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -86,6 +87,7 @@ def purge_items_request(
         filter=None if item_filter is None else filter_to_proto(item_filter, archive=archive),
         patient=patient_to_proto(patient),
         force=force,
+        request_id=uuid4().hex,
     )
 
 

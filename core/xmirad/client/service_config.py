@@ -8,11 +8,12 @@ from xmirad.api.limits import DEFAULT_MAX_MESSAGE_BYTES
 MAX_ATTEMPTS = 4
 ChannelOptions = list[tuple[str, str | int]]
 
-# Every method may be retried (the contract says so). UNAVAILABLE is worth it, and CANCELLED, which is what a service
-# that shuts down makes of calls that have just arrived; what the caller cancels is not retried. Waits are random, up to
-# 0.1 s, 0.3 s and 0.9 s; when more than half of the recent calls failed, nothing is retried until calls succeed again.
-# Streams are not retried here: gRPC would replay what was sent, and a stream whose service died before its first answer
-# was seen to wait for ever. The SDK says which requests of a broken stream were not answered.
+# Every method may be retried (the contract says so): it has the same effect again, or the SDK gives the request an
+# id, under which the service returns what it came to the first time. UNAVAILABLE is worth it, and CANCELLED, which is
+# what a service that shuts down makes of calls that have just arrived; what the caller cancels is not retried. Waits
+# are random, up to 0.1 s, 0.3 s and 0.9 s; when more than half of the recent calls failed, nothing is retried until
+# calls succeed again. Streams are not retried here: gRPC would replay what was sent, and a stream whose service died
+# before its first answer was seen to wait for ever. The SDK says which requests of a broken stream were not answered.
 SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [

@@ -45,6 +45,7 @@ from xmirad_services.retrieval.open_archives import OpenArchives
 from xmirad_services.retrieval.ports import Ports, open_ports
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.registration import METHODS, Servicers, register
+from xmirad_services.retrieval.replays import Replays
 from xmirad_services.retrieval.tracing import tracing_interceptors
 
 QDRANT_CONNECTIONS = 4
@@ -95,6 +96,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             explainer=explainer,
             purger=purger,
             imports=imports,
+            replays=Replays(tools.catalog.database, lanes.blobs),
             tools=tools,
             metrics=metrics,
             boot_id=boot_id,
@@ -105,7 +107,8 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             _log.info("service.started", address=ports.address, version=__version__, boot_id=boot_id)
             explaining = keep_up(explainer, lanes, metrics, health)
             watching, importing = health.watch(archives, lanes), imports.keep_up(metrics)
-            async with _in_background(watching, explaining, importing, purger.keep_up(archives)):
+            purging, expiring = purger.keep_up(archives), servicers.replays.keep_up()
+            async with _in_background(watching, explaining, importing, purging, expiring):
                 await stopping.wait()
             explainer.leaving.set()
             imports.leaving.set()

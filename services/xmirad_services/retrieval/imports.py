@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from xmirad.catalog.requests import is_repeated
 from xmirad.composition import blob_store
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, ConcurrentImportError
+from xmirad.ids import parse_import_name
 from xmirad.imports.importing import Importing
 from xmirad.imports.records import ImportSnapshot
 from xmirad.imports.store import ImportStore
@@ -62,10 +64,21 @@ class Imports:
         site = current_caller().site
         opened = await self._archives.get(archive, site=site)
         opened.require_artifact()
-        return await self._lanes.blobs.run(
-            Priority.INTERACTIVE,
-            lambda: importing.create(archive, site=site, folder=folder, split=split, include=include, exclude=exclude),
-        )
+
+        def create() -> ImportSnapshot:
+            try:
+                return importing.create(
+                    archive, site=site, folder=folder, split=split, include=include, exclude=exclude
+                )
+            except ConcurrentImportError as error:
+                running = importing.snapshot(*parse_import_name(error.metadata["import"], field="name"), site=site)
+                found = running.request
+                asked = (found.folder, found.split, found.include, found.exclude) == (folder, split, include, exclude)
+                if asked and is_repeated():
+                    return running  # begun when the request was sent before
+                raise
+
+        return await self._lanes.blobs.run(Priority.INTERACTIVE, create)
 
     async def snapshot(self, archive: str, number: int) -> ImportSnapshot:
         """Return an import as it is now."""

@@ -31,6 +31,7 @@ from xmirad_services.retrieval.open_archives import OpenArchives
 from xmirad_services.retrieval.overlays import Overlays
 from xmirad_services.retrieval.pictures import Pictures
 from xmirad_services.retrieval.purging import Purger
+from xmirad_services.retrieval.replays import Replays
 from xmirad_services.retrieval.searching import Searcher
 from xmirad_services.retrieval.servicers.archive import ArchiveServicer
 from xmirad_services.retrieval.servicers.explanation import ExplanationServicer
@@ -61,6 +62,7 @@ class Servicers:
     explainer: Explainer
     purger: Purger
     imports: Imports
+    replays: Replays
     tools: Tools
     metrics: RetrievalMetrics
     boot_id: str
@@ -77,7 +79,11 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     )
     overlays = Overlays(Pictures(explainer.parts.images, tools), tools)
     explanation = ExplanationServicer(
-        explainer, overlays, parts.metrics, max_image_bytes=settings.limits.max_image_bytes
+        explainer,
+        overlays,
+        parts.metrics,
+        replays=parts.replays,
+        max_image_bytes=settings.limits.max_image_bytes,
     )
     explanation_service_pb2_grpc.add_ExplanationServiceServicer_to_server(explanation, server)
     archive = ArchiveServicer(
@@ -89,6 +95,7 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
         budget=budget,
         explainer=explainer,
         imports=parts.imports,
+        replays=parts.replays,
     )
     retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server(retrieval, server)
     archive_service_pb2_grpc.add_ArchiveServiceServicer_to_server(archive, server)

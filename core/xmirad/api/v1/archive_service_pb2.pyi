@@ -103,14 +103,16 @@ class Archive(_message.Message):
     def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ..., item_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_calibration: _Optional[_Union[EvidenceCalibration, _Mapping]] = ...) -> None: ...
 
 class CreateArchiveRequest(_message.Message):
-    __slots__ = ("archive_id", "model", "originals")
+    __slots__ = ("archive_id", "model", "originals", "request_id")
     ARCHIVE_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ORIGINALS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     archive_id: str
     model: str
     originals: OriginalsPolicy
-    def __init__(self, archive_id: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, archive_id: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateArchiveResponse(_message.Message):
     __slots__ = ("archive",)
@@ -147,12 +149,14 @@ class ListArchivesResponse(_message.Message):
     def __init__(self, archives: _Optional[_Iterable[_Union[Archive, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeleteArchiveRequest(_message.Message):
-    __slots__ = ("name", "force")
+    __slots__ = ("name", "force", "request_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FORCE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     force: bool
-    def __init__(self, name: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., force: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class DeleteArchiveResponse(_message.Message):
     __slots__ = ()
@@ -253,12 +257,14 @@ class UploadItemsResponse(_message.Message):
     def __init__(self, correlation_id: _Optional[str] = ..., receipt: _Optional[_Union[UploadReceipt, _Mapping]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class CreateItemRequest(_message.Message):
-    __slots__ = ("archive", "item")
+    __slots__ = ("archive", "item", "request_id")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     archive: str
     item: ItemUpload
-    def __init__(self, archive: _Optional[str] = ..., item: _Optional[_Union[ItemUpload, _Mapping]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, archive: _Optional[str] = ..., item: _Optional[_Union[ItemUpload, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateItemResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -319,26 +325,30 @@ class BatchGetItemsResponse(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[_resources_pb2.Item, _Mapping]]] = ...) -> None: ...
 
 class DeleteItemRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "request_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class DeleteItemResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class PurgeItemsRequest(_message.Message):
-    __slots__ = ("archive", "filter", "patient", "force")
+    __slots__ = ("archive", "filter", "patient", "force", "request_id")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PATIENT_FIELD_NUMBER: _ClassVar[int]
     FORCE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     archive: str
     filter: _resources_pb2.ItemFilter
     patient: _resources_pb2.Patient
     force: bool
-    def __init__(self, archive: _Optional[str] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., force: _Optional[bool] = ...) -> None: ...
+    request_id: str
+    def __init__(self, archive: _Optional[str] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., force: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class PurgeItemsResponse(_message.Message):
     __slots__ = ("selected_items", "deleted_items")
@@ -445,18 +455,20 @@ class Import(_message.Message):
     def __init__(self, name: _Optional[str] = ..., archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., state: _Optional[_Union[ImportState, str]] = ..., total_images: _Optional[int] = ..., created_items: _Optional[int] = ..., updated_items: _Optional[int] = ..., unchanged_items: _Optional[int] = ..., failed_images: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[ImportFailure, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateImportRequest(_message.Message):
-    __slots__ = ("archive", "folder", "split", "include", "exclude")
+    __slots__ = ("archive", "folder", "split", "include", "exclude", "request_id")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     FOLDER_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     archive: str
     folder: str
     split: str
     include: _containers.RepeatedScalarFieldContainer[str]
     exclude: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateImportResponse(_message.Message):
     __slots__ = ()

@@ -268,18 +268,20 @@ class Explanation(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ExplanationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[ExplanationProgress, _Mapping]] = ..., item: _Optional[str] = ..., query_item: _Optional[str] = ..., query_digest: _Optional[str] = ..., options: _Optional[_Union[ExplanationOptions, _Mapping]] = ..., model: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[SaliencyMap, _Mapping]]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class CreateExplanationRequest(_message.Message):
-    __slots__ = ("query", "item", "options", "priority", "include_overlay")
+    __slots__ = ("query", "item", "options", "priority", "include_overlay", "request_id")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_OVERLAY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     query: ExplanationQuery
     item: str
     options: ExplanationOptions
     priority: ExplanationPriority
     include_overlay: bool
-    def __init__(self, query: _Optional[_Union[ExplanationQuery, _Mapping]] = ..., item: _Optional[str] = ..., options: _Optional[_Union[ExplanationOptions, _Mapping]] = ..., priority: _Optional[_Union[ExplanationPriority, str]] = ..., include_overlay: _Optional[bool] = ...) -> None: ...
+    request_id: str
+    def __init__(self, query: _Optional[_Union[ExplanationQuery, _Mapping]] = ..., item: _Optional[str] = ..., options: _Optional[_Union[ExplanationOptions, _Mapping]] = ..., priority: _Optional[_Union[ExplanationPriority, str]] = ..., include_overlay: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateExplanationResponse(_message.Message):
     __slots__ = ("explanation", "request_id")
@@ -290,16 +292,18 @@ class CreateExplanationResponse(_message.Message):
     def __init__(self, explanation: _Optional[_Union[Explanation, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class BatchCreateExplanationsRequest(_message.Message):
-    __slots__ = ("query", "items", "options", "priority")
+    __slots__ = ("query", "items", "options", "priority", "request_id")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     query: ExplanationQuery
     items: _containers.RepeatedScalarFieldContainer[str]
     options: ExplanationOptions
     priority: ExplanationPriority
-    def __init__(self, query: _Optional[_Union[ExplanationQuery, _Mapping]] = ..., items: _Optional[_Iterable[str]] = ..., options: _Optional[_Union[ExplanationOptions, _Mapping]] = ..., priority: _Optional[_Union[ExplanationPriority, str]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, query: _Optional[_Union[ExplanationQuery, _Mapping]] = ..., items: _Optional[_Iterable[str]] = ..., options: _Optional[_Union[ExplanationOptions, _Mapping]] = ..., priority: _Optional[_Union[ExplanationPriority, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class BatchCreateExplanationsResponse(_message.Message):
     __slots__ = ("explanations", "request_id")
@@ -360,10 +364,12 @@ class WatchExplanationResponse(_message.Message):
     def __init__(self, explanation: _Optional[_Union[Explanation, _Mapping]] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class CancelExplanationRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "request_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CancelExplanationResponse(_message.Message):
     __slots__ = ("explanation",)
@@ -372,10 +378,12 @@ class CancelExplanationResponse(_message.Message):
     def __init__(self, explanation: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
 
 class DeleteExplanationRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "request_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class DeleteExplanationResponse(_message.Message):
     __slots__ = ()

@@ -29,6 +29,7 @@ from xmirad_services.retrieval.imports import Imports
 from xmirad_services.retrieval.interceptors import Context, as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
+from xmirad_services.retrieval.replays import Replays, replayable
 from xmirad_services.retrieval.servicers.archive_messages import archive_message, incoming_item, receipt_message
 from xmirad_services.retrieval.servicers.imports import ImportMethods
 from xmirad_services.retrieval.servicers.items import ItemMethods
@@ -53,14 +54,17 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         budget: ByteBudget,
         explainer: Explainer,
         imports: Imports,
+        replays: Replays,
     ) -> None:
         """Serve the archives of all sites, each to its own."""
         super().__init__(archives, purger, tools, explainer=explainer)
+        self._replays = replays
         self._imports = imports
         self._metrics = metrics
         self._budget = budget
         self._limits = limits
 
+    @replayable(pb.CreateArchiveResponse)
     async def CreateArchive(self, request: pb.CreateArchiveRequest, context: Context) -> pb.CreateArchiveResponse:
         """Create an archive and bind it to a model for good."""
         archive = parse_archive_name(f"archives/{request.archive_id}", field="archive_id")
@@ -86,6 +90,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
             next_page_token=page[-1].archive if more else "",
         )
 
+    @replayable(pb.DeleteArchiveResponse, deletes=True)
     async def DeleteArchive(self, request: pb.DeleteArchiveRequest, context: Context) -> pb.DeleteArchiveResponse:
         """Delete an archive with all its items."""
         opened = await self._named(request.name)
@@ -148,6 +153,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
             if response.HasField("receipt"):
                 self._tools.failpoint.reach(FailpointName.AFTER_ACKNOWLEDGMENT)
 
+    @replayable(pb.CreateItemResponse)
     async def CreateItem(self, request: pb.CreateItemRequest, context: Context) -> pb.CreateItemResponse:
         """Store one image."""
         return pb.CreateItemResponse(receipt=await self._store(request.archive, request.item))

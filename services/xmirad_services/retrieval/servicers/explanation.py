@@ -6,12 +6,14 @@ from xmirad.api import checks
 from xmirad.api.v1 import explanation_service_pb2 as pb
 from xmirad.api.v1 import explanation_service_pb2_grpc as pb_grpc
 from xmirad.explanations.watching import Snapshot
-from xmirad.ids import parse_archive_name, parse_explanation_name
+from xmirad.ids import explanation_name, parse_archive_name, parse_explanation_name
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.explaining import Explainer
+from xmirad_services.retrieval.explanation_task import ExplanationTask
 from xmirad_services.retrieval.interceptors import Context, request_id
 from xmirad_services.retrieval.overlays import Overlays
+from xmirad_services.retrieval.replays import Replays, replayable
 from xmirad_services.retrieval.servicers.explanation_messages import explanation_message
 from xmirad_services.retrieval.servicers.explanation_tasks import task_of_many, task_of_one
 from xmirad_services.retrieval.watching import watched
@@ -21,9 +23,16 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
     """Explains pairs of images."""
 
     def __init__(
-        self, explainer: Explainer, overlays: Overlays, metrics: RetrievalMetrics, *, max_image_bytes: int
+        self,
+        explainer: Explainer,
+        overlays: Overlays,
+        metrics: RetrievalMetrics,
+        *,
+        replays: Replays,
+        max_image_bytes: int,
     ) -> None:
         """Explain images of at most so many bytes."""
+        self._replays = replays
         self._explainer = explainer
         self._overlays = overlays
         self._metrics = metrics
@@ -34,8 +43,9 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
     ) -> pb.CreateExplanationResponse:
         """Ask for the maps of one query and one result."""
         site = current_caller().site
-        [asked] = await self._explainer.create(task_of_one(request, site=site, max_image_bytes=self._max_image_bytes))
-        snapshot = await self._explainer.snapshot(asked.request.explanation, site=site)
+        task = task_of_one(request, site=site, max_image_bytes=self._max_image_bytes)
+        [explanation] = await self._created(request, task)
+        snapshot = await self._explainer.snapshot(explanation, site=site)
         self._metrics.explanation_created(snapshot.state)
         message = await self._message(snapshot, include_overlay=request.include_overlay)
         return pb.CreateExplanationResponse(explanation=message, request_id=request_id.get())
@@ -46,13 +56,25 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
         """Ask for the maps of one query and several results."""
         site, max_batch = current_caller().site, self._explainer.parts.max_batch
         task = task_of_many(request, site=site, max_image_bytes=self._max_image_bytes, max_batch=max_batch)
-        created = await self._explainer.create(task)
         messages = []
-        for asked in created:
-            snapshot = await self._explainer.snapshot(asked.request.explanation, site=site, with_maps=False)
+        for explanation in await self._created(request, task):
+            snapshot = await self._explainer.snapshot(explanation, site=site, with_maps=False)
             self._metrics.explanation_created(snapshot.state)
             messages.append(explanation_message(snapshot))
         return pb.BatchCreateExplanationsResponse(explanations=messages, request_id=request_id.get())
+
+    async def _created(
+        self, request: pb.CreateExplanationRequest | pb.BatchCreateExplanationsRequest, task: ExplanationTask
+    ) -> list[str]:
+        """Return the ids of what was asked for. Of a replay they are the first answer's; what they show is of now."""
+
+        async def create() -> pb.BatchCreateExplanationsResponse:
+            created = await self._explainer.create(task)
+            names = [explanation_name(asked.request.explanation) for asked in created]
+            return pb.BatchCreateExplanationsResponse(explanations=[pb.Explanation(name=name) for name in names])
+
+        answer = await self._replays.once(request, create, pb.BatchCreateExplanationsResponse)
+        return [parse_explanation_name(found.name, field="name") for found in answer.explanations]
 
     async def GetExplanation(self, request: pb.GetExplanationRequest, context: Context) -> pb.GetExplanationResponse:
         """Return an explanation as it is now."""
@@ -85,6 +107,7 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
             message = await self._message(snapshot, include_overlay=request.include_overlay)
             yield pb.WatchExplanationResponse(explanation=message, resume_token=token)
 
+    @replayable(pb.CancelExplanationResponse)
     async def CancelExplanation(
         self, request: pb.CancelExplanationRequest, context: Context
     ) -> pb.CancelExplanationResponse:
@@ -93,6 +116,7 @@ class ExplanationServicer(pb_grpc.ExplanationServiceServicer):
         snapshot = await self._explainer.cancel(explanation, site=current_caller().site)
         return pb.CancelExplanationResponse(explanation=explanation_message(snapshot))
 
+    @replayable(pb.DeleteExplanationResponse, deletes=True)
     async def DeleteExplanation(
         self, request: pb.DeleteExplanationRequest, context: Context
     ) -> pb.DeleteExplanationResponse:

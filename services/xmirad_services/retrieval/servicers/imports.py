@@ -12,6 +12,7 @@ from xmirad.ids import archive_name, parse_archive_name, parse_import_name
 from xmirad.imports.records import ImportSnapshot
 from xmirad_services.retrieval.imports import Imports
 from xmirad_services.retrieval.interceptors import Context
+from xmirad_services.retrieval.replays import Replays, replayable
 
 MAX_PATTERNS = 32
 
@@ -20,7 +21,9 @@ class ImportMethods(pb_grpc.ArchiveServiceServicer):
     """Begins, shows and stops imports."""
 
     _imports: Imports
+    _replays: Replays
 
+    @replayable(pb.CreateImportResponse)
     async def CreateImport(self, request: pb.CreateImportRequest, context: Context) -> pb.CreateImportResponse:
         """Begin to store the images of a folder."""
         archive = parse_archive_name(request.archive, field="archive")

@@ -25,12 +25,15 @@ from xmirad_services.retrieval.interceptors import Context
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
+from xmirad_services.retrieval.replays import Replays, replayable
 from xmirad_services.retrieval.servicers.archive_messages import item_message
 from xmirad_services.retrieval.warming import Warming
 
 
 class ItemMethods(pb_grpc.ArchiveServiceServicer):
     """Reads and deletes items."""
+
+    _replays: Replays
 
     def __init__(self, archives: OpenArchives, purger: Purger, tools: Tools, *, explainer: Explainer) -> None:
         """Serve the items of all sites, each to its own."""
@@ -78,12 +81,14 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         items = [item_from_proto(name, archive=archive, field=f"names[{at}]") for at, name in enumerate(request.names)]
         return pb.BatchGetItemsResponse(items=await self._get(opened, items, view))
 
+    @replayable(pb.DeleteItemResponse, deletes=True)
     async def DeleteItem(self, request: pb.DeleteItemRequest, context: Context) -> pb.DeleteItemResponse:
         """Delete an item and everything derived from its image."""
         archive, item = parse_item_name(request.name, field="name")
         await self._purger.delete(await self._opened(archive), item)
         return pb.DeleteItemResponse()
 
+    @replayable(pb.PurgeItemsResponse)
     async def PurgeItems(self, request: pb.PurgeItemsRequest, context: Context) -> pb.PurgeItemsResponse:
         """Count, and if told so delete, the items of a filter or of a patient."""
         opened = await self._named(request.archive, field="archive")
