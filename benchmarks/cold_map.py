@@ -53,13 +53,13 @@ class ColdMap:
         blobs = open_blob_store(str(folder))
         self._items = ImageBlobs(blobs)
         self._cache = OcclusionCache(blobs, cast(Board, _NoBoard()))
-        self._filler = ChunkFiller(ExplanationImages(blobs), self._cache, embedder_of=lambda _model: self._embedder)
+        images = ExplanationImages(blobs, lambda _image, _model: self._explained)
+        self._filler = ChunkFiller(images, self._cache, embedder_of=lambda _model: self._embedder)
 
     def store(self, number: int) -> None:
         """Store the image, from which an entry will be filled."""
         entry = self._entry(number)
         self._items.put_input(entry.image, entry.preprocessing, self._pixels)
-        self._items.put_embedding(entry.image, entry.model, self._explained)
 
     def fill(self, number: int, chunks: Sequence[int]) -> Effort:
         """Compute some chunks of an entry."""

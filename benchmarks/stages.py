@@ -108,11 +108,10 @@ class Stages:
         """Write an image's blobs and record."""
         digest = image_digest(image.data)
         self._images.put_input(digest, self._recipe.digest, decoded.pixels)
-        self._images.put_embedding(digest, self._artifact.digest, embedding)
         if keep_original:
             self._images.put_original(digest, image.data)
         record = self._record(digest, decoded)
-        self._catalog.put_item(record)
+        self._catalog.put_item(record, embedding)
         return stored_item(record, "local", embedding)
 
     def cost(self, kind: ImageKind, count: int, *, seed: int, keep_original: bool = True) -> ImageCost:

@@ -62,7 +62,8 @@ def make_parts(settings: Settings, app: Celery, url: str, *, parent: str = "") -
     server = connect(url)
     board = RedisBoard(server)
     queue = RedisTaskQueue(app, server, max_waiting=settings.queue.max_waiting)
-    images = ExplanationImages(blobs)
+    records = catalog(settings)
+    images = ExplanationImages(blobs, records.embedding_of_image)
     cache = OcclusionCache(blobs, board)
     embedder_of = _loader(settings)
     scorer = MapScorer(images, cache, embedder_of=embedder_of)
@@ -81,7 +82,7 @@ def make_parts(settings: Settings, app: Celery, url: str, *, parent: str = "") -
         board=board,
         queue=queue,
         attempts=Attempts(server),
-        worker=WorkerProcess(catalog(settings).database, parent=parent),
+        worker=WorkerProcess(records.database, parent=parent),
         dead_letters=DeadLetters(server, app),
         figures=TaskFigures(server),
         failpoint=Failpoint(settings.failpoint),

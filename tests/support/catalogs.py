@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
-from xmirad.catalog.tables import archives, items
+from xmirad.catalog.tables import archives, embeddings, items
 
 
 def sqlite_catalog(folder: Path, *, create: bool = True) -> Catalog:
@@ -19,6 +19,15 @@ def damage_document(catalog: Catalog, item: str, document: str = "{") -> None:
     catalog.database.write(
         lambda connection: connection.execute(update(items).where(items.c.item == item).values(document=document))
     )
+
+
+def damage_embedding(catalog: Catalog, item: str, vector: bytes | None) -> None:
+    """Overwrite the bytes of an item's embedding, or delete them."""
+    of_item = embeddings.c.item == item
+    statement = delete(embeddings).where(of_item) if vector is None else update(embeddings).where(of_item)
+    if vector is not None:
+        statement = update(embeddings).where(of_item).values(vector=vector)
+    catalog.database.write(lambda connection: connection.execute(statement))
 
 
 def damage_archive(catalog: Catalog, archive: str) -> None:

@@ -74,7 +74,10 @@ class World:
     def __init__(self, *, max_waiting: int = 1_000, budget_bytes: int = 1_000_000) -> None:
         self.now = 1_000_000.0
         self.blobs, self.board, self.queue = DictBlobs(), FakeBoard(), FakeQueue(max_waiting=max_waiting)
-        self.images = ExplanationImages(self.blobs, clock=self.clock)
+        self.embeddings: dict[tuple[str, str], Float32Array] = {}
+        self.images = ExplanationImages(
+            self.blobs, lambda image, model: self.embeddings.get((image, model)), clock=self.clock
+        )
         self.store = ExplanationStore(self.blobs, clock=self.clock)
         self.cache = OcclusionCache(self.blobs, self.board)
         embedder = cast("BackboneEmbedder", FakeEmbedder())
@@ -105,7 +108,7 @@ class World:
         digest = hashlib.sha256(b"item %d" % number).hexdigest()
         pixels, embedding = _picture(number)
         ImageBlobs(self.blobs).put_input(digest, PREPROCESSING, pixels)
-        ImageBlobs(self.blobs).put_embedding(digest, MODEL, embedding)
+        self.embeddings[digest, MODEL] = embedding
         return ImageReference(ImageKind.ITEM, digest, item=f"item-{number}", geometry=GEOMETRY)
 
     def query(self, number: int) -> ImageReference:

@@ -14,6 +14,7 @@ import psutil
 from PIL import Image
 
 from support.models import toy_model
+from support.records import archive_record, item_record
 from xmirad.catalog.images import ImageBlobs
 from xmirad.composition import blob_store, catalog
 from xmirad.explanations.creating import Creator
@@ -64,12 +65,16 @@ class LiveExplainer:
         self.server = connect(url)
         self.parts = make_parts(self.settings, app, url)
         self.blobs = blob_store(self.settings)
+        self.catalog = catalog(self.settings, create=True)
+        self.archive = self.catalog.create_archive(
+            archive_record(model=self.artifact.digest, embedding_size=self.artifact.embedding_size)
+        )
         self.store = ExplanationStore(self.blobs)
         ports: Any = {"board": self.parts.board, "queue": self.parts.queue}
         cache, completion = self.parts.cache, self.parts.completion
         self.creator = Creator(self.store, cache, completion, max_windows=10_000, **ports)
         self.watcher = Watcher(self.store, cache, self.parts.board)
-        images = ExplanationImages(self.blobs)
+        images = ExplanationImages(self.blobs, self.catalog.embedding_of_image)
         self.sweeper = Sweeper(
             self.store,
             images,
@@ -142,7 +147,8 @@ class LiveExplainer:
         images = ImageBlobs(self.blobs)
         images.put_input(digest, artifact.preprocessing.digest, pixels)
         embedder = load_embedder(artifact, threads=1)
-        images.put_embedding(digest, artifact.digest, embedder.embed(pixels[None])[0])
+        record = item_record(seed, image=digest)
+        self.catalog.put_item(record, embedder.embed(pixels[None])[0])
         return ImageReference(ImageKind.ITEM, digest, f"item-{seed}")
 
     def request(

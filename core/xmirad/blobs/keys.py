@@ -4,18 +4,13 @@ An image is named by the digest of its content, so that one copy serves all its 
 its digest, and everything of an archive below its id.
 """
 
-IMAGE_KINDS = ("originals", "inputs", "embeddings", "occlusion", "warming")
+IMAGE_KINDS = ("originals", "inputs", "occlusion", "warming")
 WARMING = "warming/"
 
 
 def model_input(image: str, preprocessing: str) -> str:
     """Return the key of an image's model input: uint8 `[size, size, 3]` in NPY format."""
     return f"inputs/{image}/{preprocessing}"
-
-
-def embedding(image: str, model: str) -> str:
-    """Return the key of an image's embedding: float32 `[embedding_size]` in NPY format."""
-    return f"embeddings/{image}/{model}"
 
 
 def original(file: str) -> str:
@@ -25,7 +20,7 @@ def original(file: str) -> str:
 
 def derived_prefixes(image: str) -> tuple[str, ...]:
     """Return the prefixes below which everything computed from an image lies."""
-    return f"inputs/{image}/", f"embeddings/{image}/", occlusion(image), warming(image)
+    return f"inputs/{image}/", occlusion(image), warming(image)
 
 
 def warming(image: str) -> str:

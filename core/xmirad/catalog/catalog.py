@@ -8,11 +8,12 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from xmirad.catalog import archives, calibrations, items, requests
+from xmirad.catalog import archives, calibrations, embeddings, items, requests
 from xmirad.catalog.database import Database
 from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemRecord, ItemReference, ItemState
-from xmirad.errors import ArchiveAlreadyExistsError, RecordCorruptError
+from xmirad.errors import ArchiveAlreadyExistsError, EmbeddingCorruptError, RecordCorruptError
 from xmirad.evidence.calibration import EvidenceCalibration
+from xmirad.types import Float32Array
 
 MAX_KEPT_FEATURES = 16
 T = TypeVar("T")
@@ -175,15 +176,44 @@ class Catalog:
         for page in self._reference_pages(record.creation, items.page_of_half_deleted):
             yield from page
 
-    def put_item(self, record: ItemRecord) -> bool:
-        """Store a revision of an item's record unless it or a later one is there; return whether it was stored.
+    def embeddings(self, record: ArchiveRecord, ids: Sequence[str]) -> dict[str, Float32Array | EmbeddingCorruptError]:
+        """Return the embeddings of those of some items that have one, by id; damaged ones as errors."""
+        found: dict[str, Float32Array | EmbeddingCorruptError] = {}
+        for page in _pages(ids):
+            found |= self.database.read(partial(embeddings.find_embeddings, creation=record.creation, ids=page))
+        return found
 
-        Once it returns, the record outlives a loss of power. A tombstone stays, and hides it.
+    def embedding_of_image(self, image: str, model: str) -> Float32Array | None:
+        """Return a model's embedding of an image, float32 `[embedding_size]`, from any item of any site, or None.
+
+        Raises:
+            EmbeddingCorruptError: If it is damaged.
+        """
+        return self.database.read(lambda connection: embeddings.embedding_of_image(connection, image, model))
+
+    def put_embedding(self, record: ArchiveRecord, item: str, embedding: Float32Array) -> None:
+        """Replace the embedding of an item, which was damaged.
 
         Raises:
             ArchiveNotFoundError: If the archive was deleted.
         """
-        return self.database.write(lambda connection: items.put_item(connection, record))
+
+        def put(connection: Connection) -> None:
+            archives.pass_gate(connection, record.creation, record.archive)
+            embeddings.put_embedding(connection, record.creation, item, embedding)
+
+        self.database.write(put)
+
+    def put_item(self, record: ItemRecord, embedding: Float32Array | None = None) -> bool:
+        """Store a revision of an item's record unless it or a later one is there; return whether it was stored.
+
+        Its embedding is stored with it; without one, that which is there stays.
+        Once it returns, both outlive a loss of power. A tombstone stays, and hides it.
+
+        Raises:
+            ArchiveNotFoundError: If the archive was deleted.
+        """
+        return self.database.write(lambda connection: items.put_item(connection, record, embedding))
 
     def add_tombstones(self, record: ArchiveRecord, ids: Sequence[str]) -> None:
         """Leave tombstones for items; their records stay until `forget_items`, so that deleting can be repeated."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xmirad.archive.embeddings import is_unit
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
 from xmirad.errors import EmbeddingCorruptError
@@ -15,7 +14,7 @@ from xmirad.types import Float32Array, UInt8Array
 
 
 class ImageBlobs:
-    """Model inputs, embeddings and originals. Safe to use from many threads."""
+    """Model inputs and originals. Safe to use from many threads."""
 
     def __init__(self, blobs: BlobStore) -> None:
         """Keep them in a blob store."""
@@ -36,23 +35,6 @@ class ImageBlobs:
         array = self._array(keys.model_input(image, preprocessing))
         if array is not None and (array.dtype != np.uint8 or array.ndim != 3):
             raise EmbeddingCorruptError("a stored model input is no image", metadata={"image": image})
-        return array
-
-    def put_embedding(self, image: str, model: str, embedding: Float32Array) -> None:
-        """Store an image's embedding, float32 `[embedding_size]`; it replaces one that is there."""
-        self._blobs.put(keys.embedding(image, model), npy_bytes(embedding))
-
-    def embedding(self, image: str, model: str) -> Float32Array | None:
-        """Return an image's embedding, or None.
-
-        Raises:
-            EmbeddingCorruptError: If what is stored is no unit vector.
-        """
-        array = self._array(keys.embedding(image, model))
-        if array is None:
-            return None
-        if array.dtype != np.float32 or array.ndim != 1 or not is_unit(array):
-            raise EmbeddingCorruptError("a stored embedding is no unit vector", metadata={"image": image})
         return array
 
     def put_original(self, file: str, data: bytes) -> None:

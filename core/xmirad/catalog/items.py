@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Executable, Row, Select, bindparam, delete, l
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xmirad.catalog import archives as archive_rows
+from xmirad.catalog.embeddings import delete_embeddings, put_embedding
 from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemReference, ItemState, decode_item, encode_item
 from xmirad.catalog.tables import archives, items
 from xmirad.errors import RecordCorruptError
 from xmirad.ids import item_name
-from xmirad.types import OriginalsPolicy
+from xmirad.types import Float32Array, OriginalsPolicy
 
 PAGE = 500
 """Rows of a page, and of a transaction that deletes: SQLite overwrites what it deletes, which takes time."""
@@ -59,8 +60,10 @@ def _put(inserted: sqlite.Insert | postgresql.Insert) -> Executable:
 PUT = {"sqlite": _put(sqlite.insert(items)), "postgresql": _put(postgresql.insert(items))}
 
 
-def put_item(connection: Connection, record: ItemRecord) -> bool:
-    """Store a record unless its revision or a later one is there; return whether it was stored.
+def put_item(connection: Connection, record: ItemRecord, embedding: Float32Array | None = None) -> bool:
+    """Store a record and its embedding unless its revision or a later one is there; return whether they were stored.
+
+    Without an embedding the one that is there stays.
 
     Raises:
         ArchiveNotFoundError: If the archive was deleted.
@@ -74,7 +77,11 @@ def put_item(connection: Connection, record: ItemRecord) -> bool:
         "file": record.file,
         "document": encode_item(record),
     }
-    return connection.execute(PUT[connection.dialect.name], row).first() is not None
+    if connection.execute(PUT[connection.dialect.name], row).first() is None:
+        return False
+    if embedding is not None:
+        put_embedding(connection, record.creation, record.item, embedding)
+    return True
 
 
 def find_item(connection: Connection, archive: str, item: str) -> ItemRecord | None:
@@ -156,16 +163,20 @@ def remove_tombstone(connection: Connection, record: ArchiveRecord, item: str) -
 
 
 def forget_items(connection: Connection, record: ArchiveRecord, ids: Sequence[str]) -> None:
-    """Delete the records of items; revision and tombstone stay."""
+    """Delete the records and embeddings of items; revision and tombstone stay."""
     rows = update(items).where(items.c.creation == record.creation, items.c.item.in_(ids))
     connection.execute(rows.values(image=None, file=None, document=None))
+    delete_embeddings(connection, record.creation, ids)
 
 
 def delete_items(connection: Connection, creation: str) -> int:
     """Delete some rows of an archive that is gone; return how many: none are left once it is 0."""
     some = select(items.c.item).where(items.c.creation == creation).order_by(items.c.item).limit(PAGE)
-    rows = delete(items).where(items.c.creation == creation, items.c.item.in_(some))
-    return connection.execute(rows).rowcount
+    ids = connection.execute(some).scalars().all()
+    if not ids:
+        return 0
+    delete_embeddings(connection, creation, ids)
+    return connection.execute(delete(items).where(items.c.creation == creation, items.c.item.in_(ids))).rowcount
 
 
 def images_in_use(connection: Connection, digests: Collection[str]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from xmirad.archive.port import ArchiveStore, StoredItem
 from xmirad.catalog.catalog import Catalog
@@ -72,30 +73,25 @@ class Rebuilder:
         return self._report
 
     def _batches(self) -> Iterator[list[StoredItem]]:
-        batch: list[StoredItem] = []
-        for item in self._catalog.items(self._record, on_corrupt=self._note_corrupt):
-            embedding = self._embedding(item)
-            if embedding is None:
-                self._report.lost += (item.item,)
-                continue
-            batch.append(stored_item(item, self._record.site, embedding))
-            self._report.indexed += 1
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
-        if batch:
+        items = self._catalog.items(self._record, on_corrupt=self._note_corrupt)
+        while page := list(islice(items, BATCH)):
+            present = self._catalog.embeddings(self._record, [item.item for item in page])
+            batch = []
+            for item in page:
+                embedding = self._embedding(item, present.get(item.item))
+                if embedding is None:
+                    self._report.lost += (item.item,)
+                else:
+                    batch.append(stored_item(item, self._record.site, embedding))
+            self._report.indexed += len(batch)
             yield batch
 
     def _note_corrupt(self, error: RecordCorruptError) -> None:
         self._report.corrupt += (corrupt_item(error),)
 
-    def _embedding(self, item: ItemRecord) -> Float32Array | None:
-        try:
-            embedding = self._images.embedding(item.image, self._record.model)
-        except EmbeddingCorruptError:
-            embedding = None
-        if embedding is not None:
-            return embedding
+    def _embedding(self, item: ItemRecord, present: Float32Array | EmbeddingCorruptError | None) -> Float32Array | None:
+        if present is not None and not isinstance(present, EmbeddingCorruptError):
+            return present
         try:
             pixels = self._images.input(item.image, item.preprocessing)
         except EmbeddingCorruptError:
@@ -103,6 +99,6 @@ class Rebuilder:
         if pixels is None:
             return None
         computed: Float32Array = self._embed(pixels[None])[0]
-        self._images.put_embedding(item.image, self._record.model, computed)
+        self._catalog.put_embedding(self._record, item.item, computed)
         self._report.embedded += 1
         return computed

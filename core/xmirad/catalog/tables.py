@@ -1,4 +1,4 @@
-"""The catalog's schema: archives, items with their tombstones, calibrations, leases, workers, and requests.
+"""The catalog's schema: archives, items and embeddings, calibrations, leases, workers, and requests.
 
 Identity is the archive's creation id: rows are keyed by it, so that an archive which is created again under a deleted
 one's name shares nothing with it. `document` columns hold JSON whose fields may change freely; columns are what
@@ -6,6 +6,7 @@ statements look for.
 """
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    event,
 )
 
 REVISION = 2
@@ -82,6 +84,22 @@ Index(
 )
 Index("items_image", items.c.image, sqlite_where=_has_item, postgresql_where=_has_item)
 Index("items_file", items.c.file, sqlite_where=_has_item, postgresql_where=_has_item)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("creation", ForeignKey(archives.c.creation), nullable=False),
+    Column("item", STRING, nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # float32, little-endian
+    Column("digest", STRING, nullable=False),  # SHA-256 of the vector
+    PrimaryKeyConstraint("creation", "item"),
+)
+event.listen(
+    embeddings,
+    "after_create",
+    # Noise does not get smaller, so PostgreSQL need not try to compress it.
+    DDL("ALTER TABLE embeddings ALTER COLUMN vector SET STORAGE EXTERNAL").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
+)
 
 calibrations = Table(
     "calibrations",

@@ -29,8 +29,8 @@ class ProblemKind(StrEnum):
     RECORD_CORRUPT = "an item's record cannot be read"
     NOT_INDEXED = "an item is not in the vector store"
     STALE = "the vector store describes an item otherwise than its record"
-    EMBEDDING_DIFFERS = "the vector store holds another embedding than the blob store"
-    EMBEDDING_MISSING = "an item has no readable embedding in the blob store"
+    EMBEDDING_DIFFERS = "the vector store holds another embedding than the catalog"
+    EMBEDDING_MISSING = "an item has no readable embedding in the catalog"
     INPUT_MISSING = "an item has no readable model input in the blob store"
     ORIGINAL_DAMAGED = (
         "the original of an item is missing, or not the file that was uploaded; put it back from your backup"
@@ -75,7 +75,7 @@ def verify_archive(record: ArchiveRecord, archive: Archive, *, catalog: Catalog,
     corrupt = [corrupt_item(error) for error in errors]
     problems = [Problem(ProblemKind.CATALOG_DAMAGED, line) for line in catalog.database.problems()]
     problems += [Problem(ProblemKind.RECORD_CORRUPT, item) for item in corrupt]
-    problems += _problems_of_records(record, archive, records, images)
+    problems += _problems_of_records(record, archive, records, catalog, images)
     problems += _problems_of_originals(record, records, images)
     problems += [Problem(ProblemKind.UNKNOWN_ITEM, item) for item in _unknown(archive, {*records, *corrupt})]
     problems += [Problem(ProblemKind.HALF_DELETED, item.item) for item in catalog.half_deleted(record)]
@@ -84,14 +84,17 @@ def verify_archive(record: ArchiveRecord, archive: Archive, *, catalog: Catalog,
 
 
 def _problems_of_records(
-    record: ArchiveRecord, archive: Archive, records: dict[str, ItemRecord], images: ImageBlobs
+    record: ArchiveRecord, archive: Archive, records: dict[str, ItemRecord], catalog: Catalog, images: ImageBlobs
 ) -> Iterator[Problem]:
     ids = list(records)
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
         stored = {item.item: item for item in archive.get(page, with_embedding=True)}
+        embeddings = catalog.embeddings(record, page)
         for item in page:
-            yield from _problems_of_item(records[item], stored.get(item), record, images)
+            if not _has_input(records[item], images):
+                yield Problem(ProblemKind.INPUT_MISSING, item)
+            yield from _problems_of_item(records[item], stored.get(item), embeddings.get(item), record.site)
 
 
 def _problems_of_originals(
@@ -110,17 +113,15 @@ def _problems_of_originals(
 
 
 def _problems_of_item(
-    item: ItemRecord, stored: StoredItem | None, record: ArchiveRecord, images: ImageBlobs
+    item: ItemRecord, stored: StoredItem | None, embedding: Float32Array | EmbeddingCorruptError | None, site: str
 ) -> Iterator[Problem]:
-    if not _has_input(item, images):
-        yield Problem(ProblemKind.INPUT_MISSING, item.item)
-    embedding = _embedding(item, record.model, images)
-    if embedding is None:
+    if embedding is None or isinstance(embedding, EmbeddingCorruptError):
+        embedding = None
         yield Problem(ProblemKind.EMBEDDING_MISSING, item.item)
     if stored is None:
         yield Problem(ProblemKind.NOT_INDEXED, item.item)
         return
-    if stored.payload != payload_of(item, record.site):
+    if stored.payload != payload_of(item, site):
         yield Problem(ProblemKind.STALE, item.item)
     if embedding is not None and not _agree(embedding, stored.embedding):
         yield Problem(ProblemKind.EMBEDDING_DIFFERS, item.item)
@@ -135,13 +136,6 @@ def _has_input(item: ItemRecord, images: ImageBlobs) -> bool:
         return images.input(item.image, item.preprocessing) is not None
     except EmbeddingCorruptError:
         return False
-
-
-def _embedding(item: ItemRecord, model: str, images: ImageBlobs) -> Float32Array | None:
-    try:
-        return images.embedding(item.image, model)
-    except EmbeddingCorruptError:
-        return None
 
 
 def _unknown(archive: Archive, known: set[str]) -> Iterator[str]:

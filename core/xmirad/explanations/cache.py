@@ -11,7 +11,7 @@ from xmirad.blobs.port import BlobNotFoundError, BlobStore
 from xmirad.errors import BackendUnavailableError, EmbeddingCorruptError
 from xmirad.explanations.chunk_format import pack, unpack
 from xmirad.explanations.entries import OcclusionEntry
-from xmirad.explanations.images import ExplanationImages
+from xmirad.explanations.images import has_input
 from xmirad.explanations.ports import Board
 from xmirad.saliency.codec import CodedDifferences, joined
 
@@ -26,7 +26,6 @@ class OcclusionCache:
         """Keep chunks in a blob store, and note on a board when they are used."""
         self._blobs = blobs
         self._board = board
-        self._images = ExplanationImages(blobs)
 
     def missing(self, entry: OcclusionEntry) -> tuple[int, ...]:
         """Return the numbers of the chunks that are not there, in order."""
@@ -160,7 +159,7 @@ class OcclusionCache:
         return True
 
     def _has_image(self, entry: OcclusionEntry) -> bool:
-        return self._images.has_input(entry.image, entry.preprocessing, is_query=entry.is_query)
+        return has_input(self._blobs, entry.image, entry.preprocessing, is_query=entry.is_query)
 
     def _touch(self, entry: OcclusionEntry, embedding_size: int) -> None:
         if entry.is_query:

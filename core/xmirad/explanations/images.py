@@ -14,6 +14,8 @@ from xmirad.explanations.sealing import sealed, unsealed
 from xmirad.types import Float32Array, ImageGeometry, UInt8Array
 
 Array = TypeVar("Array")
+EmbeddingOf = Callable[[str, str], Float32Array | None]
+"""Maps an image's digest and a model's to the embedding of an item, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,9 @@ class QueryRecord:
 class ExplanationImages:
     """Reads model inputs and embeddings of images, wherever they are kept, and keeps queries."""
 
-    def __init__(self, blobs: BlobStore, *, clock: Callable[[], float] = time.time) -> None:
-        """Read from a blob store."""
+    def __init__(self, blobs: BlobStore, embedding_of: EmbeddingOf, *, clock: Callable[[], float] = time.time) -> None:
+        """Read pixels from a blob store, and embeddings of items from the catalog by `embedding_of`."""
+        self._embedding_of = embedding_of
         self._blobs = blobs
         self._items = ImageBlobs(blobs)
         self._clock = clock
@@ -54,8 +57,7 @@ class ExplanationImages:
 
     def has_input(self, image: str, preprocessing: str, *, is_query: bool) -> bool:
         """Return whether a model input is still there."""
-        find = keys.query_input if is_query else keys.model_input
-        return self._blobs.exists(find(image, preprocessing))
+        return has_input(self._blobs, image, preprocessing, is_query=is_query)
 
     def embedding(self, image: str, model: str, *, is_query: bool) -> Float32Array:
         """Return the embedding, float32 `[D]`, unit.
@@ -65,7 +67,7 @@ class ExplanationImages:
             EmbeddingCorruptError: If what is stored is no unit vector.
         """
         if not is_query:
-            return _found(self._items.embedding(image, model), image)
+            return _found(self._embedding_of(image, model), image)
         array = _found(read_array(self._blobs, keys.query_embedding(image, model)), image)
         if array.dtype != "float32" or array.ndim != 1 or not is_unit(array):
             raise EmbeddingCorruptError("a stored embedding is no unit vector", metadata={"image": image})
@@ -125,6 +127,12 @@ class ExplanationImages:
             return self._blobs.get(key)
         except BlobNotFoundError as error:
             raise ExplanationNotFoundError("the query is not kept any more", field="query") from error
+
+
+def has_input(blobs: BlobStore, image: str, preprocessing: str, *, is_query: bool) -> bool:
+    """Return whether a model input is still there."""
+    find = keys.query_input if is_query else keys.model_input
+    return blobs.exists(find(image, preprocessing))
 
 
 def _found(array: Array | None, image: str) -> Array:

@@ -113,14 +113,16 @@ class IndexRunner:
         )
         async with self._open(), tools.locks.holding(found.item, found.image, found.file):
             state, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
-            computed = None
+            is_computed = embedding is None
             if embedding is None:
                 rows = await tools.lanes.model.run(Priority.BACKGROUND, self._embed, decoded.pixels[None])
-                embedding = computed = rows[0]
+                embedding = rows[0]
             record = self._next_record(found, decoded, state)
 
             async def write() -> Stored:
-                await tools.lanes.blobs.run(Priority.BACKGROUND, self._write, incoming, decoded, computed, record)
+                await tools.lanes.blobs.run(
+                    Priority.BACKGROUND, self._write, incoming, decoded, record, embedding, is_computed
+                )
                 stored = await self._index(record, embedding, state.record)
                 if not incoming.restore_deleted:
                     await self._give_way_to_deletion(stored)
@@ -167,7 +169,7 @@ class IndexRunner:
             message = "an item of this identity is there with another image; the first image is kept"
             raise ItemAlreadyExistsError(message, metadata={"item": item_name(archive, item), "image": present.image})
         try:
-            return state, self._tools.images.embedding(found.image, self._record.model)
+            return state, self._tools.catalog.embedding_of_image(found.image, self._record.model)
         except EmbeddingCorruptError:
             _log.warning("indexing.embedding_corrupt", extra={"image": found.image})
             return state, None
@@ -200,25 +202,32 @@ class IndexRunner:
         )
 
     def _write(
-        self, incoming: IncomingItem, decoded: DecodedImage, computed: Float32Array | None, record: ItemRecord
+        self,
+        incoming: IncomingItem,
+        decoded: DecodedImage,
+        record: ItemRecord,
+        embedding: Float32Array,
+        is_computed: bool,
     ) -> None:
         """Write what is not there yet; each step finds its own work done when it is repeated."""
         images, failpoint = self._tools.images, self._tools.failpoint
         images.put_input(record.image, record.preprocessing, decoded.pixels)
-        if computed is not None:
-            images.put_embedding(record.image, self._record.model, computed)
         if self._record.originals is OriginalsPolicy.COPY:
             images.put_original(record.file, incoming.image.data)
         failpoint.reach(FailpointName.AFTER_BLOB)
-        self._put_record(record)
+        self._put_record(record, embedding, is_computed=is_computed)
         if incoming.restore_deleted:
             self._tools.catalog.remove_tombstone(self._record, record.item)
         failpoint.reach(FailpointName.AFTER_RECORD)
 
-    def _put_record(self, record: ItemRecord) -> None:
+    def _put_record(self, record: ItemRecord, embedding: Float32Array, *, is_computed: bool) -> None:
         """Write a record unless it is there; another process may have written another one of the same revision."""
         catalog = self._tools.catalog
-        if catalog.put_item(record) or catalog.item_state(self._record, record.item).record == record:
+        if catalog.put_item(record, embedding):
+            return
+        if catalog.item_state(self._record, record.item).record == record:
+            if is_computed:  # the one that was there is damaged
+                catalog.put_embedding(self._record, record.item, embedding)
             return
         message = "another process has changed the item meanwhile; send it again"
         raise BackendUnavailableError(message, metadata={"backend": "catalog"}, retry_delay_seconds=OVERTAKEN_SECONDS)

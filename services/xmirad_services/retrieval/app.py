@@ -86,7 +86,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             model_registry(settings), default=settings.default_model, threads=settings.threads.model, metrics=metrics
         )
         archives = OpenArchives(archive_store(settings), models, tools)
-        parts = explanation_parts(settings, models, boot_id=boot_id)
+        parts = explanation_parts(settings, models, tools.catalog, boot_id=boot_id)
         explainer = Explainer(archives, parts, tools)
         purger = Purger(tools, forget=explainer.forget_items)
         imports = make_imports(settings, archives, lanes)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from xmirad.catalog.catalog import Catalog
 from xmirad.composition import blob_store
 from xmirad.explanations.assessing import Assessor
 from xmirad.explanations.cache import OcclusionCache
@@ -62,12 +63,13 @@ class ExplanationParts:
     cache_bytes: int
 
 
-def explanation_parts(settings: Settings, models: LoadedModels, *, boot_id: str) -> ExplanationParts:
+def explanation_parts(settings: Settings, models: LoadedModels, catalog: Catalog, *, boot_id: str) -> ExplanationParts:
     """Connect to the stores and, if there is one, to the queue, which need not answer yet."""
     url = queue_url(settings)
     board, queue = _queue(settings, url)
     blobs, wanted = blob_store(settings), settings.explanations
-    images, store, cache = ExplanationImages(blobs), ExplanationStore(blobs), OcclusionCache(blobs, board)
+    images = ExplanationImages(blobs, catalog.embedding_of_image)
+    store, cache = ExplanationStore(blobs), OcclusionCache(blobs, board)
     scorer = MapScorer(images, cache, embedder_of=models.embedder)
     assessor = Assessor(blobs, images, embedder_of=models.embedder)
     completion = Completion(store, cache, scorer, assessor, board=board, queue=queue)

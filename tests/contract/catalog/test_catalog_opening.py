@@ -11,7 +11,7 @@ from support.postgresql import PostgresqlServer
 from support.records import archive_record, item_record
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
-from xmirad.catalog.tables import REVISION, schema
+from xmirad.catalog.tables import REVISION, metadata, schema
 from xmirad.errors import BackendUnavailableError
 
 Open = Callable[..., Catalog]
@@ -60,8 +60,7 @@ def test_a_catalog_of_another_revision_is_refused_and_left_alone(
 def test_a_database_of_another_program_is_refused_and_left_alone(
     url: str, catalog: Catalog, open_catalog: Open
 ) -> None:
-    for table in ("calibrations", "items", "archive_gates", "archives", "xmirad_schema"):
-        catalog.database.write(lambda connection, name=table: connection.exec_driver_sql(f"DROP TABLE {name}"))  # type: ignore[misc]
+    catalog.database.write(metadata.drop_all)
     catalog.database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE photos (name TEXT)"))
     for create in (False, True):
         assert cause(open_catalog(create=create)) == "NOT_A_CATALOG"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.plans import assert_no_scan
-from support.records import archive_record, item_record
+from support.records import MODEL, archive_record, item_record, unit_vector
 from xmirad.catalog.catalog import Catalog
 
 CHEST = archive_record()
@@ -30,6 +30,9 @@ READS: dict[str, Callable[[Catalog], Any]] = {
     "images in use": lambda catalog: catalog.images_in_use(IMAGES),
     "files to keep": lambda catalog: catalog.files_to_keep(IMAGES),
     "digests in use": lambda catalog: catalog.digests_in_use(IMAGES),
+    "embeddings": lambda catalog: catalog.embeddings(CHEST, IDS),
+    "embedding of an image": lambda catalog: catalog.embedding_of_image(IMAGES[0], MODEL),
+    "replacing an embedding": lambda catalog: catalog.put_embedding(CHEST, IDS[0], unit_vector(1)),
     "forgetting items": lambda catalog: catalog.forget_items(CHEST, IDS),
     "deleting an archive": lambda catalog: catalog.delete_archive(CHEST),
     "forgetting an archive": lambda catalog: catalog.forget_archive(CHEST.creation),
@@ -40,7 +43,7 @@ READS: dict[str, Callable[[Catalog], Any]] = {
 def filled(catalog: Catalog) -> Catalog:
     catalog.create_archive(CHEST)
     for record in ITEMS:
-        catalog.put_item(record)
+        catalog.put_item(record, unit_vector(0))
     catalog.add_tombstones(CHEST, IDS)
     return catalog
 

@@ -11,9 +11,9 @@ import pytest
 from fsspec import AbstractFileSystem
 
 from support.catalogs import sqlite_catalog
-from support.records import MODEL, archive_record, item_record, unit_vector
+from support.records import archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
-from xmirad.blobs import fsspec_store
+from xmirad.blobs import fsspec_store, keys
 from xmirad.blobs.fsspec_store import FolderBlobStore, RemoteBlobStore
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.rebuild import Rebuilder
@@ -54,12 +54,12 @@ def test_a_rebuild_from_a_failing_disk_deletes_nothing(tmp_path: Path, unreadabl
     blobs, store = FolderBlobStore(tmp_path / "blobs"), EdgeStore(tmp_path / "store")
     catalog, images = sqlite_catalog(tmp_path), ImageBlobs(blobs)
     record, item = catalog.create_archive(archive_record()), item_record()
-    images.put_embedding(item.image, MODEL, unit_vector(0))
+    images.put_input(item.image, item.preprocessing, np.zeros((4, 4, 3), np.uint8))
     catalog.put_item(item)
-    unreadable(tmp_path / "blobs" / "embeddings")
+    unreadable(tmp_path / "blobs" / "inputs")
     with pytest.raises(BackendUnavailableError):
         Rebuilder(record, catalog=catalog, images=images, store=store, embed=embed).run()
-    assert images.embedding(item.image, MODEL) is not None
+    assert blobs.exists(keys.model_input(item.image, item.preprocessing))
     store.close()
     catalog.database.close()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.catalogs import damage_document, sqlite_catalog
-from support.records import MODEL, archive_record, item_record, unit_vector
+from support.catalogs import damage_document, damage_embedding, sqlite_catalog
+from support.records import archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.port import Archive
 from xmirad.blobs import keys
@@ -56,9 +56,8 @@ class Site:
         pixels = np.full((4, 4, 3), int(record.image, 16), dtype=np.uint8)
         embedding = embed(pixels[None])[0]
         self.images.put_input(record.image, record.preprocessing, pixels)
-        self.images.put_embedding(record.image, MODEL, embedding)
         self.images.put_original(record.file, FILES.get(record.file, b"file"))
-        self.catalog.put_item(record)
+        self.catalog.put_item(record, embedding)
         self.archive.upsert([stored_item(record, RECORD.site, embedding)])
 
 
@@ -106,12 +105,11 @@ def test_another_embedding_is_found_and_mended(site: Site) -> None:
     assert site.problems() == ()
 
 
-@pytest.mark.parametrize("damage", [None, b"garbage"], ids=["missing", "corrupt"])
+@pytest.mark.parametrize(
+    "damage", [None, b"garbage", b"", bytes(32)], ids=["missing", "of another length", "empty", "of other bytes"]
+)
 def test_a_lost_embedding_is_found_and_computed_again(site: Site, damage: bytes | None) -> None:
-    key = keys.embedding(ITEMS[3].image, MODEL)
-    site.blobs.delete(key)
-    if damage is not None:
-        site.blobs.put(key, damage)
+    damage_embedding(site.catalog, ITEMS[3].item, damage)
     assert site.problems() == (Problem(ProblemKind.EMBEDDING_MISSING, ITEMS[3].item),)
     assert site.rebuild().embedded == 1
     assert site.problems() == ()
@@ -134,7 +132,7 @@ def test_originals_are_looked_for_only_where_an_archive_keeps_them(site: Site) -
 
 def test_an_item_without_input_and_embedding_is_reported_as_lost(site: Site) -> None:
     lost = ITEMS[4]
-    site.blobs.delete(keys.embedding(lost.image, MODEL))
+    damage_embedding(site.catalog, lost.item, None)
     site.blobs.delete(keys.model_input(lost.image, lost.preprocessing))
     kinds = {problem.kind for problem in site.problems()}
     assert kinds == {ProblemKind.EMBEDDING_MISSING, ProblemKind.INPUT_MISSING}
@@ -215,5 +213,5 @@ def test_a_record_that_cannot_be_read_is_named_and_costs_no_other_item(site: Sit
     assert site.problems() == (Problem(ProblemKind.RECORD_CORRUPT, broken.item),)
     rebuilt = site.rebuild()
     assert (rebuilt.indexed, rebuilt.corrupt, rebuilt.lost) == (4, (broken.item,), ())
-    assert site.images.embedding(broken.image, MODEL) is not None
+    assert site.images.input(broken.image, broken.preprocessing) is not None
     assert site.problems() == (Problem(ProblemKind.RECORD_CORRUPT, broken.item),)

@@ -50,7 +50,7 @@ def test_equal_copies_are_computed_once_and_unchanged_ones_not_at_all(*, empty: 
     image = embedder.normalized(pixels[None])[0]
     unmasked = embedder.embed_normalized(image[None])[0]
     ImageBlobs(world.blobs).put_input(IMAGE, PREPROCESSING, pixels)
-    ImageBlobs(world.blobs).put_embedding(IMAGE, MODEL, unmasked)
+    world.embeddings[IMAGE, MODEL] = unmasked
     entry = OcclusionEntry(
         image=IMAGE, model=MODEL, preprocessing=PREPROCESSING, size=SIZE, window=8, stride=4, fill=fill
     )

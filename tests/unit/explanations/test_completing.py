@@ -10,7 +10,7 @@ from xmirad.errors import BackendUnavailableError, EmbeddingCorruptError, ModelN
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.scoring import entries_of
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import ExplanationState
+from xmirad.types import ExplanationState, Float32Array
 
 
 def state(world: World, explanation: str) -> ExplanationState:
@@ -210,8 +210,11 @@ def test_a_map_that_cannot_be_assessed_is_settled_without_fidelity_and_says_why(
     explanation = world.create()
     world.work()
     before = world.watcher.snapshot(explanation)
-    for key in [key for key in world.blobs.data if key.startswith("embeddings/")]:
-        world.blobs.damage(key)
+
+    def damaged(image: str, model: str) -> Float32Array:
+        raise EmbeddingCorruptError("a stored embedding is damaged", metadata={"image": image})
+
+    world.images._embedding_of = damaged
 
     with pytest.raises(EmbeddingCorruptError):
         world.completion.assess(explanation, attempt=1)

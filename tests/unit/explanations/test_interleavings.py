@@ -103,7 +103,8 @@ def test_every_explanation_ends_however_things_interleave(seed: int) -> None:
         assert snapshot.state in (ExplanationState.SUCCEEDED, ExplanationState.CANCELLED), snapshot.error
         if snapshot.maps:
             calm = World()
-            calm.blobs.data = {k: v for k, v in world.blobs.data.items() if k.startswith(("inputs", "emb", "queries"))}
+            calm.blobs.data = {k: v for k, v in world.blobs.data.items() if k.startswith(("inputs", "queries"))}
+            calm.embeddings = world.embeddings
             calm.creator.create(snapshot.asked.request, queue=QueueName.INTERACTIVE)
             calm.work()
             expected = calm.watcher.snapshot(explanation).maps

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.catalogs import damage_embedding
 from support.indexing import Workshop, incoming, until, workshop
 from xmirad.errors import (
     ArchiveNotFoundError,
@@ -31,7 +32,7 @@ async def test_an_image_is_durable_and_searchable_when_its_receipt_is_there(shop
     assert record is not None
     assert (record.image, record.revision) == (image_digest(b"one"), 1)
     assert shop.archive.get([stored.item])[0].payload.image_digest == record.image
-    assert shop.tools.images.embedding(record.image, shop.record.model) is not None
+    assert shop.tools.catalog.embedding_of_image(record.image, shop.record.model) is not None
     assert shop.tools.images.input(record.image, record.preprocessing) is not None
     assert shop.blobs() == [record.image]
 
@@ -100,13 +101,13 @@ async def test_a_bad_image_leaves_no_trace(shop: Workshop) -> None:
     assert shop.blobs() == []
 
 
-async def test_a_corrupt_embedding_is_computed_again(shop: Workshop, tmp_path: Path) -> None:
+async def test_a_corrupt_embedding_is_computed_again(shop: Workshop) -> None:
     runner = shop.runner()
-    await runner.store(incoming())
-    (tmp_path / "blobs" / "embeddings" / image_digest(b"image") / shop.record.model).write_bytes(b"damaged")
+    stored = await runner.store(incoming())
+    damage_embedding(shop.tools.catalog, stored.item, b"damaged")
     await runner.store(incoming())
     assert shop.embedded == [1, 1]
-    assert shop.tools.images.embedding(image_digest(b"image"), shop.record.model) is not None
+    assert shop.tools.catalog.embedding_of_image(image_digest(b"image"), shop.record.model) is not None
 
 
 async def test_a_deleted_item_is_restored_only_if_told_so(shop: Workshop) -> None:

@@ -10,7 +10,7 @@ import pytest
 from support.indexing import Workshop, incoming, until, workshop
 from xmirad.catalog.records import ItemRecord
 from xmirad.errors import BackendUnavailableError, ItemDeletedError
-from xmirad.types import ItemAttributes, UploadState
+from xmirad.types import Float32Array, ItemAttributes, UploadState
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ async def test_an_update_that_another_process_overtook_is_not_acknowledged(
     assert first is not None
     theirs = replace(first, revision=2, attributes=ItemAttributes(labels=("theirs",)))
 
-    def put_after_them(record: ItemRecord) -> bool:
+    def put_after_them(record: ItemRecord, embedding: Float32Array) -> bool:
         put(theirs)
-        return put(record)
+        return put(record, embedding)
 
     monkeypatch.setattr(catalog, "put_item", put_after_them)
     with pytest.raises(BackendUnavailableError) as caught:

@@ -226,7 +226,7 @@ async def test_a_file_goes_with_the_last_item_whose_archive_keeps_files(
     await Purger(shop.tools, forget=no_explanations).delete(opened, stored.item)
     assert shop.blobs() == [stored.image]
     assert shop.store.exists(keys.original(stored.image)) is (policy is OriginalsPolicy.COPY)
-    assert shop.tools.images.embedding(stored.image, shop.record.model) is not None
+    assert shop.tools.catalog.embedding_of_image(stored.image, shop.record.model) is not None
 
 
 def two_frames(frame: int) -> DicomHeader:
