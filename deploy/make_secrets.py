@@ -6,11 +6,9 @@ has another number than yours, reads them where they are mounted; from outside t
 
 import argparse
 import secrets
-import tempfile
 from pathlib import Path
 
-from xmirad.access.caller import Scope
-from xmirad.access.keys_file import create_token
+from xmirad.access.tokens import new_token
 
 FOLDER = Path(__file__).parent / "secrets"
 PASSWORDS = ("redis_password", "qdrant_api_key", "grafana_password")
@@ -25,23 +23,16 @@ def make_secrets(folder: Path) -> list[str]:
     made = [name for name in PASSWORDS if _write(folder / name, secrets.token_urlsafe(PASSWORD_BYTES).encode())]
     made += ["flower_auth"] * _write(folder / "flower_auth", f"xmirad:{secrets.token_urlsafe(PASSWORD_BYTES)}".encode())
     made += ["site_key"] * _write(folder / "site_key", secrets.token_bytes(SITE_KEY_BYTES))
-    if not (folder / "keys.toml").exists():
-        with tempfile.TemporaryDirectory() as scratch:
-            keys = Path(scratch) / "keys.toml"
-            token = create_token(keys, name="demo", scopes=tuple(Scope), site="local")
-            _write(folder / "demo_token", token.encode(), replace=True)
-            _write(folder / "keys.toml", keys.read_bytes())
-        made += ["keys.toml", "demo_token"]
+    made += ["demo_token"] * _write(folder / "demo_token", new_token().encode())
     for file in folder.iterdir():
         if not file.name.startswith(".") and file.suffix != ".md":
             file.chmod(FILE_MODE)
     return made
 
 
-def _write(file: Path, content: bytes, *, replace: bool = False) -> bool:
-    if file.exists() and not replace:
+def _write(file: Path, content: bytes) -> bool:
+    if file.exists():
         return False
-    file.unlink(missing_ok=True)
     file.touch(mode=0o600)
     file.write_bytes(content)
     return True

@@ -7,6 +7,7 @@ each may have. The limit of the whole service is set beyond their number: what i
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from benchmarks.clock import MILLISECONDS, cpu_seconds, cpu_seconds_of_processes, percentile, resident_bytes
 from benchmarks.figures import Better, Figure, Target, at_least, at_most
@@ -16,11 +17,14 @@ from benchmarks.run import Run
 from benchmarks.service import ARCHIVE, Service, filled, service
 from benchmarks.stages import Stages, random_embedding
 from xmirad.access.caller import Scope
-from xmirad.access.keys_file import create_token
+from xmirad.access.tokens import new_token, token_record
+from xmirad.catalog.tokens import insert_token
 from xmirad.client.client import Client
 from xmirad.client.credentials import Credentials
 from xmirad.client.search_types import SearchSource
+from xmirad.composition import catalog
 from xmirad.home import Home
+from xmirad.settings import Settings
 from xmirad.types import EncodedImage
 
 NAME = "load"
@@ -76,10 +80,13 @@ def load(run: Run) -> Iterator[Figure]:
 def locked(home: Home) -> Sequence[Credentials]:
     """Lock the service of a home that is not started yet, and return what lets in."""
     home.prepare()
-    keys = home.secrets / "keys.toml"
-    names = [f"caller-{number}" for number in range(TOKENS)]
-    tokens = [create_token(keys, name=name, scopes=[Scope.READ], site="local") for name in names]
-    lines = ["[security]", f'keys_file = "{keys}"', "[server]", f"max_concurrent_requests = {MOST_CALLS}", ""]
+    tokens = [new_token() for _ in range(TOKENS)]
+    database = catalog(Settings(home=home.root), create=True).database
+    for number, token in enumerate(tokens):
+        record = token_record(token, name=f"caller-{number}", scopes=[Scope.READ], site="local")
+        database.write(partial(insert_token, record=record))
+    database.close()
+    lines = ["[security]", "tokens = true", "[server]", f"max_concurrent_requests = {MOST_CALLS}", ""]
     (home.root / "config.toml").write_text("\n".join(lines), "utf-8")
     return [Credentials(token=token) for token in tokens]
 

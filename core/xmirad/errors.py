@@ -10,7 +10,8 @@ XmiradError
 │   ├── ItemNotFoundError      ITEM_NOT_FOUND
 │   ├── ModelNotFoundError     MODEL_NOT_FOUND
 │   ├── ExplanationNotFoundError  EXPLANATION_NOT_FOUND
-│   └── ImportNotFoundError    IMPORT_NOT_FOUND
+│   ├── ImportNotFoundError    IMPORT_NOT_FOUND
+│   └── TokenNotFoundError     TOKEN_NOT_FOUND
 ├── ArchiveAlreadyExistsError  ARCHIVE_EXISTS
 ├── ItemAlreadyExistsError     ITEM_EXISTS
 ├── ItemDeletedError           ITEM_DELETED
@@ -151,6 +152,12 @@ class ImportNotFoundError(NotFoundError):
     """There is no such import."""
 
     reason = "IMPORT_NOT_FOUND"
+
+
+class TokenNotFoundError(NotFoundError):
+    """There is no token of that name in force."""
+
+    reason = "TOKEN_NOT_FOUND"
 
 
 class ArchiveAlreadyExistsError(XmiradError):

@@ -31,8 +31,9 @@ class SecuritySettings(SettingsGroup):
     client_ca_file: FilePath | None = Field(
         None, description="Certificates (PEM) that sign those of clients. With it every client must show one."
     )
-    keys_file: FilePath | None = Field(
-        None, description="File of tokens, as `xmirad tokens create` writes it, closed to other users (0600)."
+    tokens: bool = Field(
+        False,
+        description="Ask every caller for a token, such as `xmirad tokens create` makes. Over the home's socket none.",
     )
     jwt_key_file: FilePath | None = Field(
         None, description="Public key (PEM) of the identity provider. With it JSON Web Tokens are accepted."

@@ -107,6 +107,13 @@ def test_prometheus_scrapes_every_service_with_a_page_of_ours() -> None:
     }
 
 
+def test_whoever_keeps_the_catalog_knows_where_it_is() -> None:
+    keepers = {name for name, service in services().items() if "catalog:/data/catalog" in service.get("volumes", ())}
+    assert keepers == {"retrieval", "indexer", "explainer", "explainer-gpu"}
+    for name in keepers:
+        assert services()[name]["environment"]["XMIRAD_CATALOG__URL"] == "sqlite:////data/catalog/catalog.db"
+
+
 def test_redis_keeps_a_log_evicts_nothing_and_asks_for_a_password() -> None:
     command = services()["redis"]["command"][-1]
     assert "appendonly yes" in command

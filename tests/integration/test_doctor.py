@@ -17,9 +17,9 @@ from support.live_stack import live_stack
 from support.models import LITE0, lite0_artifact, models_dir
 from support.pictures import png
 from support.silence import silent_ports
+from support.tokens import ASKED_FOR, create_token
 from support.web import wait_for
 from xmirad.access.caller import Scope
-from xmirad.access.keys_file import create_token
 from xmirad.client.credentials import Credentials
 from xmirad.client.types import Upload
 from xmirad.doctor.credentials import check_credentials
@@ -205,11 +205,10 @@ def test_a_service_that_is_not_served_is_named(tmp_path: Path) -> None:
 
 
 def test_tokens_are_tried_at_the_service(tmp_path: Path) -> None:
-    keys = tmp_path / "keys.toml"
     token, wrong = tmp_path / "token", tmp_path / "wrong"
-    token.write_text(create_token(keys, name="reader", scopes=[Scope.READ], site="local"))
+    token.write_text(create_token(tmp_path / "home", name="reader", scopes=[Scope.READ], site="local"))
     wrong.write_text(SECRET)
-    with live_service(tmp_path / "home", XMIRAD_SECURITY__KEYS_FILE=str(keys)) as service:
+    with live_service(tmp_path / "home", **ASKED_FOR) as service:
         service.credentials = Credentials(token_file=token)
         service.start().close()
         wait_for(lambda: find_service(Home(service.home)) is not None, seconds=20.0)

@@ -13,9 +13,9 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from support.live_service import live_service
+from support.tokens import ASKED_FOR, create_token
 from support.web_tokens import IdentityProvider, unsigned
 from xmirad.access.caller import Scope
-from xmirad.access.keys_file import create_token
 from xmirad.api.errors import error_of
 from xmirad.api.v1 import explanation_service_pb2 as explanations
 from xmirad.api.v1 import resources_pb2 as resources
@@ -36,21 +36,20 @@ Metadata = tuple[tuple[str, str], ...]
 class Locked:
     address: str
     provider: IdentityProvider
-    keys_file: Path
     log: Path
-    file_token: str
+    kept_token: str
 
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     folder = tmp_path_factory.mktemp("locked")
-    provider, keys_file = IdentityProvider(folder), folder / "keys.toml"
-    token = create_token(keys_file, name="all", scopes=list(Scope), site="local")
-    environment = {**provider.environment, "XMIRAD_SECURITY__KEYS_FILE": str(keys_file)}
+    provider = IdentityProvider(folder)
+    token = create_token(folder / "home", name="all", scopes=list(Scope), site="local")
+    environment = {**provider.environment, **ASKED_FOR}
     with live_service(folder / "home", **environment) as service:
         service.credentials = Credentials(token=token)
         with service.start():
-            yield Locked(service.address, provider, keys_file, service.log, token)
+            yield Locked(service.address, provider, service.log, token)
 
 
 def bearer(token: str) -> Metadata:
@@ -121,7 +120,7 @@ class _Adding(grpc.StreamStreamClientInterceptor):
 
 @pytest.fixture(scope="module")
 def walker(locked: Locked) -> Iterator[Walker]:
-    walker = Walker(locked.address, locked.file_token)
+    walker = Walker(locked.address, locked.kept_token)
     yield walker
     walker.channel.close()
 
@@ -142,7 +141,7 @@ def cases(locked: Locked, needed: Scope | None) -> dict[str, tuple[Metadata, str
         "no site": (bearer(provider.token(ALL, site=None)), bad),
         "other scopes": (bearer(provider.token(others)), DENIED if needed else IN),
         "right": (bearer(provider.token(needed or "")), IN),
-        "keys file": (bearer(locked.file_token), IN),
+        "catalog": (bearer(locked.kept_token), IN),
     }
 
 
@@ -234,7 +233,7 @@ def test_health_tells_everyone_and_reflection_nobody_without_a_token(locked: Loc
 
 
 def test_a_token_comes_once(locked: Locked, walker: Walker) -> None:
-    twice = (*bearer(locked.file_token), *bearer("another"))
+    twice = (*bearer(locked.kept_token), *bearer("another"))
     assert walker.outcome("xmirad.v1.ServerService/GetServerInfo", twice) == REFUSED
 
 
@@ -247,7 +246,7 @@ def test_no_token_is_ever_in_the_log(locked: Locked) -> None:
     while "service.started" not in (log := locked.log.read_text()):  # which is when the model is loaded
         assert time.monotonic() < until
         time.sleep(0.1)
-    for secret in (locked.file_token, token, token.rpartition(".")[2], "planted-secret", "Bearer"):
+    for secret in (locked.kept_token, token, token.rpartition(".")[2], "planted-secret", "Bearer"):
         assert secret not in log
 
 

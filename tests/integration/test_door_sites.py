@@ -8,8 +8,8 @@ import pytest
 
 from support.live_service import live_service
 from support.pictures import png
+from support.tokens import ASKED_FOR, create_token
 from xmirad.access.caller import Scope
-from xmirad.access.keys_file import create_token
 from xmirad.api.vocabulary import ItemView, SearchView
 from xmirad.client import ActivationMethod, Client, Credentials, StreamedSearch, Upload
 from xmirad.errors import (
@@ -51,15 +51,14 @@ def filled(client: Client, archive: str) -> list[str]:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     folder = tmp_path_factory.mktemp("two")
-    keys = folder / "keys.toml"
 
     def made(name: str, *scopes: Scope, site: str) -> Credentials:
-        return Credentials(token=create_token(keys, name=name, scopes=scopes, site=site))
+        return Credentials(token=create_token(folder / "home", name=name, scopes=scopes, site=site))
 
     everything = {name: made(name, *Scope, site=name) for name in ("north", "south")}
     reader = made("reader", Scope.READ, site="south")
     evaluator = made("evaluator", Scope.READ, Scope.EVALUATE, site="south")
-    with live_service(folder / "home", XMIRAD_SECURITY__KEYS_FILE=str(keys), XMIRAD_SITE="south") as service:
+    with live_service(folder / "home", **ASKED_FOR, XMIRAD_SITE="south") as service:
         service.credentials = everything["south"]
         with (
             service.start() as south,

@@ -15,8 +15,8 @@ import pytest
 from support.live_service import LiveService, live_service
 from support.pictures import png
 from support.raw_service import RawService
+from support.tokens import ASKED_FOR, create_token, revoke_token, wait_until_told
 from xmirad.access.caller import Scope
-from xmirad.access.keys_file import create_token, revoke_token
 from xmirad.api.errors import error_of
 from xmirad.api.v1 import resources_pb2 as resources
 from xmirad.api.v1 import retrieval_service_pb2 as pb
@@ -29,28 +29,27 @@ SHARE = 3
 STRANGERS = 8
 BODY = 60 * 1024 * 1024
 SECONDS = 60.0
-READ_SECONDS = 2.5  # the keys file is looked at every second, and every stream
+READ_SECONDS = 2.5  # tokens are read every second, and every stream is looked at as often
 Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
     service: LiveService
-    keys: Path
 
     def token(self, name: str) -> Metadata:
-        token = create_token(self.keys, name=name, scopes=[Scope.READ], site="local")
-        time.sleep(1.1)  # until the service has read it
+        token = create_token(self.service.home, name=name, scopes=[Scope.READ], site="local")
+        with Client(self.service.address, credentials=Credentials(token=token)) as client:
+            wait_until_told(client, accepted=True)
         return (("authorization", f"Bearer {token}"),)
 
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     folder = tmp_path_factory.mktemp("streams")
-    keys = folder / "keys.toml"
-    token = create_token(keys, name="all", scopes=list(Scope), site="local")
+    token = create_token(folder / "home", name="all", scopes=list(Scope), site="local")
     limits = {
-        "XMIRAD_SECURITY__KEYS_FILE": str(keys),
+        **ASKED_FOR,
         "XMIRAD_SECURITY__CONCURRENT_CALLS": str(SHARE),
         "XMIRAD_SERVER__STREAM_IDLE_SECONDS": str(IDLE_SECONDS),
     }
@@ -59,7 +58,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
         with service.start() as client:
             client.create_archive("streams")
             client.create_item("streams", Upload(png(1)))
-        yield Locked(service, keys)
+        yield Locked(service)
 
 
 @pytest.fixture
@@ -158,7 +157,7 @@ def test_a_stream_ends_with_its_token(locked: Locked, raw: RawService) -> None:
     metadata = locked.token("revoked")
     stream = raw.retrieval.StreamSearch(once_then_silence(), metadata=metadata)
     assert next(stream).response.results
-    revoke_token(locked.keys, name="revoked")
+    revoke_token(locked.service.home, name="revoked")
     begin = time.monotonic()
     assert isinstance(failure(lambda: next(stream)), UnauthenticatedError)
     assert time.monotonic() - begin < READ_SECONDS < IDLE_SECONDS

@@ -23,7 +23,7 @@ def main() -> None:
         print("the site key is missing")
         sys.exit(78)
     if mode == "refuse-setting":
-        print("xmirad: no tokens are asked for [FIELD_INVALID, security.keys_file]")
+        print("xmirad: no tokens are asked for [FIELD_INVALID, security.tokens]")
         sys.exit(78)
     if mode == "crash-silently":
         sys.exit(3)

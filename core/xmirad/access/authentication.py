@@ -1,11 +1,13 @@
 """From a call's bearer token to its caller."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from xmirad.access.caller import Caller
 from xmirad.access.checking import asks_for_tokens
-from xmirad.access.static_tokens import StaticTokens
+from xmirad.access.tokens import CatalogTokens
+from xmirad.catalog.database import Database
 from xmirad.errors import UnauthenticatedError
 from xmirad.settings_security import SecuritySettings
 
@@ -32,6 +34,7 @@ class Authenticator:
 
         Raises:
             UnauthenticatedError: If it is missing or not accepted; the message never says which.
+            BackendUnavailableError: If it cannot be checked now.
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() == SCHEME and token:
@@ -41,22 +44,29 @@ class Authenticator:
         raise UnauthenticatedError(REFUSED)
 
 
-def authenticator(security: SecuritySettings) -> Authenticator | None:
-    """Return what the settings ask for, or None where no token is needed.
+@contextmanager
+def authenticating(security: SecuritySettings, database: Database) -> Iterator[Authenticator | None]:
+    """Yield what the settings ask for, or None where no token is needed; tokens are read for the length of the block.
 
     Raises:
-        InvalidRequestError: If the keys file or the provider's key cannot be used.
+        InvalidRequestError: If the provider's key cannot be used.
+        BackendUnavailableError: If the tokens cannot be read.
     """
     if not asks_for_tokens(security):
-        return None
-    kinds: list[Tokens] = []
-    if security.keys_file is not None:
-        kinds.append(StaticTokens(security.keys_file))
-    if security.jwt_key_file is not None:
-        from xmirad.access.web_tokens import Provider, WebTokens
+        yield None
+        return
+    with ExitStack() as stack:
+        kinds: list[Tokens] = []
+        if security.tokens:
+            kept = CatalogTokens(database)
+            kept.start()
+            stack.callback(kept.close)
+            kinds.append(kept)
+        if security.jwt_key_file is not None:
+            from xmirad.access.web_tokens import Provider, WebTokens
 
-        provider = Provider(
-            security.jwt_key_file, security.jwt_issuer, security.jwt_audience, security.jwt_algorithm.value
-        )
-        kinds.append(WebTokens(provider))
-    return Authenticator(kinds)
+            provider = Provider(
+                security.jwt_key_file, security.jwt_issuer, security.jwt_audience, security.jwt_algorithm.value
+            )
+            kinds.append(WebTokens(provider))
+        yield Authenticator(kinds)

@@ -10,7 +10,7 @@ from xmirad.settings_security import SecuritySettings
 
 def asks_for_tokens(security: SecuritySettings) -> bool:
     """Return whether callers need a token."""
-    return security.keys_file is not None or security.jwt_key_file is not None
+    return security.tokens or security.jwt_key_file is not None
 
 
 def check_security(settings: Settings) -> None:
@@ -27,9 +27,9 @@ def check_security(settings: Settings) -> None:
         return
     message = (
         f"server.address {settings.server.address} reaches beyond this machine, but no tokens are asked for: set "
-        "security.keys_file or security.jwt_key_file, listen on 127.0.0.1, or set security.insecure"
+        "security.tokens or security.jwt_key_file, listen on 127.0.0.1, or set security.insecure"
     )
-    raise InvalidRequestError(message, field="security.keys_file", metadata={"address": settings.server.address})
+    raise InvalidRequestError(message, field="security.tokens", metadata={"address": settings.server.address})
 
 
 def _check_tls(security: SecuritySettings) -> None:

@@ -60,6 +60,7 @@ ROWS: Mapping[type[XmiradError], Row] = {
     errors.ModelNotFoundError: Row(Detail.RESOURCE, "model"),
     errors.ExplanationNotFoundError: Row(Detail.RESOURCE, "explanation"),
     errors.ImportNotFoundError: Row(Detail.RESOURCE, "import"),
+    errors.TokenNotFoundError: Row(Detail.RESOURCE, "token"),
     errors.ArchiveAlreadyExistsError: Row(Detail.RESOURCE, "archive"),
     errors.ItemAlreadyExistsError: Row(Detail.RESOURCE, "item"),
     errors.ItemDeletedError: Row(Detail.PRECONDITION, "item"),

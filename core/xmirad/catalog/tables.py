@@ -1,4 +1,4 @@
-"""The catalog's schema: archives, items and embeddings, calibrations, leases, workers, and requests.
+"""The catalog's schema: archives, items and embeddings, calibrations, and what processes and callers share.
 
 Identity is the archive's creation id: rows are keyed by it, so that an archive which is created again under a deleted
 one's name shares nothing with it. `document` columns hold JSON whose fields may change freely; columns are what
@@ -160,3 +160,25 @@ requests = Table(
     PrimaryKeyConstraint("site", "caller", "method", "request"),
 )
 Index("requests_create", requests.c.create_ms)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("sha256", STRING, primary_key=True),
+    Column("site", STRING, nullable=False),
+    Column("name", STRING, nullable=False),
+    Column("scopes", STRING, nullable=False),  # words with a space between them
+    Column("create_time", Double, nullable=False),
+    Column("expire_time", Double),
+    Column("revoke_time", Double),
+)
+_is_in_force = tokens.c.revoke_time.is_(None)
+Index(
+    "tokens_in_force",
+    tokens.c.site,
+    tokens.c.name,
+    unique=True,
+    sqlite_where=_is_in_force,
+    postgresql_where=_is_in_force,
+)
+Index("tokens_name", tokens.c.site, tokens.c.name)

@@ -16,6 +16,7 @@ import grpc
 import structlog
 
 from xmirad import __version__
+from xmirad.access.authentication import authenticating
 from xmirad.access.checking import check_security
 from xmirad.catalog.images import ImageBlobs
 from xmirad.composition import archive_store, blob_store, catalog, decoder_pool, model_registry
@@ -29,7 +30,7 @@ from xmirad.indexing.runner import Lanes, Tools
 from xmirad.lanes import Lane, Priority, Turns
 from xmirad.observability.logs import configure_logging
 from xmirad.observability.metrics import RetrievalMetrics
-from xmirad.settings import Settings, StoreKind
+from xmirad.settings import ServerSettings, Settings, StoreKind
 from xmirad.site_key import load_site_key
 from xmirad.supervisor.announcement import Announcement, announce, withdraw
 from xmirad_services.retrieval.door import current_account, door_of
@@ -143,32 +144,37 @@ async def _in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None
 async def _serving(
     settings: Settings, servicers: Servicers, metrics: RetrievalMetrics, home: Home
 ) -> AsyncIterator[tuple[Ports, HealthReporter]]:
-    server_settings = settings.server
-    interceptor = CallInterceptor(
-        metrics,
-        door_of(settings),
-        max_concurrent_requests=server_settings.max_concurrent_requests,
-        idle_seconds=server_settings.stream_idle_seconds,
-    )
-    server = grpc.aio.server(
+    server_settings, database = settings.server, servicers.tools.catalog.database
+    with authenticating(settings.security, database) as tokens:
+        interceptor = CallInterceptor(
+            metrics,
+            door_of(settings, tokens),
+            max_concurrent_requests=server_settings.max_concurrent_requests,
+            idle_seconds=server_settings.stream_idle_seconds,
+        )
+        server = _server(server_settings, interceptor)
+        health = register(server, servicers, settings)
+        with open_ports(server, settings, home) as ports:
+            await server.start()
+            await health.enter()
+            try:
+                yield ports, health
+            finally:
+                await server.stop(server_settings.drain_seconds)
+
+
+def _server(settings: ServerSettings, interceptor: CallInterceptor) -> grpc.aio.Server:
+    return grpc.aio.server(
         interceptors=[*tracing_interceptors(), interceptor],
         options=[
-            ("grpc.max_receive_message_length", server_settings.max_message_bytes),
-            ("grpc.max_send_message_length", server_settings.max_message_bytes),
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            ("grpc.max_send_message_length", settings.max_message_bytes),
             # Without this a second service on the same port takes half of the calls instead of failing to start.
             ("grpc.so_reuseport", 0),
             # Clients ping a silent stream once a minute; the default would cut them off for it.
             ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
         ],
     )
-    health = register(server, servicers, settings)
-    with open_ports(server, settings, home) as ports:
-        await server.start()
-        await health.enter()
-        try:
-            yield ports, health
-        finally:
-            await server.stop(server_settings.drain_seconds)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from xmirad.access.authentication import REFUSED, Authenticator, authenticator
+from xmirad.access.authentication import REFUSED, Authenticator
 from xmirad.access.caller import Caller, owner
 from xmirad.access.quotas import Quota, Quotas
 from xmirad.addresses import UNIX
@@ -55,6 +55,7 @@ class Door:
 
         Raises:
             UnauthenticatedError: If the call needs a token and has none that is accepted.
+            BackendUnavailableError: If its token cannot be checked now.
             QuotaExceededError: If the caller makes too many calls.
             AccessDeniedError: If the token has not the method's scope.
         """
@@ -70,6 +71,7 @@ class Door:
 
         Raises:
             UnauthenticatedError: If its token is expired, revoked, or stands for something else by now.
+            BackendUnavailableError: If its token can no longer be checked.
         """
         if self._caller_of(context) != caller:
             raise UnauthenticatedError(REFUSED)
@@ -94,12 +96,8 @@ def check_request(request: object) -> None:
         current_caller().require(needed)
 
 
-def door_of(settings: Settings) -> Door:
-    """Return the door that the settings describe.
-
-    Raises:
-        InvalidRequestError: If a file of it cannot be used.
-    """
+def door_of(settings: Settings, tokens: Authenticator | None) -> Door:
+    """Return the door that the settings describe, which asks for tokens or lets everyone in."""
     security = settings.security
     quota = Quota(security.calls_per_second, security.burst_calls, security.concurrent_calls)
-    return Door(authenticator(security), Quotas(quota), site=settings.site)
+    return Door(tokens, Quotas(quota), site=settings.site)

@@ -25,11 +25,11 @@ def test_loopback_needs_no_lock(tmp_path: Path, address: str) -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.evil.test:1", "localhost.test:1"])
 def test_beyond_this_machine_tokens_are_asked_for_or_the_service_does_not_start(tmp_path: Path, address: str) -> None:
     server: dict[str, object] = {"address": address}
-    with pytest.raises(InvalidRequestError, match=r"security\.keys_file") as caught:
+    with pytest.raises(InvalidRequestError, match=r"security\.tokens") as caught:
         check_security(settings(tmp_path, server=server))
     assert "\n" not in caught.value.message
     check_security(settings(tmp_path, server=server, security={"insecure": True}))
-    check_security(settings(tmp_path, server=server, security={"keys_file": tmp_path / "keys.toml"}))
+    check_security(settings(tmp_path, server=server, security={"tokens": True}))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_an_algorithm_that_proves_nothing_is_no_setting(tmp_path: Path, algorith
 
 def test_one_caller_may_not_take_all_places(tmp_path: Path) -> None:
     server: dict[str, object] = {"max_concurrent_requests": 16}
-    tokens: dict[str, object] = {"keys_file": tmp_path / "keys.toml"}
+    tokens: dict[str, object] = {"tokens": True}
     check_security(settings(tmp_path, security=tokens))  # the defaults go together
     check_security(settings(tmp_path, server=server))  # there is one caller only
     with pytest.raises(InvalidRequestError, match=r"server\.max_concurrent_requests 16") as caught:

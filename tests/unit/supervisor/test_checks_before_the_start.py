@@ -24,7 +24,7 @@ def figures(*, free: int, files: int = 10_000) -> os.statvfs_result:
 def test_settings_that_would_be_refused_are_refused_before_the_start() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         check_start(load_settings({"server": {"address": "0.0.0.0:0"}}), address="0.0.0.0:0")
-    assert caught.value.field == "security.keys_file"
+    assert caught.value.field == "security.tokens"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_refusal_of_the_program_is_raised_as_its_own_error(rig: Rig) -> None:
     supervisor = rig.start(rig.program("refuse-setting"))
     with pytest.raises(InvalidRequestError) as caught:
         supervisor.wait_until_ready()
-    assert caught.value.field == "security.keys_file"
+    assert caught.value.field == "security.tokens"
     assert "fake cannot start: no tokens are asked for (log: " in caught.value.message
 
 
