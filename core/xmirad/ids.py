@@ -18,6 +18,7 @@ from xmirad.types import Patient
 ITEM_NAMESPACE = UUID("6a1f0f3e-64a5-5d0c-9d0d-0b6f5a3c2f11")
 ARCHIVE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 IMPORT_NUMBER = re.compile(r"[0-9]{6}")
+TOKEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")
 EXPLANATION_ID = re.compile(r"[0-9a-f]{64}")
 KEY_BYTES = 16
 PLACEHOLDER_IDS = frozenset(
@@ -172,6 +173,24 @@ def parse_import_name(name: str, *, field: str) -> tuple[str, int]:
         message = f"{field} must be `imports/` with an archive's id, a hyphen and six digits"
         raise InvalidRequestError(message, field=field)
     return archive, int(number)
+
+
+def token_name(token: str) -> str:
+    """Return the resource name of a token."""
+    return f"tokens/{token}"
+
+
+def parse_token_name(name: str, *, field: str) -> str:
+    """Return the token's id, which is its owner's name.
+
+    Raises:
+        InvalidRequestError: If the name is not of the form `tokens/{token}`.
+    """
+    prefix, _, token = name.partition("/")
+    if prefix != "tokens" or not TOKEN_ID.fullmatch(token):
+        message = f"{field} must be `tokens/` and 1 to 128 letters, digits and `._@-`, a letter or digit first"
+        raise InvalidRequestError(message, field=field)
+    return token
 
 
 def upload_key(*, external_id: str, digest: str) -> str:

@@ -63,6 +63,8 @@ def expected_scope(method: str) -> Scope | None:
         return None
     if service == "xmirad.v1.ExplanationService":
         return Scope.EXPLAIN
+    if service == "xmirad.v1.AccessService":
+        return Scope.ADMIN
     if service != "xmirad.v1.ArchiveService":
         return Scope.READ
     if name == "GetItemImage":

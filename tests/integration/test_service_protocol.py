@@ -22,7 +22,7 @@ from xmirad.client.client import Client
 from xmirad.client.types import Upload
 from xmirad.errors import InvalidRequestError
 
-SERVICES = [f"xmirad.v1.{name}Service" for name in ("Archive", "Explanation", "Model", "Retrieval", "Server")]
+SERVICES = [f"xmirad.v1.{name}Service" for name in ("Access", "Archive", "Explanation", "Model", "Retrieval", "Server")]
 HEALTH = "grpc.health.v1.Health"
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 BUF = Path(sys.executable).parent / "buf"

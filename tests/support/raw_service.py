@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from support.project import ROOT
 from xmirad.api.errors import REQUEST_ID_KEY, error_of
+from xmirad.api.v1.access_service_pb2_grpc import AccessServiceStub
 from xmirad.api.v1.archive_service_pb2_grpc import ArchiveServiceStub
 from xmirad.api.v1.model_service_pb2_grpc import ModelServiceStub
 from xmirad.api.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
@@ -60,6 +61,7 @@ class RawService:
         options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         self.channel = grpc.insecure_channel(address, options=options)
         self.retrieval = RetrievalServiceStub(self.channel)
+        self.access = AccessServiceStub(self.channel)
         self.archives = ArchiveServiceStub(self.channel)
         self.models = ModelServiceStub(self.channel)
         self.server = ServerServiceStub(self.channel)

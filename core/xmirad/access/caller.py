@@ -1,13 +1,11 @@
 """Who calls, and what for."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from xmirad.errors import AccessDeniedError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")
 MAX_SITE = 64
 
 
@@ -25,7 +23,7 @@ class Scope(StrEnum):
     EMBEDDING = "embedding"
     """Embeddings, from which images may be guessed: to read them, and to search by them."""
     ADMIN = "admin"
-    """Create, fill, warm and delete archives and items."""
+    """Create, fill, warm and delete archives and items; make and revoke tokens."""
 
 
 @dataclass(frozen=True, slots=True)

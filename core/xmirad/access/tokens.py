@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from xmirad.access.caller import MAX_SITE, NAME, Caller, Scope, is_site
+from xmirad.access.caller import MAX_SITE, Caller, Scope, is_site
 from xmirad.catalog.database import Database
 from xmirad.catalog.tokens import TokenRecord, all_tokens
 from xmirad.errors import BackendUnavailableError, InvalidRequestError, RecordCorruptError
+from xmirad.ids import TOKEN_ID
 
 PREFIX = "xmirad_"
 """Tokens begin with it, so that scanners for leaked secrets can tell them."""
@@ -50,7 +51,7 @@ def token_record(
     allowed, now = frozenset(scopes), time.time()
     if not TOKEN.fullmatch(token):
         raise InvalidRequestError(f"a token is {PREFIX} and at least 43 of A-Z, a-z, 0-9, _ and -", field="token")
-    if not NAME.fullmatch(name):
+    if not TOKEN_ID.fullmatch(name):
         message = "name must have 1 to 128 letters, digits and `._@-`, and begin with a letter or digit"
         raise InvalidRequestError(message, field="name")
     if not is_site(site):

@@ -1,8 +1,9 @@
 """Requests that have an id: each takes effect once, however often it is sent, and a replay gets the first one's result.
 
 A row is committed before the effect, and completed with the result after it. A deletion must not be repeated, for what
-was deleted may have been created again meanwhile: its own transaction completes the row. All other effects may be. So
-whatever ends the process between two statements, a replay finds the result, or repeats what may be repeated.
+was deleted may have been created again meanwhile, and a name cannot be given twice: there the effect's own transaction
+completes the row. All other effects may be repeated. So whatever ends the process between two statements, a replay
+finds the result, or repeats what may be repeated.
 """
 
 from collections.abc import Iterator
@@ -82,6 +83,13 @@ def note_deletion(connection: Connection) -> None:
     state = _under_way.get()
     if state is not None and state.deletes:
         complete(connection, state.key, b"")
+
+
+def note_result(connection: Connection, result: bytes) -> None:
+    """Note, in the transaction that creates something under a new name, what the request under way comes to."""
+    state = _under_way.get()
+    if state is not None:
+        complete(connection, state.key, result)
 
 
 def begin(connection: Connection, key: RequestKey, digest: str, *, deletes: bool = False) -> RequestState:

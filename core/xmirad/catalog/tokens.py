@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Row, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xmirad.access.caller import Scope
+from xmirad.catalog import requests
 from xmirad.catalog.tables import tokens
 from xmirad.errors import InvalidRequestError, RecordCorruptError, TokenNotFoundError
+from xmirad.ids import token_name
 
 PAGE = 500
 IS_IN_FORCE = tokens.c.revoke_time.is_(None)
@@ -40,8 +42,8 @@ class TokenRecord:
     expire_time: float | None = None
 
 
-def insert_token(connection: Connection, record: TokenRecord) -> None:
-    """Insert a token.
+def insert_token(connection: Connection, record: TokenRecord, *, result: bytes = b"") -> None:
+    """Insert a token, and note what the request under way comes to, if it has an id.
 
     Raises:
         InvalidRequestError: If one of that name is in force.
@@ -49,6 +51,7 @@ def insert_token(connection: Connection, record: TokenRecord) -> None:
     if not _insert(connection, record):
         message = f"there is a token of the name {record.name}; revoke it first"
         raise InvalidRequestError(message, field="name", metadata={"value": record.name})
+    requests.note_result(connection, result)
 
 
 def insert_first_token(connection: Connection, record: TokenRecord) -> bool:
@@ -66,7 +69,8 @@ def revoke_token(connection: Connection, site: str, name: str, *, now: float) ->
     mine = update(tokens).where(tokens.c.site == site, tokens.c.name == name, IS_IN_FORCE)
     if not connection.execute(mine.values(revoke_time=now)).rowcount:
         message = f"there is no token of the name {name}"
-        raise TokenNotFoundError(message, field="name", metadata={"token": f"tokens/{name}"})
+        raise TokenNotFoundError(message, field="name", metadata={"token": token_name(name)})
+    requests.note_deletion(connection)
 
 
 def page_of_tokens(
@@ -110,4 +114,4 @@ def _record_or_error(row: Row[*tuple[Any, ...]]) -> TokenRecord | RecordCorruptE
         return TokenRecord(**{**values, "scopes": frozenset(map(Scope, row.scopes.split()))})
     except ValueError:
         message = f"the record of token {row.name} cannot be read: revoke it and create another"
-        return RecordCorruptError(message, metadata={"token": f"tokens/{row.name}"})
+        return RecordCorruptError(message, metadata={"token": token_name(row.name)})

@@ -7,6 +7,7 @@ from typing import Self
 
 from xmirad.api.vocabulary import ItemView, SearchView
 from xmirad.client import archive_calls, search_calls
+from xmirad.client.access import AccessMethods
 from xmirad.client.connection import Connection, not_ready
 from xmirad.client.credentials import NO_CREDENTIALS, Credentials
 from xmirad.client.exchange import Exchange
@@ -35,7 +36,7 @@ READY_PAUSE_SECONDS = 0.05
 NO_FILTER = ItemFilter()
 
 
-class Client(ExplanationMethods, ImportMethods):
+class Client(ExplanationMethods, ImportMethods, AccessMethods):
     """A connection to a service. A context manager, and safe to use from several threads.
 
     Archives are named by their short id (`covidx`), items by their resource name as results carry it

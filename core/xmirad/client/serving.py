@@ -3,6 +3,7 @@
 import grpc
 
 from xmirad.api.v1 import (
+    access_service_pb2,
     archive_service_pb2,
     explanation_service_pb2,
     model_service_pb2,
@@ -13,6 +14,7 @@ from xmirad.client.credentials import Credentials
 from xmirad.client.health import SERVING, asking, unhealthy
 
 CONTRACT = (
+    access_service_pb2,
     archive_service_pb2,
     explanation_service_pb2,
     model_service_pb2,

@@ -7,6 +7,8 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
 from xmirad.api.v1 import (
+    access_service_pb2,
+    access_service_pb2_grpc,
     archive_service_pb2,
     archive_service_pb2_grpc,
     explanation_service_pb2,
@@ -33,6 +35,7 @@ from xmirad_services.retrieval.pictures import Pictures
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.replays import Replays
 from xmirad_services.retrieval.searching import Searcher
+from xmirad_services.retrieval.servicers.access import AccessServicer
 from xmirad_services.retrieval.servicers.archive import ArchiveServicer
 from xmirad_services.retrieval.servicers.explanation import ExplanationServicer
 from xmirad_services.retrieval.servicers.model import ModelServicer
@@ -46,6 +49,7 @@ SERVICES = tuple(
         archive_service_pb2,
         explanation_service_pb2,
         model_service_pb2,
+        access_service_pb2,
         server_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
@@ -99,14 +103,21 @@ def register(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> H
     )
     retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server(retrieval, server)
     archive_service_pb2_grpc.add_ArchiveServiceServicer_to_server(archive, server)
-    model = ModelServicer(parts.models, tools.lanes.blobs)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
-    description = ServerServicer(
-        settings, boot_id=parts.boot_id, has_queue=explainer.parts.has_queue, imports=parts.imports
-    )
-    server_service_pb2_grpc.add_ServerServiceServicer_to_server(description, server)
+    _register_administration(server, parts, settings)
     names = [service.full_name for service in SERVICES]
     if settings.server.reflection:
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], server)
     return HealthReporter(server, names, parts.metrics)
+
+
+def _register_administration(server: grpc.aio.Server, parts: Servicers, settings: Settings) -> None:
+    """Add tokens, models and the service's description."""
+    database, lane = parts.tools.catalog.database, parts.tools.lanes.blobs
+    access = AccessServicer(database, lane, replays=parts.replays)
+    access_service_pb2_grpc.add_AccessServiceServicer_to_server(access, server)
+    model = ModelServicer(parts.models, lane)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
+    has_queue = parts.explainer.parts.has_queue
+    description = ServerServicer(settings, boot_id=parts.boot_id, has_queue=has_queue, imports=parts.imports)
+    server_service_pb2_grpc.add_ServerServiceServicer_to_server(description, server)

@@ -8,6 +8,7 @@ from xmirad.api.v1 import archive_service_pb2, explanation_service_pb2, resource
 
 RETRIEVAL = "xmirad.v1.RetrievalService"
 ARCHIVE = "xmirad.v1.ArchiveService"
+ACCESS = "xmirad.v1.AccessService"
 EXPLANATION = "xmirad.v1.ExplanationService"
 HEALTH = "grpc.health.v1.Health"
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -43,6 +44,9 @@ METHOD_SCOPES: Mapping[str, Scope | None] = {
     f"{EXPLANATION}/WatchExplanation": Scope.EXPLAIN,
     f"{EXPLANATION}/CancelExplanation": Scope.EXPLAIN,
     f"{EXPLANATION}/DeleteExplanation": Scope.EXPLAIN,
+    f"{ACCESS}/CreateToken": Scope.ADMIN,
+    f"{ACCESS}/ListTokens": Scope.ADMIN,
+    f"{ACCESS}/RevokeToken": Scope.ADMIN,
     "xmirad.v1.ModelService/ListModels": Scope.READ,
     "xmirad.v1.ModelService/GetModel": Scope.READ,
     "xmirad.v1.ServerService/GetServerInfo": Scope.READ,

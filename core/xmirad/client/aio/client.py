@@ -8,6 +8,7 @@ from typing import Self
 
 from xmirad.api.vocabulary import ItemView, SearchView
 from xmirad.client import archive_calls, search_calls
+from xmirad.client.aio.access import AioAccessMethods
 from xmirad.client.aio.connection import AioConnection
 from xmirad.client.aio.exchange import AioExchange
 from xmirad.client.aio.explaining import AioExplanationMethods
@@ -34,7 +35,7 @@ from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.types import EncodedImage, ItemFilter, OriginalsPolicy, Patient, PatientPolicy
 
 
-class AioClient(AioExplanationMethods, AioImportMethods):
+class AioClient(AioExplanationMethods, AioImportMethods, AioAccessMethods):
     """A connection to a service. An asynchronous context manager; belongs to the event loop that it is made in.
 
     Archives are named by their short id (`covidx`), items by their resource name as results carry it
