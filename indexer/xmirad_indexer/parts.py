@@ -102,7 +102,7 @@ class Parts:
             locks=KeyedLocks(),
             failpoint=made.failpoint,
         )
-        archives = Archives(made.store, tools, made.embedder_of)
+        archives = Archives(tools, made.embedder_of)
         steps = ImportSteps(
             self.imports(),
             made.listings,

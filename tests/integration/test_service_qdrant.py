@@ -121,7 +121,8 @@ def test_a_server_that_is_away_from_the_start_or_later_is_told_and_found_again(t
             qdrant.stop()
             assert_search_is_refused(service, qdrant)
             outcome = next(client.upload("away", [Upload(png(2), correlation_id="1")]))
-            assert isinstance(outcome.error, BackendUnavailableError)
+            assert outcome.receipt is not None
+            assert not outcome.receipt.is_indexed
             assert eventually(lambda: health(service) == NOT_SERVING, seconds=HEALTH_SECONDS)
             qdrant.start()
             assert eventually(lambda: health(service) == SERVING, seconds=RECOVERY_SECONDS)

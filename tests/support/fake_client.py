@@ -189,4 +189,4 @@ class FakeClient:
         state = UploadState.CREATED
         if before is not None:
             state = UploadState.UNCHANGED if before.attributes == upload.attributes else UploadState.UPDATED
-        return UploadOutcome(upload.correlation_id, UploadReceipt(name, state, digest), None)
+        return UploadOutcome(upload.correlation_id, UploadReceipt(name, state, digest, is_indexed=True), None)

@@ -187,7 +187,7 @@ class FakeService(FakeMaps):
         if stored is not None and stored[1] != digest:
             raise ItemAlreadyExistsError("another image has this identity")
         self.archives[archive][name] = (embed(upload.image), digest)
-        return UploadReceipt(name, UploadState.UNCHANGED if stored else UploadState.CREATED, digest)
+        return UploadReceipt(name, UploadState.UNCHANGED if stored else UploadState.CREATED, digest, is_indexed=True)
 
     def _search(self, archive: str, search: StreamedSearch) -> SearchResponse:
         assert search.exact

@@ -135,7 +135,9 @@ def CreateItem(
     attributes = attributes_from_proto(upload.attributes, field="item.attributes")
     patient = patient_from_proto(upload.patient, field="item.patient") if upload.HasField("patient") else None
     item, state = archive.store(image, checks.external_id(upload.external_id), attributes, patient)
-    receipt = a.UploadReceipt(item=item.name, state=UPLOAD_STATE.to_proto(state), image_digest=item.digest)
+    receipt = a.UploadReceipt(
+        item=item.name, state=UPLOAD_STATE.to_proto(state), image_digest=item.digest, indexed=True
+    )
     return a.CreateItemResponse(receipt=receipt)
 
 

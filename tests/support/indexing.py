@@ -1,4 +1,4 @@
-"""An index runner over real records and blobs in a folder, with a decoder and a model that need no process."""
+"""An index runner and an applier over real records and blobs, with a decoder and a model that need no process."""
 
 import asyncio
 import hashlib
@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from support.catalogs import sqlite_catalog
 from support.memory_archive import MemoryArchive
 from support.records import EMBEDDING_SIZE, GEOMETRY, archive_record
+from xmirad.archive.port import Archive
 from xmirad.blobs.fsspec_store import FolderBlobStore
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.records import ArchiveRecord
@@ -24,6 +25,7 @@ from xmirad.ids import SiteKey
 from xmirad.imaging.preprocessing import IMAGENET, Preprocessing
 from xmirad.imaging.sandbox import Decoder
 from xmirad.imaging.shared_decoder import SharedDecoder
+from xmirad.indexing.applier import Applier
 from xmirad.indexing.incoming import IncomingItem
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.runner import IndexRunner, Lanes, Tools
@@ -93,7 +95,12 @@ class Workshop:
     decoder: ByteDecoder
     tools: Tools
     store: FolderBlobStore
+    writing: Gate = field(default_factory=Gate)
+    """Passed before a record is written."""
+    following: "asyncio.Task[None] | None" = None
     embedded: list[int] = field(default_factory=list)
+    others: dict[str, MemoryArchive] = field(default_factory=dict)
+    _applier: Applier | None = None
 
     def embed(self, pixels: UInt8Array) -> Float32Array:
         """Return unit vectors that depend on the pixels."""
@@ -102,8 +109,28 @@ class Workshop:
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
     def runner(self) -> IndexRunner:
-        """Return a runner; call it within an event loop."""
-        return IndexRunner(self.record, self.archive, self.embed, IMAGENET, self.tools)
+        """Return a runner; call it within an event loop, in which marks are applied from then on."""
+        applier = self.applier()
+        return IndexRunner(self.record, self.embed, IMAGENET, self.tools, following=applier.following)
+
+    def applier(self) -> Applier:
+        """Return what applies marks, and is at it."""
+        if self._applier is None:
+            self._applier = Applier(
+                self.tools.catalog,
+                self.tools.images,
+                self.tools.lanes,
+                open_in_store=self._opened,
+                embed=lambda record, pixels: self.embed(pixels),
+                holder="h",
+                is_shared=False,
+                failpoint=self.tools.failpoint,
+            )
+            self.following = asyncio.create_task(self._applier.keep_up())
+        return self._applier
+
+    async def _opened(self, record: ArchiveRecord) -> Archive:
+        return self.archive if record == self.record else self.others[record.creation]
 
     def blobs(self) -> list[str]:
         """Return the keys of all blobs that belong to images."""
@@ -116,7 +143,8 @@ def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
     record = archive_record(**changes)
     decoder, blobs, catalog = ByteDecoder(), FolderBlobStore(folder / "blobs"), sqlite_catalog(folder)
     catalog.create_archive(record)
-    model, blob_lane, store = (Lane(name, workers=1) for name in ("model", "blobs", "store"))
+    model, store = (Lane(name, workers=1) for name in ("model", "store"))
+    blob_lane = Lane("blobs", workers=4)
     lanes = Lanes(model, blob_lane, store, Turns(1))
     tools = Tools(
         decoder=cast("SharedDecoder", decoder),
@@ -128,10 +156,18 @@ def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
         failpoint=Failpoint(),
     )
     archive = GatedArchive(record)
+    made, put = Workshop(record, archive, decoder, tools, blobs), catalog.put_item
+
+    def put_item(*arguments: Any, **options: Any) -> int | None:  # noqa: ANN401
+        made.writing.pass_through()
+        return put(*arguments, **options)
+
+    catalog.put_item = put_item  # type: ignore[method-assign]
     try:
-        yield Workshop(record, archive, decoder, tools, blobs)
+        yield made
     finally:
         archive.gate.opened.set()
+        made.writing.opened.set()
         for lane in (lanes.model, lanes.blobs, lanes.store):
             lane.close()
         catalog.database.close()

@@ -56,6 +56,9 @@ class MemoryArchive:
         ids = sorted(item.item for item in self._select(where) if after is None or item.item > after)
         return self.get(ids[:limit], with_embedding=with_embedding)
 
+    def revisions(self, *, after: str | None, limit: int) -> list[tuple[str, int]]:
+        return [(item.item, item.revision) for item in self.scan(after=after, limit=limit)]
+
     def delete(self, items: Sequence[str]) -> None:
         for item in items:
             self._items.pop(item, None)

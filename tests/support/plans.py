@@ -51,5 +51,6 @@ def scans_of_tables(plan: list[str]) -> list[str]:
     return [
         line
         for line in plan
-        if "Seq Scan" in line or (line.startswith("SCAN") and "INDEX" not in line and "subquery" not in line.lower())
+        if "Seq Scan" in line
+        or (line.startswith("SCAN") and "INDEX" not in line and "subquery" not in line.lower() and "VALUES" not in line)
     ]

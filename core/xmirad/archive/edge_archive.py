@@ -28,7 +28,7 @@ from xmirad.archive.conditions import (
 from xmirad.archive.counting import RememberedCounts
 from xmirad.archive.edge_index import index_of, search_params, shard_config
 from xmirad.archive.embeddings import cosine, query_embedding, stored_embeddings
-from xmirad.archive.payload import facet_text, from_flat, to_flat
+from xmirad.archive.payload import REVISION, facet_text, flat_item, from_flat, revision_of
 from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, XmiradError
 from xmirad.types import EdgeIndex
@@ -102,7 +102,7 @@ class EdgeArchive:
         embeddings = stored_embeddings(items, self.binding.embedding_size)
         points = [
             # A list is converted faster than an array.
-            edge.Point(UUID(item.item), embedding.tolist(), to_flat(item.payload))
+            edge.Point(UUID(item.item), embedding.tolist(), flat_item(item))
             for item, embedding in zip(items, embeddings, strict=True)
         ]
         self._update(edge.UpdateOperation.upsert_points(points))
@@ -152,6 +152,19 @@ class EdgeArchive:
         with shard_errors(self.binding.archive):
             records, _ = self._shard.scroll(request)
         return [_stored(record) for record in records if str(record.id) != after][:limit]
+
+    def revisions(self, *, after: str | None, limit: int) -> list[tuple[str, int]]:
+        """Return a page of ids and revisions; see `Archive.revisions`."""
+        request = edge.ScrollRequest(
+            offset=None if after is None else UUID(after),
+            limit=limit + 1,
+            with_payload=edge.PayloadSelector.Include([REVISION]),
+            with_vector=False,
+        )
+        with shard_errors(self.binding.archive):
+            records, _ = self._shard.scroll(request)
+        found = [(str(record.id), revision_of(record.payload)) for record in records]
+        return [each for each in found if each[0] != after][:limit]
 
     def delete(self, items: Sequence[str]) -> None:
         """Delete items; see `Archive.delete`."""
@@ -236,4 +249,4 @@ def _scored(point: edge.ScoredPoint, with_payload: bool) -> ScoredItem:
 def _stored(record: edge.Record) -> StoredItem:
     item = str(record.id)
     embedding = None if record.vector is None else np.asarray(record.vector, dtype=np.float32)
-    return StoredItem(item, from_flat(item, record.payload), embedding)
+    return StoredItem(item, from_flat(item, record.payload), embedding, revision_of(record.payload))

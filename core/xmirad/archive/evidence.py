@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from xmirad.archive.conditions import All, AnyOf, Not, PayloadField
 from xmirad.archive.filters import conditions_of
-from xmirad.archive.port import Archive
+from xmirad.archive.port import SearchableArchive
 from xmirad.archive.search import RankedItem, SearchOutcome, SearchQuery, search_archive
 from xmirad.evidence.distances import NEIGHBORS
 from xmirad.evidence.weighing import Neighbor
@@ -34,7 +34,7 @@ class EvidenceItems:
 
 
 def search_with_evidence(
-    archive: Archive, query: SearchQuery, *, own_image: str
+    archive: SearchableArchive, query: SearchQuery, *, own_image: str
 ) -> tuple[SearchOutcome, EvidenceItems]:
     """Return what a search finds, and the items that are evidence for its query.
 
@@ -56,7 +56,9 @@ def search_with_evidence(
     return replace(wide, results=wide.results[: query.top_k], seconds=wide.seconds + items.seconds), items
 
 
-def evidence_items(archive: Archive, query: SearchQuery, outcome: SearchOutcome, *, own_image: str) -> EvidenceItems:
+def evidence_items(
+    archive: SearchableArchive, query: SearchQuery, outcome: SearchOutcome, *, own_image: str
+) -> EvidenceItems:
     """Return the items that are evidence for a query.
 
     They are taken from the search's results where these hold them all, and else from a search of its own.
@@ -86,7 +88,7 @@ def narrows(item_filter: ItemFilter) -> bool:
     return replace(item_filter, excluded_items=()) != ItemFilter()
 
 
-def _searched(archive: Archive, query: SearchQuery, own_image: str) -> tuple[RankedItem, ...]:
+def _searched(archive: SearchableArchive, query: SearchQuery, own_image: str) -> tuple[RankedItem, ...]:
     own = search_archive(
         archive,
         replace(
@@ -116,7 +118,7 @@ def _from_results(query: SearchQuery, outcome: SearchOutcome, own_image: str) ->
     return tuple(counting[:NEIGHBORS]) if len(counting) >= NEIGHBORS or everything else None
 
 
-def _same_patient_items(archive: Archive, query: SearchQuery, own_image: str) -> int:
+def _same_patient_items(archive: SearchableArchive, query: SearchQuery, own_image: str) -> int:
     if query.patient is None:
         return 0
     taking_part = conditions_of(query.filter, site=query.site)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xmirad.archive.embeddings import query_embedding
-from xmirad.archive.port import Archive, StoredItem
+from xmirad.archive.port import SearchableArchive, StoredItem
 from xmirad.errors import EmbeddingCorruptError, InvalidRequestError, ItemNotFoundError
 from xmirad.ids import item_name
 from xmirad.types import Float32Array
@@ -59,7 +59,7 @@ def feedback_embedding(query: Float32Array, positives: Float32Array, negatives: 
 
 
 def moved_query(
-    archive: Archive, query: Float32Array, judged: Judgments, *, site: str, field: str = "feedback"
+    archive: SearchableArchive, query: Float32Array, judged: Judgments, *, site: str, field: str = "feedback"
 ) -> Float32Array:
     """Return a query's embedding after feedback, reading the items' embeddings in one batch.
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from xmirad.archive.conditions import PayloadField
-from xmirad.archive.port import ItemPayload
+from xmirad.archive.port import ItemPayload, StoredItem
 from xmirad.errors import EmbeddingCorruptError
 from xmirad.types import ItemAttributes, Sex
 
 FlatPayload = dict[str, Any]
+REVISION = "rev"
+"""Not a field of `PayloadField`: nobody searches by it."""
 
 
 def to_flat(payload: ItemPayload) -> FlatPayload:
@@ -36,6 +38,17 @@ def to_flat(payload: ItemPayload) -> FlatPayload:
     flat = {field.value: value for field, value in always.items()}
     flat.update((field.value, value) for field, value in if_set.items() if value is not None)
     return flat
+
+
+def flat_item(item: StoredItem) -> FlatPayload:
+    """Return what a store keeps beside an item's embedding."""
+    return to_flat(item.payload) | {REVISION: item.revision}
+
+
+def revision_of(flat: Mapping[str, Any] | None) -> int:
+    """Return the revision of an item from what a store kept; -1, which no item has, if it does not say."""
+    revision = (flat or {}).get(REVISION)
+    return revision if isinstance(revision, int) else -1
 
 
 def from_flat(item: str, flat: Mapping[str, Any] | None) -> ItemPayload:

@@ -40,11 +40,13 @@ class StoredItem:
         item: The item's UUID in canonical text.
         payload: What is known of it.
         embedding: Unit vector, float32 `[embedding_size]`; None where it was not asked for.
+        revision: Of the item's record, as the catalog counts them.
     """
 
     item: str
     payload: ItemPayload
     embedding: Float32Array | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,10 @@ class ArchiveBinding:
     site_key_fingerprint: str
 
 
-class Archive(Protocol):
-    """One open archive.
+class SearchableArchive(Protocol):
+    """One open archive, for reading.
 
-    Writes are durable against the death of the process when a method returns, and against the loss of power after
-    `flush`. Every method raises `BackendUnavailableError` if the store does not answer, and `ArchiveNotFoundError` or
+    Every method raises `BackendUnavailableError` if the store does not answer, and `ArchiveNotFoundError` or
     `ArchiveNotReadyError` if the archive has been dropped or closed meanwhile.
     """
 
@@ -97,14 +98,6 @@ class Archive(Protocol):
     @property
     def always_exact(self) -> bool:
         """True if every query is compared with every item, asked for or not."""
-        ...
-
-    def upsert(self, items: Sequence[StoredItem]) -> None:
-        """Store items; one that is there is replaced. All are checked before the first is written.
-
-        Raises:
-            EmbeddingCorruptError: If an embedding is missing, of another size, not finite or no unit vector.
-        """
         ...
 
     def query(
@@ -133,16 +126,36 @@ class Archive(Protocol):
         """Return a page of at most `limit` items in the order of their ids, beginning behind the id `after`."""
         ...
 
-    def delete(self, items: Sequence[str]) -> None:
-        """Delete items; those that do not exist are passed over."""
-        ...
-
     def count(self, where: Condition | None = None) -> int:
         """Count items exactly."""
         ...
 
     def facet(self, field: PayloadField, *, where: Condition | None = None) -> dict[str, int]:
         """Count the items of every value of a field, exactly; booleans are `true` and `false`."""
+        ...
+
+
+class Archive(SearchableArchive, Protocol):
+    """One open archive.
+
+    Writes are durable against the death of the process when a method returns, and against the loss of power after
+    `flush`.
+    """
+
+    def upsert(self, items: Sequence[StoredItem]) -> None:
+        """Store items; one that is there is replaced. All are checked before the first is written.
+
+        Raises:
+            EmbeddingCorruptError: If an embedding is missing, of another size, not finite or no unit vector.
+        """
+        ...
+
+    def revisions(self, *, after: str | None, limit: int) -> list[tuple[str, int]]:
+        """Return a page of ids and revisions of items, in the order of ids, beginning behind the id `after`."""
+        ...
+
+    def delete(self, items: Sequence[str]) -> None:
+        """Delete items; those that do not exist are passed over."""
         ...
 
     def optimize(self) -> None:

@@ -17,7 +17,7 @@ from xmirad.archive.conditions import (
     PayloadField,
 )
 from xmirad.archive.embeddings import cosine, query_embedding, stored_embeddings
-from xmirad.archive.payload import facet_text, from_flat, to_flat
+from xmirad.archive.payload import REVISION, facet_text, flat_item, from_flat, revision_of
 from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
 from xmirad.archive.qdrant_errors import qdrant_errors
 from xmirad.types import Float32Array
@@ -61,7 +61,7 @@ class QdrantArchive:
             return
         embeddings = stored_embeddings(items, self.binding.embedding_size)
         points = [
-            models.PointStruct(id=item.item, vector=embedding.tolist(), payload=to_flat(item.payload))
+            models.PointStruct(id=item.item, vector=embedding.tolist(), payload=flat_item(item))
             for item, embedding in zip(items, embeddings, strict=True)
         ]
         with qdrant_errors(self.binding.archive):
@@ -114,6 +114,15 @@ class QdrantArchive:
                 with_vectors=with_embedding,
             )
         return [_stored(record) for record in records if str(record.id) != after][:limit]
+
+    def revisions(self, *, after: str | None, limit: int) -> list[tuple[str, int]]:
+        """Return a page of ids and revisions; see `Archive.revisions`."""
+        with qdrant_errors(self.binding.archive):
+            records, _ = self._client.scroll(
+                self._name, offset=after, limit=limit + 1, with_payload=[REVISION], with_vectors=False
+            )
+        found = [(str(record.id), revision_of(record.payload)) for record in records]
+        return [each for each in found if each[0] != after][:limit]
 
     def delete(self, items: Sequence[str]) -> None:
         """Delete items; see `Archive.delete`."""
@@ -179,4 +188,4 @@ def _scored(point: models.ScoredPoint, with_payload: bool) -> ScoredItem:
 def _stored(record: models.Record) -> StoredItem:
     item = str(record.id)
     embedding = None if record.vector is None else np.asarray(record.vector, dtype=np.float32)
-    return StoredItem(item, from_flat(item, record.payload), embedding)
+    return StoredItem(item, from_flat(item, record.payload), embedding, revision_of(record.payload))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from xmirad.archive.conditions import All, AnyOf, Condition, ItemIs, Not, PayloadField
 from xmirad.archive.embeddings import query_embedding
 from xmirad.archive.filters import conditions_of, of_site
-from xmirad.archive.port import Archive, ItemPayload, ScoredItem
+from xmirad.archive.port import ItemPayload, ScoredItem, SearchableArchive
 from xmirad.errors import ArchiveEmptyError, InvalidRequestError
 from xmirad.types import Float32Array, ItemFilter, PatientPolicy, SamePatient
 
@@ -88,7 +88,7 @@ class SearchOutcome:
     seconds: float
 
 
-def search_archive(archive: Archive, query: SearchQuery) -> SearchOutcome:
+def search_archive(archive: SearchableArchive, query: SearchQuery) -> SearchOutcome:
     """Return the nearest items of a query.
 
     Raises:
@@ -109,7 +109,7 @@ def search_archive(archive: Archive, query: SearchQuery) -> SearchOutcome:
 class _Search:
     """One search under way."""
 
-    def __init__(self, archive: Archive, query: SearchQuery) -> None:
+    def __init__(self, archive: SearchableArchive, query: SearchQuery) -> None:
         size = archive.binding.embedding_size
         self._archive = archive
         self._query = query

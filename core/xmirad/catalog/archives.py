@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from xmirad.catalog.records import ArchiveRecord, DeletedArchive
-from xmirad.catalog.tables import archives, calibrations, gates
+from xmirad.catalog.records import ArchiveRecord, DeletedArchive, IndexState
+from xmirad.catalog.tables import archives, calibrations, gates, indexes, marks
 from xmirad.errors import ArchiveNotFoundError, RecordCorruptError
 from xmirad.types import OriginalsPolicy
 
@@ -35,6 +35,7 @@ def insert_archive(connection: Connection, record: ArchiveRecord) -> None:
     statement = engine.insert(archives).values(values).on_conflict_do_nothing().returning(archives.c.creation)
     if connection.execute(statement).first() is not None:
         connection.execute(insert(gates).values(creation=record.creation, is_open=True))
+        connection.execute(insert(indexes).values(creation=record.creation, state=IndexState.LIVE, done=0, total=0))
 
 
 def find_archive(connection: Connection, archive: str) -> ArchiveRecord:
@@ -92,7 +93,7 @@ def pass_gate(connection: Connection, creation: str, archive: str) -> None:
 
 def delete_archive(connection: Connection, creation: str) -> None:
     """Delete an archive's rows; its items are gone already."""
-    for table in (calibrations, gates, archives):
+    for table in (calibrations, marks, indexes, gates, archives):
         connection.execute(delete(table).where(table.c.creation == creation))
 
 

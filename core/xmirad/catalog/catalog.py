@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from xmirad.catalog import archives, calibrations, embeddings, items, requests
+from xmirad.catalog import archives, calibrations, embeddings, items, marks, requests
 from xmirad.catalog.database import Database
 from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemRecord, ItemReference, ItemState
 from xmirad.errors import ArchiveAlreadyExistsError, EmbeddingCorruptError, RecordCorruptError
@@ -156,6 +156,14 @@ class Catalog:
             if not after:
                 return
 
+    def not_live(self, record: ArchiveRecord, ids: Sequence[str]) -> set[str]:
+        """Return those of some items that the archive does not hold: deleted ones, and those that nobody stored."""
+        return self.database.read(lambda connection: items.not_live(connection, record.creation, ids))
+
+    def count_items(self, record: ArchiveRecord) -> int:
+        """Return how many items an archive holds that are not deleted."""
+        return self.database.read(lambda connection: items.count_items(connection, record))
+
     def has_items(self, record: ArchiveRecord) -> bool:
         """Return whether an archive holds an item that is not deleted."""
         return self.database.read(lambda connection: items.has_items(connection, record))
@@ -204,35 +212,57 @@ class Catalog:
 
         self.database.write(put)
 
-    def put_item(self, record: ItemRecord, embedding: Float32Array | None = None) -> bool:
-        """Store a revision of an item's record unless it or a later one is there; return whether it was stored.
+    def put_item(
+        self,
+        record: ItemRecord,
+        embedding: Float32Array | None = None,
+        *,
+        restore: bool = False,
+        priority: int = marks.URGENT,
+    ) -> int | None:
+        """Store a revision of an item's record unless it or a later one is there, and mark the item.
 
-        Its embedding is stored with it; without one, that which is there stays.
-        Once it returns, both outlive a loss of power. A tombstone stays, and hides it.
+        Once it returns, all of that outlives a loss of power.
+
+        Args:
+            record: The revision.
+            embedding: Is stored with it; without one, that which is there stays.
+            restore: Whether to remove the item's tombstone; while there is one, nothing is stored otherwise.
+            priority: Of the mark.
+
+        Returns:
+            The ticket of the mark, or None if nothing was stored.
 
         Raises:
             ArchiveNotFoundError: If the archive was deleted.
         """
-        return self.database.write(lambda connection: items.put_item(connection, record, embedding))
+
+        def put(connection: Connection) -> int | None:
+            if not items.put_item(connection, record, embedding, restore=restore):
+                return None
+            return marks.mark(connection, record.creation, [record.item], priority=priority)
+
+        return self.database.write(put)
 
     def add_tombstones(self, record: ArchiveRecord, ids: Sequence[str]) -> None:
-        """Leave tombstones for items; their records stay until `forget_items`, so that deleting can be repeated."""
+        """Leave tombstones for items and mark them; records stay until `forget_items`, so that it can be repeated.
+
+        Raises:
+            ArchiveNotFoundError: If the archive was deleted.
+        """
         now = time.time()
 
         def add(connection: Connection, page: Sequence[str]) -> None:
             items.add_tombstones(connection, record, page, now=now)
+            marks.mark(connection, record.creation, page)
             requests.note_deletion(connection)
 
-        for page in _pages(ids):
+        for page in _pages(sorted(set(ids))):
             self.database.write(partial(add, page=page))
 
     def has_tombstone(self, record: ArchiveRecord, item: str) -> bool:
         """Return whether an item was deleted."""
         return self.item_state(record, item).has_tombstone
-
-    def remove_tombstone(self, record: ArchiveRecord, item: str) -> None:
-        """Remove an item's tombstone."""
-        self.database.write(lambda connection: items.remove_tombstone(connection, record, item))
 
     def forget_items(self, record: ArchiveRecord, ids: Sequence[str]) -> None:
         """Delete the records of items, so that nothing in the catalog's files tells of them; tombstones stay."""

@@ -4,16 +4,30 @@ An item has one row for ever: its record, which a later revision replaces; its t
 revision, which goes on from there if it is stored again.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Select, bindparam, delete, literal, select, union, update
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    union,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xmirad.catalog import archives as archive_rows
 from xmirad.catalog.embeddings import delete_embeddings, put_embedding
 from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemReference, ItemState, decode_item, encode_item
-from xmirad.catalog.tables import archives, items
+from xmirad.catalog.tables import archives, items, marks
 from xmirad.errors import RecordCorruptError
 from xmirad.ids import item_name
 from xmirad.types import Float32Array, OriginalsPolicy
@@ -43,27 +57,45 @@ OF_ARCHIVE = (
     .where(archives.c.archive == bindparam("archive"), archives.c.delete_time.is_(None), IS_RECORDED, HAS_NO_TOMBSTONE)
 )
 ONE_OF_ARCHIVE = OF_ARCHIVE.where(items.c.item == bindparam("item"))
+NOT_LIVE = """SELECT wanted.value FROM {wanted} WHERE NOT EXISTS (
+        SELECT 1 FROM items WHERE items.creation = :creation AND items.item = wanted.value
+        AND items.document IS NOT NULL AND items.delete_time IS NULL
+    )
+"""
+NOT_LIVE_OF = {
+    "sqlite": text(NOT_LIVE.format(wanted="json_each(:ids) AS wanted")),
+    "postgresql": text(NOT_LIVE.format(wanted="json_array_elements_text(CAST(:ids AS json)) AS wanted(value)")),
+}
 STATE = select(*RECORD, items.c.delete_time).where(
     items.c.creation == bindparam("creation"), items.c.item == bindparam("item")
 )
 
 
-def _put(inserted: sqlite.Insert | postgresql.Insert) -> Executable:
+def _put(inserted: sqlite.Insert | postgresql.Insert, *, restore: bool) -> Executable:
     new = inserted.excluded
-    changes = {name: new[name] for name in ("revision", "image", "file", "document")}
+    changes = {name: new[name] for name in ("revision", "image", "file", "document", "delete_time")}
+    is_later = items.c.revision < new.revision
     put = inserted.on_conflict_do_update(
-        index_elements=["creation", "item"], set_=changes, where=items.c.revision < new.revision
+        index_elements=["creation", "item"],
+        set_=changes,
+        where=is_later if restore else is_later & HAS_NO_TOMBSTONE,
     )
     return put.returning(items.c.item)
 
 
-PUT = {"sqlite": _put(sqlite.insert(items)), "postgresql": _put(postgresql.insert(items))}
+PUT = {
+    (name, restore): _put(engine.insert(items), restore=restore)
+    for name, engine in (("sqlite", sqlite), ("postgresql", postgresql))
+    for restore in (False, True)
+}
 
 
-def put_item(connection: Connection, record: ItemRecord, embedding: Float32Array | None = None) -> bool:
+def put_item(
+    connection: Connection, record: ItemRecord, embedding: Float32Array | None = None, *, restore: bool = False
+) -> bool:
     """Store a record and its embedding unless its revision or a later one is there; return whether they were stored.
 
-    Without an embedding the one that is there stays.
+    Without an embedding the one that is there stays. Without `restore` nothing is stored while there is a tombstone.
 
     Raises:
         ArchiveNotFoundError: If the archive was deleted.
@@ -76,8 +108,9 @@ def put_item(connection: Connection, record: ItemRecord, embedding: Float32Array
         "image": record.image,
         "file": record.file,
         "document": encode_item(record),
+        "delete_time": None,
     }
-    if connection.execute(PUT[connection.dialect.name], row).first() is None:
+    if connection.execute(PUT[connection.dialect.name, restore], row).first() is None:
         return False
     if embedding is not None:
         put_embedding(connection, record.creation, record.item, embedding)
@@ -91,7 +124,7 @@ def find_item(connection: Connection, archive: str, item: str) -> ItemRecord | N
         RecordCorruptError: If its record cannot be read.
     """
     row = connection.execute(ONE_OF_ARCHIVE, {"archive": archive, "item": item}).one_or_none()
-    return None if row is None else _record(row, row.creation, archive)
+    return None if row is None else record_of(row, row.creation, archive)
 
 
 def find_items(connection: Connection, archive: str, ids: Collection[str]) -> list[ItemRecord | RecordCorruptError]:
@@ -109,7 +142,7 @@ def item_state(connection: Connection, record: ArchiveRecord, item: str) -> Item
     row = connection.execute(STATE, {"creation": record.creation, "item": item}).one_or_none()
     if row is None:
         return ItemState(None, 0, False)
-    found = None if row.document is None else _record(row, record.creation, record.archive)
+    found = None if row.document is None else record_of(row, record.creation, record.archive)
     return ItemState(found, row.revision, row.delete_time is not None)
 
 
@@ -139,27 +172,17 @@ def references(connection: Connection, record: ArchiveRecord, ids: Sequence[str]
 
 
 def add_tombstones(connection: Connection, record: ArchiveRecord, ids: Sequence[str], *, now: float) -> None:
-    """Mark items as deleted; those that were never stored as well.
+    """Give items a tombstone and another revision; those that were never stored as well.
 
     Raises:
         ArchiveNotFoundError: If the archive was deleted.
     """
     archive_rows.pass_gate(connection, record.creation, record.archive)
-    rows = [{"creation": record.creation, "item": item, "revision": 0, "delete_time": now} for item in sorted(set(ids))]
-    if connection.dialect.name == "postgresql":
-        inserted = postgresql.insert(items).values(rows)
-        change = {"delete_time": inserted.excluded.delete_time}
-        connection.execute(inserted.on_conflict_do_update(index_elements=["creation", "item"], set_=change))
-        return
-    put = sqlite.insert(items).values(rows)
-    change = {"delete_time": put.excluded.delete_time}
+    rows = [{"creation": record.creation, "item": item, "revision": 1, "delete_time": now} for item in sorted(set(ids))]
+    engine = postgresql if connection.dialect.name == "postgresql" else sqlite
+    put = engine.insert(items).values(rows)
+    change = {"delete_time": put.excluded.delete_time, "revision": items.c.revision + 1}
     connection.execute(put.on_conflict_do_update(index_elements=["creation", "item"], set_=change))
-
-
-def remove_tombstone(connection: Connection, record: ArchiveRecord, item: str) -> None:
-    """Mark an item as not deleted."""
-    row = update(items).where(items.c.creation == record.creation, items.c.item == item)
-    connection.execute(row.values(delete_time=None))
 
 
 def forget_items(connection: Connection, record: ArchiveRecord, ids: Sequence[str]) -> None:
@@ -176,6 +199,7 @@ def delete_items(connection: Connection, creation: str) -> int:
     if not ids:
         return 0
     delete_embeddings(connection, creation, ids)
+    connection.execute(delete(marks).where(marks.c.creation == creation, marks.c.item.in_(ids)))
     return connection.execute(delete(items).where(items.c.creation == creation, items.c.item.in_(ids))).rowcount
 
 
@@ -196,6 +220,18 @@ def digests_in_use(connection: Connection, digests: Collection[str]) -> set[str]
     return set(connection.execute(union(USERS.where(items.c.image.in_(digests)), files)).scalars())
 
 
+def not_live(connection: Connection, creation: str, ids: Sequence[str]) -> set[str]:
+    """Return those of some items that an archive does not hold, however many are asked for: one statement."""
+    statement = NOT_LIVE_OF[connection.dialect.name]
+    return set(connection.execute(statement, {"creation": creation, "ids": json.dumps(list(ids))}).scalars())
+
+
+def count_items(connection: Connection, record: ArchiveRecord) -> int:
+    """Return how many items an archive holds that are not deleted, from an index that holds no others."""
+    of_archive = select(func.count()).select_from(items).where(IS_RECORDED, HAS_NO_TOMBSTONE)
+    return connection.execute(of_archive.where(items.c.creation == record.creation)).scalar_one()
+
+
 def has_items(connection: Connection, record: ArchiveRecord) -> bool:
     """Return whether an archive holds an item that is not deleted."""
     some = LIVE.with_only_columns(literal(1)).where(items.c.creation == record.creation).limit(1)
@@ -213,12 +249,17 @@ def _references(connection: Connection, statement: Select[*tuple[Any, ...]]) -> 
 
 def _record_or_error(row: Row[*tuple[Any, ...]], creation: str, archive: str) -> ItemRecord | RecordCorruptError:
     try:
-        return _record(row, creation, archive)
+        return record_of(row, creation, archive)
     except RecordCorruptError as error:
         return error
 
 
-def _record(row: Row[*tuple[Any, ...]], creation: str, archive: str) -> ItemRecord:
+def record_of(row: Row[*tuple[Any, ...]], creation: str, archive: str) -> ItemRecord:
+    """Return the record in a row that has its columns.
+
+    Raises:
+        RecordCorruptError: If it cannot be read.
+    """
     columns = {"item": row.item, "revision": row.revision, "image": row.image, "file": row.file}
     try:
         return decode_item(row.document, creation=creation, archive=archive, **columns)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from xmirad.errors import XmiradError
@@ -9,6 +10,32 @@ from xmirad.types import ImageGeometry, ItemAttributes, OriginalsPolicy, Sex
 
 COLUMNS = frozenset({"creation", "archive", "item", "revision", "image", "file"})
 """Fields of an item that have columns of their own; its document holds the others."""
+
+
+class IndexState(StrEnum):
+    """What an archive's part in the vector store is good for."""
+
+    LIVE = "LIVE"
+    """It holds every item, but for those that are marked."""
+    REQUESTED = "REQUESTED"
+    """It is missing, damaged or not wanted any more, and is to be made anew."""
+    BUILDING = "BUILDING"
+    """It is being filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexProgress:
+    """How far an archive's part in the vector store is.
+
+    Attributes:
+        state: What it is good for.
+        done: While it is being filled: how many items it holds already, about.
+        total: While it is being filled: how many items it will hold, about.
+    """
+
+    state: IndexState
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)

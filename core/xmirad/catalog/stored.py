@@ -25,4 +25,4 @@ def payload_of(record: ItemRecord, site: str) -> ItemPayload:
 
 def stored_item(record: ItemRecord, site: str, embedding: Float32Array) -> StoredItem:
     """Return an item as the vector store holds it."""
-    return StoredItem(item=record.item, payload=payload_of(record, site), embedding=embedding)
+    return StoredItem(record.item, payload_of(record, site), embedding, record.revision)

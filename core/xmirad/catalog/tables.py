@@ -101,6 +101,38 @@ event.listen(
     DDL("ALTER TABLE embeddings ALTER COLUMN vector SET STORAGE EXTERNAL").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
 )
 
+marks = Table(
+    "marks",
+    metadata,
+    Column("creation", ForeignKey(archives.c.creation), nullable=False),
+    Column("item", STRING, nullable=False),  # maybe of an item that only the vector store knows
+    Column("ticket", BigInteger, nullable=False),  # another one with each marking
+    Column("priority", Integer, nullable=False),
+    Column("apply_ms", BigInteger),  # set once the vector store has acknowledged it; until then it is pending
+    PrimaryKeyConstraint("creation", "item"),
+)
+_is_pending = marks.c.apply_ms.is_(None)
+_is_applied = marks.c.apply_ms.is_not(None)
+Index(
+    "marks_pending",
+    marks.c.creation,
+    marks.c.priority,
+    marks.c.item,
+    sqlite_where=_is_pending,
+    postgresql_where=_is_pending,
+)
+Index("marks_applied", marks.c.creation, marks.c.apply_ms, sqlite_where=_is_applied, postgresql_where=_is_applied)
+
+indexes = Table(
+    "indexes",
+    metadata,
+    Column("creation", ForeignKey(archives.c.creation), primary_key=True),
+    Column("state", STRING, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+)
+"""The archive's part in the vector store."""
+
 calibrations = Table(
     "calibrations",
     metadata,

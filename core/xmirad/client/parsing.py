@@ -113,7 +113,7 @@ def archive_stats(message: archive_service_pb2.GetArchiveStatsResponse) -> Archi
 
 def receipt(message: archive_service_pb2.UploadReceipt) -> UploadReceipt:
     """Read the receipt of a stored item."""
-    return UploadReceipt(message.item, UPLOAD_STATE.read(message.state), message.image_digest)
+    return UploadReceipt(message.item, UPLOAD_STATE.read(message.state), message.image_digest, message.indexed)
 
 
 def upload_outcome(message: archive_service_pb2.UploadItemsResponse) -> UploadOutcome:

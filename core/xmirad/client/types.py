@@ -158,17 +158,19 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadReceipt:
-    """An item that is stored durably and found by every later search.
+    """An item that is stored durably.
 
     Attributes:
         item: `archives/{archive}/items/{item}`.
         state: What storing it came to; None if a newer service knows more states.
         image_digest: SHA-256 of the image, hexadecimal.
+        is_indexed: Whether every later search finds it. If not, it will be found soon, by itself.
     """
 
     item: str
     state: UploadState | None
     image_digest: str
+    is_indexed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,22 @@
-"""Takes one image from bytes to a durable, searchable item.
+"""Takes one image from bytes to a durable item, which the vector store follows.
 
-The order of writing is what makes a crash harmless: blobs, then the record, then the vector store, then the receipt.
-Whatever is missing after a crash is made good when the same image is sent again, and nothing is doubled, because every
-key follows from the image's identity.
+The order of writing is what makes a crash harmless: blobs, then one transaction with record, embedding and mark, then
+the receipt. Marks are applied by another part, maybe of another process: see `applier.py`. Whatever is missing after a
+crash is made good when the same image is sent again, and nothing is doubled, because every key follows from the image's
+identity.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
-from xmirad.archive.port import Archive, StoredItem
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.marks import BULK
 from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemState
-from xmirad.catalog.stored import stored_item
 from xmirad.errors import (
     ArchiveNotFoundError,
     BackendUnavailableError,
@@ -32,22 +32,33 @@ from xmirad.imaging.shared_decoder import SharedDecoder
 from xmirad.indexing.incoming import Identified, IncomingItem, identify
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.uninterrupted import uninterrupted
-from xmirad.indexing.writer import GatheringWriter
 from xmirad.lanes import Lane, Priority, Turns
 from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array, UploadState
 
 OVERTAKEN_SECONDS = 0.1
 Embed = Callable[[UInt8Array], Float32Array]
+Applied = Callable[[int | None], Awaitable[bool]]
+"""Maps the ticket of a mark, or None for any mark of the item, to whether the vector store has followed in time."""
+Following = Callable[[ArchiveRecord, str], AbstractContextManager[Applied]]
+"""Looks at an item from before it is marked."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An item that is durable and searchable."""
+    """An item that is durable.
+
+    Attributes:
+        item: The item's id.
+        state: What storing it came to.
+        image: Digest of its image.
+        is_indexed: Whether it is known to be found by searches already.
+    """
 
     item: str
     state: UploadState
     image: str
+    is_indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +84,53 @@ class Tools:
     failpoint: Failpoint
 
 
+@contextmanager
+def nobody_follows(_record: ArchiveRecord, _item: str) -> Iterator[Applied]:
+    """Do not wait for the vector store, as imports do not."""
+
+    async def never(_ticket: int | None) -> bool:
+        return False
+
+    yield never
+
+
 class IndexRunner:
     """Stores images in one archive. Belongs to one event loop; callers bound how many images are under way."""
 
     def __init__(
-        self, record: ArchiveRecord, archive: Archive, embed: Embed, recipe: Preprocessing, tools: Tools
+        self,
+        record: ArchiveRecord,
+        embed: Embed,
+        recipe: Preprocessing,
+        tools: Tools,
+        *,
+        following: Following = nobody_follows,
+        priority: int = BULK,
     ) -> None:
-        """Fill an archive; `embed` and `recipe` belong to the model that it is bound to."""
+        """Fill an archive; `embed` and `recipe` belong to the model that it is bound to.
+
+        Args:
+            record: The archive.
+            embed: Maps uint8 `[N, size, size, 3]` to `[N, embedding_size]`.
+            recipe: How images become the model's input.
+            tools: Of the process.
+            following: Waits for the vector store.
+            priority: Of the marks.
+        """
         self._record = record
-        self._archive = archive
         self._embed = embed
         self._recipe = recipe
         self._preprocessing = recipe.digest
         self._tools = tools
-        self._writer = GatheringWriter(archive, tools.lanes.store)
+        self._following = following
+        self._priority = priority
         self._is_closed = False
         self._storing = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def store(self, incoming: IncomingItem) -> Stored:
-        """Return when the image is durable and found by searches.
+        """Return when the image is durable, and if possible when it is found by searches.
 
         Cancelling stops it before it has begun to write; after that it is stored to the end, under its locks.
 
@@ -104,31 +141,35 @@ class IndexRunner:
             PayloadTooLargeError: If it exceeds a limit.
             ItemAlreadyExistsError: If the item is there with another image.
             ItemDeletedError: If the item was deleted and is not to be restored.
-            BackendUnavailableError: If blob store or vector store fail, or the machine is too busy to decode it.
+            BackendUnavailableError: If catalog or blob store fail, or the machine is too busy to decode it.
             OverloadedError: If too many images of the caller wait to be decoded.
         """
-        tools = self._tools
-        found, decoded = await tools.decoder.run(
+        found, decoded = await self._tools.decoder.run(
             Priority.BACKGROUND, incoming.image, lambda decoder: self._identify(decoder, incoming)
         )
-        async with self._open(), tools.locks.holding(found.item, found.image, found.file):
-            state, embedding = await tools.lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
+        with self._following(self._record, found.item) as applied:
+            stored, ticket = await self._store(incoming, found, decoded)
+            return replace(stored, is_indexed=await applied(ticket))
+
+    async def _store(
+        self, incoming: IncomingItem, found: Identified, decoded: DecodedImage
+    ) -> tuple[Stored, int | None]:
+        """Return what was stored and the ticket of its mark, if it has another one."""
+        lanes = self._tools.lanes
+        async with self._open(), self._tools.locks.holding(found.item, found.image, found.file):
+            state, embedding = await lanes.blobs.run(Priority.BACKGROUND, self._look_up, incoming, found)
             is_computed = embedding is None
             if embedding is None:
-                rows = await tools.lanes.model.run(Priority.BACKGROUND, self._embed, decoded.pixels[None])
+                rows = await lanes.model.run(Priority.BACKGROUND, self._embed, decoded.pixels[None])
                 embedding = rows[0]
             record = self._next_record(found, decoded, state)
-
-            async def write() -> Stored:
-                await tools.lanes.blobs.run(
-                    Priority.BACKGROUND, self._write, incoming, decoded, record, embedding, is_computed
-                )
-                stored = await self._index(record, embedding, state.record)
-                if not incoming.restore_deleted:
-                    await self._give_way_to_deletion(stored)
-                return stored
-
-            return await uninterrupted(write())
+            write = lanes.blobs.run(Priority.BACKGROUND, self._write, incoming, decoded, record, embedding, is_computed)
+            ticket = await uninterrupted(write)
+        present = None if state.has_tombstone else state.record
+        outcome = UploadState.CREATED
+        if present is not None:
+            outcome = UploadState.UNCHANGED if present == record else UploadState.UPDATED
+        return Stored(record.item, outcome, record.image), ticket
 
     def refuse(self) -> None:
         """Store nothing any more; what is under way goes on."""
@@ -161,10 +202,8 @@ class IndexRunner:
     def _look_up(self, incoming: IncomingItem, found: Identified) -> tuple[ItemState, Float32Array | None]:
         archive, item = self._record.archive, found.item
         state = self._tools.catalog.item_state(self._record, item)
-        if state.has_tombstone and not incoming.restore_deleted:
-            message = "the item was deleted; set restore_deleted to store it again"
-            raise ItemDeletedError(message, metadata={"item": item_name(archive, item)})
-        present = state.record
+        self._require_no_tombstone(state, incoming, item)
+        present = None if state.has_tombstone else state.record
         if present is not None and present.image != found.image:
             message = "an item of this identity is there with another image; the first image is kept"
             raise ItemAlreadyExistsError(message, metadata={"item": item_name(archive, item), "image": present.image})
@@ -191,9 +230,11 @@ class IndexRunner:
             media_type=decoded.media_type,
             create_time=time.time(),
         )
-        present = state.record
-        if present is None or present.has_same_content(record):
-            return present or record
+        present = None if state.has_tombstone else state.record
+        if present is None:
+            return record
+        if present.has_same_content(record):
+            return present
         file_name = present.identity.file_name or record.identity.file_name
         return replace(
             record,
@@ -208,51 +249,32 @@ class IndexRunner:
         record: ItemRecord,
         embedding: Float32Array,
         is_computed: bool,
-    ) -> None:
+    ) -> int | None:
         """Write what is not there yet; each step finds its own work done when it is repeated."""
         images, failpoint = self._tools.images, self._tools.failpoint
         images.put_input(record.image, record.preprocessing, decoded.pixels)
         if self._record.originals is OriginalsPolicy.COPY:
             images.put_original(record.file, incoming.image.data)
         failpoint.reach(FailpointName.AFTER_BLOB)
-        self._put_record(record, embedding, is_computed=is_computed)
-        if incoming.restore_deleted:
-            self._tools.catalog.remove_tombstone(self._record, record.item)
-        failpoint.reach(FailpointName.AFTER_RECORD)
-
-    def _put_record(self, record: ItemRecord, embedding: Float32Array, *, is_computed: bool) -> None:
-        """Write a record unless it is there; another process may have written another one of the same revision."""
         catalog = self._tools.catalog
-        if catalog.put_item(record, embedding):
-            return
-        if catalog.item_state(self._record, record.item).record == record:
-            if is_computed:  # the one that was there is damaged
+        ticket = catalog.put_item(record, embedding, restore=incoming.restore_deleted, priority=self._priority)
+        failpoint.reach(FailpointName.AFTER_RECORD)
+        if ticket is None:
+            self._require_stored(record, incoming)
+            if is_computed:  # the embedding that was there is damaged
                 catalog.put_embedding(self._record, record.item, embedding)
-            return
-        message = "another process has changed the item meanwhile; send it again"
-        raise BackendUnavailableError(message, metadata={"backend": "catalog"}, retry_delay_seconds=OVERTAKEN_SECONDS)
+        return ticket
 
-    async def _index(self, record: ItemRecord, embedding: Float32Array, present: ItemRecord | None) -> Stored:
-        state = UploadState.CREATED
-        if present is not None:
-            state = UploadState.UNCHANGED if present == record else UploadState.UPDATED
-        wanted = stored_item(record, self._record.site, embedding)
-        if state is not UploadState.UNCHANGED or not await self._is_indexed(wanted):
-            await self._writer.upsert(wanted)
-            self._tools.failpoint.reach(FailpointName.AFTER_UPSERT)
-        return Stored(record.item, state, record.image)
+    def _require_stored(self, record: ItemRecord, incoming: IncomingItem) -> None:
+        """Refuse to say of a record that it is there if another process has changed the item meanwhile."""
+        state = self._tools.catalog.item_state(self._record, record.item)
+        self._require_no_tombstone(state, incoming, record.item)
+        if state.record != record:
+            message = "another process has changed the item meanwhile; send it again"
+            metadata = {"backend": "catalog"}
+            raise BackendUnavailableError(message, metadata=metadata, retry_delay_seconds=OVERTAKEN_SECONDS)
 
-    async def _give_way_to_deletion(self, stored: Stored) -> None:
-        """Take an item out of the index that another process has deleted meanwhile; the next purge removes the rest.
-
-        Whoever deletes it after this look deletes what was written before it.
-        """
-        tools, record = self._tools, self._record
-        if await tools.lanes.blobs.run(Priority.BACKGROUND, tools.catalog.has_tombstone, record, stored.item):
-            await tools.lanes.store.run(Priority.BACKGROUND, self._archive.delete, [stored.item])
-            message = "the item was deleted while it was stored; set restore_deleted to store it again"
-            raise ItemDeletedError(message, metadata={"item": item_name(record.archive, stored.item)})
-
-    async def _is_indexed(self, wanted: StoredItem) -> bool:
-        found = await self._tools.lanes.store.run(Priority.BACKGROUND, self._archive.get, [wanted.item])
-        return [item.payload for item in found] == [wanted.payload]
+    def _require_no_tombstone(self, state: ItemState, incoming: IncomingItem, item: str) -> None:
+        if state.has_tombstone and not incoming.restore_deleted:
+            message = "the item was deleted; set restore_deleted to store it again"
+            raise ItemDeletedError(message, metadata={"item": item_name(self._record.archive, item)})

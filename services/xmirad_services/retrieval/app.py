@@ -109,7 +109,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             explaining = keep_up(explainer, lanes, metrics, health)
             watching, importing = health.watch(archives, lanes), imports.keep_up(metrics)
             purging, expiring = purger.keep_up(archives), servicers.replays.keep_up()
-            async with _in_background(watching, explaining, importing, purging, expiring):
+            async with _in_background(watching, explaining, importing, purging, expiring, archives.applier.keep_up()):
                 await stopping.wait()
             explainer.leaving.set()
             imports.leaving.set()

@@ -3,12 +3,15 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 import structlog
 
-from xmirad.archive.port import Archive, ArchiveStore
+from xmirad.archive.port import Archive, ArchiveStore, SearchableArchive
 from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.live_archive import LiveArchive
+from xmirad.catalog.marks import URGENT
 from xmirad.catalog.records import ArchiveRecord
 from xmirad.catalog.stored import binding_of
 from xmirad.errors import (
@@ -18,8 +21,8 @@ from xmirad.errors import (
     ModelMismatchError,
     ModelNotFoundError,
     SiteKeyMismatchError,
-    XmiradError,
 )
+from xmirad.indexing.applier import Applier
 from xmirad.indexing.runner import IndexRunner, Tools
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
@@ -28,8 +31,8 @@ from xmirad.models.embedder import EmbeddedQuery
 from xmirad.types import Float32Array, OriginalsPolicy, UInt8Array
 from xmirad_services.retrieval.loaded_models import LoadedModels
 
-CATALOG_SECONDS = 60.0
-"""How often to look which archives there are, so that those nobody has asked for yet are counted too."""
+COUNT_SECONDS = 10.0
+"""How often all items are counted."""
 LOOK_SECONDS = 1.0
 """An open archive is used for so long before the catalog is asked whether it still is the one of its name."""
 _log = structlog.get_logger(__name__)
@@ -43,7 +46,8 @@ class OpenArchive:
     """
 
     record: ArchiveRecord
-    archive: Archive
+    archive: SearchableArchive
+    applier: Applier
     artifact: ModelArtifact | None
     embed_query: Callable[[UInt8Array], EmbeddedQuery]
     runner: IndexRunner | None
@@ -104,7 +108,18 @@ class OpenArchives:
         self._open: dict[str, OpenArchive] = {}
         self._looked: dict[str, float] = {}
         self._handles: dict[str, _Handle] = {}
-        self._next_look = 0.0
+        self._next_count = float("-inf")
+        self._sizes: dict[str, int] = {}
+        self.applier = Applier(
+            tools.catalog,
+            tools.images,
+            tools.lanes,
+            open_in_store=self.handle,
+            embed=lambda record, pixels: models.embedder(record.model).embed(pixels),
+            holder=uuid4().hex,
+            is_shared=store.kind != "edge",
+            failpoint=tools.failpoint,
+        )
 
     @property
     def catalog(self) -> Catalog:
@@ -159,7 +174,7 @@ class OpenArchives:
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archives)
 
     async def _require_empty(self, opened: OpenArchive, *, force: bool) -> None:
-        count = await self._tools.lanes.store.run(Priority.INTERACTIVE, opened.archive.count)
+        count = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.count_items, opened.record)
         if count and not force:
             archive = opened.record.archive
             message = f"archive {archive} holds {count} items; set force to delete them all"
@@ -220,36 +235,15 @@ class OpenArchives:
         self._store.ping()
 
     async def sizes(self) -> dict[str, int]:
-        """Return how many items each archive holds; those that cannot be counted are left out."""
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + CATALOG_SECONDS
-            await self._open_others()
-        sizes: dict[str, int] = {}
-        for archive, held in list(self._handles.items()):
-            try:
-                sizes[archive] = await self._tools.lanes.store.run(Priority.BACKGROUND, held.archive.count)
-            except XmiradError as error:  # deleted meanwhile, or out of order by itself
-                _log.warning("archive.not_counted", archive=archive, reason=error.reason)
-        return sizes
+        """Return how many items each archive holds."""
 
-    async def _open_others(self) -> None:
-        """Open the parts in the vector store of all archives of the catalog; make none that is not there."""
-        records = {record.archive: record for record in await self.all_records()}
-        for archive in set(self._handles) - set(records):  # deleted by another process
-            async with self._tools.locks.holding(f"handle/{archive}"):
-                self._handles.pop(archive, None)
-        for record in records.values():
-            async with self._tools.locks.holding(f"handle/{record.archive}"):
-                if self._held(record) is not None:
-                    continue
-                try:
-                    opened = await self._tools.lanes.store.run(
-                        Priority.BACKGROUND, self._store.open, binding_of(record)
-                    )
-                except XmiradError as error:
-                    _log.warning("archive.not_counted", archive=record.archive, reason=error.reason)
-                else:
-                    self._handles[record.archive] = _Handle(record.creation, opened)
+        def count() -> dict[str, int]:
+            return {record.archive: self.catalog.count_items(record) for record in self.catalog.archives()}
+
+        if time.monotonic() >= self._next_count:
+            self._sizes = await self._tools.lanes.blobs.run(Priority.BACKGROUND, count)
+            self._next_count = time.monotonic() + COUNT_SECONDS
+        return self._sizes
 
     async def handle(self, record: ArchiveRecord) -> Archive:
         """Return an archive's part in the vector store, whether or not its model is installed.
@@ -316,8 +310,13 @@ class OpenArchives:
         def embed_query(pixels: UInt8Array) -> EmbeddedQuery:
             return self._models.embedder(record.model).embed_query(pixels)
 
-        runner = IndexRunner(record, handle, embed, artifact.preprocessing, self._tools) if artifact else None
-        return OpenArchive(record, handle, artifact, embed_query, runner)
+        runner = None
+        if artifact is not None:
+            recipe, following = artifact.preprocessing, self.applier.following
+            runner = IndexRunner(record, embed, recipe, self._tools, following=following, priority=URGENT)
+        note_stale = partial(self.applier.note_stale, record)
+        archive = LiveArchive(handle, record, self.catalog, on_stale=note_stale)
+        return OpenArchive(record, archive, self.applier, artifact, embed_query, runner)
 
     def _opened_in_store(self, record: ArchiveRecord) -> Archive:
         """Open the archive where it is; make it only if nothing was ever stored, so that a lost store is noticed."""

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Purger:
-    """Deletes items from index and truth, leaving tombstones; and what is left of deleted archives.
+    """Deletes items, leaving tombstones that the vector store follows; and what is left of deleted archives.
 
     Belongs to one event loop.
     """
@@ -131,11 +131,11 @@ class Purger:
             # Under these locks no upload of the same item, image or file is under way meanwhile.
             async with self._tools.locks.holding(each.item, each.image, each.file):
                 await uninterrupted(self._delete_item(opened, each))
+        await opened.applier.has_followed(opened.record, [each.item for each in found])
 
     async def _delete_item(self, opened: OpenArchive, found: ItemReference) -> None:
         lanes, catalog, record = self._tools.lanes, self._tools.catalog, opened.record
         await lanes.blobs.run(Priority.BACKGROUND, catalog.add_tombstones, record, [found.item])
-        await lanes.store.run(Priority.BACKGROUND, opened.archive.delete, [found.item])
         await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
         await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_items, record, [found.item])
 

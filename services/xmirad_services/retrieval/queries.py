@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from xmirad.archive.feedback import Judgments, moved_query
-from xmirad.archive.port import Archive
+from xmirad.archive.port import SearchableArchive
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import SiteKey, image_digest, item_name
 from xmirad.imaging.preprocessing import Preprocessing
@@ -88,7 +88,9 @@ async def query_of_image(
     )
 
 
-def query_of_item(archive: Archive, item: str, patient: Patient | None, *, site: str, site_key: SiteKey) -> Query:
+def query_of_item(
+    archive: SearchableArchive, item: str, patient: Patient | None, *, site: str, site_key: SiteKey
+) -> Query:
     """Read an item's embedding from the vector store.
 
     Raises:
@@ -115,7 +117,9 @@ def query_of_embedding(embedding: Float32Array, patient: Patient | None, *, site
     return Query(embedding=embedding, digest=digest_of_vector(embedding), patient=key, patient_known=key is not None)
 
 
-def moved_by(query: Query, judged: Judgments, archive: Archive, *, site: str, field: str = "feedback") -> Query:
+def moved_by(
+    query: Query, judged: Judgments, archive: SearchableArchive, *, site: str, field: str = "feedback"
+) -> Query:
     """Return a query after feedback; its digest is then that of the vector it comes to.
 
     Raises:

@@ -40,6 +40,17 @@ class Oracle:
         self.records: dict[str, ItemRecord] = {}
         self.revisions: dict[str, int] = {}
         self.deleted: set[str] = set()
+        self.wanted = item_record()
+
+    def put(self, record: ItemRecord) -> None:
+        self.wanted = replace(record, revision=self.revisions.get(record.item, 0) + 1)
+        if record.item not in self.deleted:
+            self.records[record.item] = self.wanted
+            self.revisions[record.item] = self.wanted.revision
+
+    def delete(self, item: str) -> None:
+        self.deleted.add(item)
+        self.revisions[item] = self.revisions.get(item, 0) + 1
 
     def live(self) -> list[ItemRecord]:
         return [self.records[item] for item in sorted(self.records) if item not in self.deleted]
@@ -73,18 +84,16 @@ def apply(catalog: Catalog, oracle: Oracle, archive: ArchiveRecord, step: str, n
     record = item_record(number, creation=archive.creation)
     item = record.item
     if step == "put":
-        revision = oracle.revisions.get(item, 0) + 1
-        oracle.records[item] = replace(record, revision=revision)
-        oracle.revisions[item] = revision
-        assert catalog.put_item(oracle.records[item])
-        assert not catalog.put_item(oracle.records[item])
+        oracle.put(record)
+        assert bool(catalog.put_item(oracle.wanted)) is (item not in oracle.deleted)
+        assert not catalog.put_item(oracle.wanted)
     elif step == "delete":
-        oracle.deleted.add(item)
-        oracle.revisions.setdefault(item, 0)
+        oracle.delete(item)
         catalog.add_tombstones(archive, [item])
     elif step == "restore":
         oracle.deleted.discard(item)
-        catalog.remove_tombstone(archive, item)
+        oracle.put(record)
+        assert catalog.put_item(oracle.wanted, restore=True)
     else:
         oracle.records.pop(item, None)
         catalog.forget_items(archive, [item])

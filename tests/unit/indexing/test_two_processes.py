@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.indexing import Workshop, incoming, until, workshop
 from xmirad.catalog.records import ItemRecord
 from xmirad.errors import BackendUnavailableError, ItemDeletedError
-from xmirad.types import Float32Array, ItemAttributes, UploadState
+from xmirad.types import ItemAttributes, UploadState
 
 
 @pytest.fixture
@@ -22,23 +23,22 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 async def test_an_update_that_another_process_overtook_is_not_acknowledged(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two writers of the same revision cannot both win; the loser must not overwrite the index and say that it did."""
+    """Two writers of the same revision cannot both win; the loser must not say that it did."""
     runner, catalog = shop.runner(), shop.tools.catalog
     stored = await runner.store(incoming())
     first, put = catalog.item("chest", stored.item), catalog.put_item
     assert first is not None
     theirs = replace(first, revision=2, attributes=ItemAttributes(labels=("theirs",)))
 
-    def put_after_them(record: ItemRecord, embedding: Float32Array) -> bool:
+    def put_after_them(record: ItemRecord, *arguments: Any, **options: Any) -> int | None:  # noqa: ANN401
         put(theirs)
-        return put(record, embedding)
+        return put(record, *arguments, **options)
 
     monkeypatch.setattr(catalog, "put_item", put_after_them)
     with pytest.raises(BackendUnavailableError) as caught:
         await runner.store(incoming(attributes=ItemAttributes(labels=("ours",))))
     assert caught.value.retry_delay_seconds is not None
     monkeypatch.undo()
-    assert shop.archive.get([stored.item])[0].payload.attributes.labels == ()
     again = await runner.store(incoming(attributes=ItemAttributes(labels=("ours",))))
     assert again.state is UploadState.UPDATED
     latest = catalog.item("chest", stored.item)
@@ -47,19 +47,18 @@ async def test_an_update_that_another_process_overtook_is_not_acknowledged(
 
 
 async def test_an_item_that_another_process_deletes_while_it_is_stored_is_not_found_afterwards(shop: Workshop) -> None:
-    stored = await shop.runner().store(incoming())
-    shop.tools.catalog.forget_items(shop.record, [stored.item])
-    shop.archive.delete([stored.item])
-    gate = shop.archive.gate
-    gate.begun.clear()
-    gate.closed = True
-    storing = asyncio.create_task(shop.runner().store(incoming()))
-    await until(gate.begun)
+    runner = shop.runner()
+    stored = await runner.store(incoming())
+    shop.writing.begun.clear()
+    shop.writing.closed = True
+    storing = asyncio.create_task(runner.store(incoming(attributes=ItemAttributes(labels=("late",)))))
+    await until(shop.writing.begun)
 
     shop.tools.catalog.add_tombstones(shop.record, [stored.item])
-    gate.opened.set()
+    shop.writing.opened.set()
 
     with pytest.raises(ItemDeletedError):
         await storing
+    assert await shop.applier().has_followed(shop.record, [stored.item])
     assert shop.archive.get([stored.item]) == []
     assert [record.item for record in shop.tools.catalog.half_deleted(shop.record)] == [stored.item]

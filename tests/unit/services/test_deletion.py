@@ -9,10 +9,12 @@ from typing import cast
 import pytest
 
 from support.catalogs import damage_archive, damage_document
-from support.indexing import GatedArchive, Workshop, incoming, until, workshop
+from support.indexing import Workshop, incoming, until, workshop
+from support.memory_archive import MemoryArchive
 from support.records import item_record
 from xmirad.blobs import keys
-from xmirad.catalog.records import DeletedArchive, ItemState
+from xmirad.catalog.records import DeletedArchive, ItemReference, ItemState
+from xmirad.catalog.stored import binding_of
 from xmirad.errors import (
     ArchiveNotFoundError,
     BackendUnavailableError,
@@ -24,7 +26,7 @@ from xmirad.ids import image_digest
 from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.indexing.runner import IndexRunner
 from xmirad.models.artifact import ModelArtifact
-from xmirad.types import DicomHeader, EncodedImage, OriginalsPolicy
+from xmirad.types import DicomHeader, EncodedImage, ItemAttributes, OriginalsPolicy
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 from xmirad_services.retrieval.purging import Purger
 from xmirad_services.retrieval.queries import EmbedQuery
@@ -43,7 +45,14 @@ async def no_explanations(archive: str, items: Sequence[str]) -> None:
 
 def parts(shop: Workshop) -> tuple[Purger, OpenArchive, IndexRunner]:
     runner = shop.runner()
-    opened = OpenArchive(shop.record, shop.archive, cast("ModelArtifact", None), cast("EmbedQuery", shop.embed), runner)
+    opened = OpenArchive(
+        shop.record,
+        shop.archive,
+        shop.applier(),
+        cast("ModelArtifact", None),
+        cast("EmbedQuery", shop.embed),
+        runner,
+    )
     return Purger(shop.tools, forget=no_explanations), opened, runner
 
 
@@ -74,11 +83,11 @@ async def test_a_deletion_that_was_cut_short_hides_the_item_and_is_completed_by_
     purger, opened, runner = parts(shop)
     stored = await runner.store(incoming())
 
-    def fail(items: Sequence[str]) -> None:
+    def fail(item: ItemReference) -> None:
         raise BackendUnavailableError("down")
 
     with monkeypatch.context() as broken:
-        broken.setattr(shop.archive, "delete", fail)
+        broken.setattr(purger, "_delete_unused", fail)
         with pytest.raises(BackendUnavailableError):
             await purger.delete(opened, stored.item)
     assert list(shop.tools.catalog.items(shop.record)) == []
@@ -92,15 +101,14 @@ async def test_a_deletion_that_was_cut_short_hides_the_item_and_is_completed_by_
 async def test_a_deletion_waits_for_an_upload_that_was_cancelled_while_it_was_written(shop: Workshop) -> None:
     purger, opened, runner = parts(shop)
     stored = await runner.store(incoming())
-    shop.archive.delete([stored.item])
-    shop.archive.gate.begun.clear()
-    shop.archive.gate.closed = True
-    storing = asyncio.create_task(runner.store(incoming()))
-    await until(shop.archive.gate.begun)
+    shop.writing.begun.clear()
+    shop.writing.closed = True
+    storing = asyncio.create_task(runner.store(incoming(attributes=ItemAttributes(labels=("new",)))))
+    await until(shop.writing.begun)
     storing.cancel()
     deleting = asyncio.create_task(purger.delete(opened, stored.item))
     await asyncio.sleep(0.05)
-    shop.archive.gate.opened.set()
+    shop.writing.opened.set()
     await deleting
     await asyncio.gather(storing, return_exceptions=True)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
@@ -221,7 +229,8 @@ async def test_a_file_goes_with_the_last_item_whose_archive_keeps_files(
     other = shop.tools.catalog.create_archive(
         replace(shop.record, creation="d" * 32, archive="other", originals=policy)
     )
-    second = IndexRunner(other, GatedArchive(other), shop.embed, IMAGENET, shop.tools)
+    second = IndexRunner(other, shop.embed, IMAGENET, shop.tools)
+    shop.others[other.creation] = MemoryArchive(binding_of(other))
     await second.store(incoming())
     await Purger(shop.tools, forget=no_explanations).delete(opened, stored.item)
     assert shop.blobs() == [stored.image]
@@ -233,28 +242,20 @@ def two_frames(frame: int) -> DicomHeader:
     return DicomHeader("1.1", "1.2", "1.3", frame, frame_count=2)
 
 
-async def test_deleting_one_frame_waits_for_the_upload_of_another_frame_of_its_file(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_deleting_one_frame_waits_for_the_upload_of_another_frame_of_its_file(shop: Workshop) -> None:
     """Otherwise the file is found there by the upload, and unused by the deletion."""
     purger, opened, runner = parts(shop)
     shop.decoder.header = two_frames(1)
     first = await runner.store(incoming(image=EncodedImage(b"file", frame=1)))
     shop.decoder.header = two_frames(2)
-    begun, gate, put = asyncio.Event(), asyncio.Event(), runner._index
-
-    async def index_later(*arguments: object) -> object:
-        begun.set()
-        await gate.wait()
-        return await put(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(runner, "_index", index_later)
+    shop.writing.begun.clear()
+    shop.writing.closed = True
     storing = asyncio.create_task(runner.store(incoming(image=EncodedImage(b"file", frame=2))))
-    await begun.wait()
+    await until(shop.writing.begun)
     deleting = asyncio.create_task(purger.delete(opened, first.item))
     done, _ = await asyncio.wait({deleting}, timeout=0.1)
     assert not done
-    gate.set()
+    shop.writing.opened.set()
     await asyncio.gather(storing, deleting)
     assert shop.store.exists(keys.original(image_digest(b"file")))
 

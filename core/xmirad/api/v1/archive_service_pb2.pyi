@@ -237,14 +237,16 @@ class UploadItemsRequest(_message.Message):
     def __init__(self, correlation_id: _Optional[str] = ..., archive: _Optional[str] = ..., item: _Optional[_Union[ItemUpload, _Mapping]] = ...) -> None: ...
 
 class UploadReceipt(_message.Message):
-    __slots__ = ("item", "state", "image_digest")
+    __slots__ = ("item", "state", "image_digest", "indexed")
     ITEM_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INDEXED_FIELD_NUMBER: _ClassVar[int]
     item: str
     state: UploadState
     image_digest: str
-    def __init__(self, item: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., image_digest: _Optional[str] = ...) -> None: ...
+    indexed: bool
+    def __init__(self, item: _Optional[str] = ..., state: _Optional[_Union[UploadState, str]] = ..., image_digest: _Optional[str] = ..., indexed: _Optional[bool] = ...) -> None: ...
 
 class UploadItemsResponse(_message.Message):
     __slots__ = ("correlation_id", "receipt", "error")

@@ -190,8 +190,8 @@ class ArchiveServiceServicer:
 
     def UploadItems(self, request_iterator, context):
         """Stores many images over one call. Every upload is answered under its correlation id, in any order; a receipt means
-        that the item is stored durably and found by every later search. An upload that fails is answered with its error and
-        does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
+        that the item is stored durably, and says whether every later search finds it. An upload that fails is answered with
+        its error and does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
         same again is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

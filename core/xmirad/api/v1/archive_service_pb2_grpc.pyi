@@ -54,8 +54,8 @@ class ArchiveServiceStub:
     """
     UploadItems: _grpc.StreamStreamMultiCallable[_archive_service_pb2.UploadItemsRequest, _archive_service_pb2.UploadItemsResponse]
     """Stores many images over one call. Every upload is answered under its correlation id, in any order; a receipt means
-    that the item is stored durably and found by every later search. An upload that fails is answered with its error and
-    does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
+    that the item is stored durably, and says whether every later search finds it. An upload that fails is answered with
+    its error and does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
     same again is safe.
     """
     CreateItem: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.CreateItemRequest, _archive_service_pb2.CreateItemResponse]
@@ -120,8 +120,8 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """
     UploadItems: _aio.StreamStreamMultiCallable[_archive_service_pb2.UploadItemsRequest, _archive_service_pb2.UploadItemsResponse]  # type: ignore[assignment]
     """Stores many images over one call. Every upload is answered under its correlation id, in any order; a receipt means
-    that the item is stored durably and found by every later search. An upload that fails is answered with its error and
-    does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
+    that the item is stored durably, and says whether every later search finds it. An upload that fails is answered with
+    its error and does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
     same again is safe.
     """
     CreateItem: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.CreateItemRequest, _archive_service_pb2.CreateItemResponse]  # type: ignore[assignment]
@@ -225,8 +225,8 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_archive_service_pb2.UploadItemsResponse], _abc.AsyncIterator[_archive_service_pb2.UploadItemsResponse]]:
         """Stores many images over one call. Every upload is answered under its correlation id, in any order; a receipt means
-        that the item is stored durably and found by every later search. An upload that fails is answered with its error and
-        does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
+        that the item is stored durably, and says whether every later search finds it. An upload that fails is answered with
+        its error and does not end the stream. A silent stream is ended with UNAVAILABLE after `server.stream_idle_seconds`. Sending the
         same again is safe.
         """
 

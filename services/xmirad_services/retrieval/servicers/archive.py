@@ -36,7 +36,6 @@ from xmirad_services.retrieval.servicers.items import ItemMethods
 from xmirad_services.retrieval.streams import answered
 
 UPLOADS_IN_FLIGHT = 16
-UNKNOWN_COUNT = -1
 _log = structlog.get_logger(__name__)
 
 
@@ -86,7 +85,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         records = [record for record in all_records if record.archive > request.page_token]
         page, more = records[:size], len(records) > size
         return pb.ListArchivesResponse(
-            archives=[archive_message(record, await self._count_if_possible(record)) for record in page],
+            archives=[archive_message(record, await self._count(record)) for record in page],
             next_page_token=page[-1].archive if more else "",
         )
 
@@ -188,15 +187,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         return archive_message(record, await self._count(record), fitted)
 
     async def _count(self, record: ArchiveRecord) -> int:
-        handle = await self._archives.handle(record)
-        return await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.count, of_site(record.site))
-
-    async def _count_if_possible(self, record: ArchiveRecord) -> int:
-        try:
-            return await self._count(record)
-        except XmiradError as error:
-            _log.warning("archive.not_counted", archive=record.archive, reason=error.reason)
-            return UNKNOWN_COUNT
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._archives.catalog.count_items, record)
 
     async def _facets(self, opened: OpenArchive, fields: list[PayloadField]) -> list[dict[str, int]]:
         def facets() -> list[dict[str, int]]:

@@ -59,6 +59,7 @@ def receipt_message(archive: str, stored: Stored) -> pb.UploadReceipt:
         item=item_name(archive, stored.item),
         state=UPLOAD_STATE.to_proto(stored.state),
         image_digest=stored.image,
+        indexed=stored.is_indexed,
     )
 
 
