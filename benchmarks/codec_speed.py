@@ -49,6 +49,7 @@ def codec_speed(run: Run) -> Iterator[Figure]:
     """Compare everything that is done with an entry but forward passes; in CPU time, which others disturb least."""
     recipe = run.artifact.preprocessing
     entry = OcclusionEntry(
+        site="local",
         image="0" * 64,
         model=run.artifact.digest,
         preprocessing=recipe.digest,

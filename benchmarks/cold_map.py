@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.effort import Effort, effort_of
 from xmirad.blobs.fsspec_store import open_blob_store
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.database import Database
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.filling import ChunkFiller
@@ -51,15 +52,17 @@ class ColdMap:
         self._normalized = self._artifact.preprocessing.normalize(pixels)
         self._explained: Float32Array = self._embedder.embed(pixels[None])[0]
         blobs = open_blob_store(str(folder))
-        self._items = ImageBlobs(blobs)
-        self._cache = OcclusionCache(blobs, cast(Board, _NoBoard()))
-        images = ExplanationImages(blobs, lambda _image, _model: self._explained)
-        self._filler = ChunkFiller(images, self._cache, embedder_of=lambda _model: self._embedder)
+        database = Database(f"sqlite:///{folder / 'catalog.db'}", create=True)
+        self._cache = OcclusionCache(database, blobs, cast(Board, _NoBoard()))
+        self._images = ExplanationImages(Catalog(database), blobs)
+        self._filler = ChunkFiller(self._images, self._cache, embedder_of=lambda _model: self._embedder)
 
     def store(self, number: int) -> None:
-        """Store the image, from which an entry will be filled."""
+        """Store the image as a query, from which an entry will be filled."""
         entry = self._entry(number)
-        self._items.put_input(entry.image, entry.preprocessing, self._pixels)
+        self._images.put_query(entry.image, model=entry.model, embedding=self._explained)
+        self._images.put_query_pixels(entry.image, preprocessing=entry.preprocessing, pixels=self._pixels, picture=b"")
+        self._cache.open(entry)
 
     def fill(self, number: int, chunks: Sequence[int]) -> Effort:
         """Compute some chunks of an entry."""
@@ -116,15 +119,14 @@ class _NoBoard:
     def count(self, name: str, amount: int = 1) -> None:
         """Count nothing."""
 
-    def touch(self, location: str, *, size_bytes: int) -> None:
-        """Note nothing."""
-
 
 def entry_of(model: ModelArtifact, number: int, *, stride: int) -> OcclusionEntry:
     """Return the entry of one of many images."""
     recipe = model.preprocessing
     return OcclusionEntry(
+        site="local",
         image=f"{number:064x}",
+        is_query=True,
         model=model.digest,
         preprocessing=recipe.digest,
         size=recipe.crop_size,

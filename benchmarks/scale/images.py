@@ -102,7 +102,7 @@ def _on_disk(folder: Path) -> int:
 
 
 def _entry(codec: Codec, embedding_size: int) -> bytes:
-    entry = OcclusionEntry(image="0" * 64, model="0" * 64, preprocessing="0" * 64, size=224, codec=codec)
+    entry = OcclusionEntry(site="local", image="0" * 64, model="0" * 64, preprocessing="0" * 64, size=224, codec=codec)
     generator = np.random.default_rng(0)
     masked: Float32Array = generator.normal(size=(entry.lattice.windows, embedding_size)).astype(np.float32)
     masked /= np.linalg.norm(masked, axis=1, keepdims=True)

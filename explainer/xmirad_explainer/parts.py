@@ -14,7 +14,6 @@ from xmirad.explanations.filling import ChunkFiller
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.scoring import MapScorer
 from xmirad.explanations.store import ExplanationStore
-from xmirad.explanations.warm_requests import WarmRequests
 from xmirad.explanations.warming import Warmer
 from xmirad.failpoints import Failpoint
 from xmirad.models.embedder import BackboneEmbedder, load_embedder
@@ -63,26 +62,20 @@ def make_parts(settings: Settings, app: Celery, url: str, *, parent: str = "") -
     board = RedisBoard(server)
     queue = RedisTaskQueue(app, server, max_waiting=settings.queue.max_waiting)
     records = catalog(settings)
-    images = ExplanationImages(blobs, records.embedding_of_image)
-    cache = OcclusionCache(blobs, board)
+    database, images = records.database, ExplanationImages(records, blobs)
+    store, cache = ExplanationStore(database, blobs), OcclusionCache(database, blobs, board)
     embedder_of = _loader(settings)
     scorer = MapScorer(images, cache, embedder_of=embedder_of)
-    assessor = Assessor(blobs, images, embedder_of=embedder_of)
+    assessor = Assessor(blobs, images, store, cache, embedder_of=embedder_of)
     return Parts(
         filler=ChunkFiller(images, cache, embedder_of=embedder_of),
         cache=cache,
-        completion=Completion(ExplanationStore(blobs), cache, scorer, assessor, board=board, queue=queue),
-        warmer=Warmer(
-            cache,
-            WarmRequests(blobs),
-            board=board,
-            queue=queue,
-            budget_bytes=settings.explanations.cache_bytes,
-        ),
+        completion=Completion(store, cache, scorer, assessor, board=board, queue=queue),
+        warmer=Warmer(database, cache, queue=queue, budget_bytes=settings.explanations.cache_bytes),
         board=board,
         queue=queue,
         attempts=Attempts(server),
-        worker=WorkerProcess(records.database, parent=parent),
+        worker=WorkerProcess(database, parent=parent),
         dead_letters=DeadLetters(server, app),
         figures=TaskFigures(server),
         failpoint=Failpoint(settings.failpoint),

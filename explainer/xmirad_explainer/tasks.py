@@ -28,10 +28,10 @@ def fill(parts: Parts, document: dict[str, Any]) -> Ended:
         BackendUnavailableError: If a store or the queue fails. The attempt does not count.
     """
     task = FillTask.from_document(document)
-    if not parts.board.is_wanted(task.entry.location):
+    if not parts.cache.is_wanted(task.entry):
         parts.queue.release(task.queue, task.key)
         # Who came in between was told that the task waits already.
-        if not parts.board.is_wanted(task.entry.location):
+        if not parts.cache.is_wanted(task.entry):
             return Ended(TaskOutcome.NOT_WANTED)
     location = task.entry.location
     try:
@@ -140,7 +140,6 @@ def _give_up(parts: Parts, task: FillTask, document: dict[str, Any], *, attempts
     )
     parts.completion.fail_entry(task.entry, error)
     parts.warmer.give_up(task.entry, cause)
-    parts.board.stop_filling(task.entry.location)
     # Whoever asks again begins anew with every chunk, also with those that were being computed just now.
     parts.worker.clear(task.entry.location)
     parts.attempts.clear(*(replace(task, chunk=chunk).key for chunk in range(len(task.entry.chunks))))

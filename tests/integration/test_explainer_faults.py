@@ -88,7 +88,7 @@ def test_a_cold_and_a_warm_map_are_the_same_bytes(live: LiveExplainer) -> None:
     live.start_worker()
     request = live.request(live.image(1), live.image(2), SMALL)
     cold = live.wait(live.create(request), _succeeded).maps[0].pixels()
-    live.store.delete(request.explanation)
+    live.forgetter.delete(request.explanation)
 
     warm = live.watcher.snapshot(live.create(request)).maps[0].pixels()
 
@@ -172,7 +172,7 @@ def test_an_image_that_kills_its_worker_fails_after_three_attempts_and_the_queue
     live.start_worker()
     # Whatever the worker had taken when it was killed is found by the sweeper.
     live.wait(live.create(live.request(live.image(3), live.image(4), SMALL)), _succeeded, sweep=True)
-    live.parts.dead_letters.requeue(letters[0].key)
+    live.parts.dead_letters.requeue(letters[0].key, want=live.parts.warmer.want)
     assert len(live.parts.dead_letters.list()) == len(letters) - 1
     again = live.create(request)
     assert live.wait(again, _succeeded, sweep=True).asked.attempt == 2
@@ -283,7 +283,7 @@ def test_a_corrupt_chunk_is_found_and_computed_again(live: LiveExplainer) -> Non
     data = bytearray(live.blobs.get(key))
     data[-1] ^= 0xFF
     live.blobs.put(key, bytes(data))
-    live.store.delete(request.explanation)
+    live.forgetter.delete(request.explanation)
 
     again = live.wait(live.create(request), _succeeded).maps[0].pixels()
 

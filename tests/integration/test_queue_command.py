@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.catalogs import sqlite_catalog
 from support.command import arguments, environment, run_json
 from support.entries import ENTRY
 from support.valkey import ValkeyServer, valkey_server
@@ -36,6 +37,7 @@ def server(running: ValkeyServer) -> ValkeyServer:
 
 @pytest.fixture
 def home(server: ValkeyServer) -> Path:
+    sqlite_catalog(server.home.root).archives()  # makes it, as the service has
     return server.home.root
 
 

@@ -5,6 +5,7 @@ from xmirad.saliency.codec import Codec
 from xmirad.saliency.masking import Fill
 
 ENTRY = OcclusionEntry(
+    site="local",
     image="ab" * 32,
     is_query=False,
     model="cd" * 32,

@@ -1,13 +1,22 @@
 """Explanations without network, server and model: small images, made-up embeddings, a worker that is called."""
 
 import hashlib
+import shutil
+import weakref
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, cast
 
 import numpy as np
+from sqlalchemy import select, update
 
+from support.catalogs import sqlite_catalog
 from support.dict_blobs import DictBlobs
 from support.fake_board import FakeBoard, FakeQueue
+from support.records import archive_record, item_record
 from support.saliency import unit
+from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.explanation_tables import cache_subscribers, explanations, queries
 from xmirad.catalog.images import ImageBlobs
 from xmirad.errors import ItemNotFoundError
 from xmirad.explanations.assessing import Assessor
@@ -24,7 +33,6 @@ from xmirad.explanations.results import Areas, Fidelity
 from xmirad.explanations.scoring import MapScorer, entries_of
 from xmirad.explanations.store import Asked, ExplanationStore
 from xmirad.explanations.sweeping import Retention, Sweeper
-from xmirad.explanations.warm_requests import WarmRequests
 from xmirad.explanations.warming import Warmer
 from xmirad.explanations.watching import Watcher
 from xmirad.models.embedder import BackboneEmbedder
@@ -74,21 +82,25 @@ class World:
     def __init__(self, *, max_waiting: int = 1_000, budget_bytes: int = 1_000_000) -> None:
         self.now = 1_000_000.0
         self.blobs, self.board, self.queue = DictBlobs(), FakeBoard(), FakeQueue(max_waiting=max_waiting)
-        self.embeddings: dict[tuple[str, str], Float32Array] = {}
-        self.images = ExplanationImages(
-            self.blobs, lambda image, model: self.embeddings.get((image, model)), clock=self.clock
-        )
-        self.store = ExplanationStore(self.blobs, clock=self.clock)
-        self.cache = OcclusionCache(self.blobs, self.board)
+        folder = Path(mkdtemp())
+        self.catalog = sqlite_catalog(folder)
+        weakref.finalize(self, _remove, self.catalog, folder)
+        self.archive = self.catalog.create_archive(archive_record(model=MODEL, preprocessing=PREPROCESSING))
+        self.database = self.catalog.database
+        self.images = ExplanationImages(self.catalog, self.blobs, clock=self.clock)
+        self.store = ExplanationStore(self.database, self.blobs, clock=self.clock)
+        self.cache = OcclusionCache(self.database, self.blobs, self.board, clock=self.clock)
         embedder = cast("BackboneEmbedder", FakeEmbedder())
         scorer = MapScorer(self.images, self.cache, embedder_of=lambda model: embedder)
         assessor = cast("Assessor", FakeAssessor())
         ports: Any = {"board": self.board, "queue": self.queue}
         self.completion = Completion(self.store, self.cache, scorer, assessor, **ports)
-        self.creator = Creator(self.store, self.cache, self.completion, **ports, max_windows=10_000)
-        self.forgetter = Forgetter(self.store, self.images, self.board)
-        self.evictor = Evictor(self.cache, self.board, budget_bytes=budget_bytes)
-        self.warmer = Warmer(self.cache, WarmRequests(self.blobs), **ports, budget_bytes=budget_bytes)
+        self.forgetter = Forgetter(self.database, self.blobs, clock=self.clock)
+        self.creator = Creator(
+            self.store, self.cache, self.completion, self.forgetter, queue=self.queue, max_windows=10_000
+        )
+        self.evictor = Evictor(self.database, self.forgetter, budget_bytes=budget_bytes, clock=self.clock)
+        self.warmer = Warmer(self.database, self.cache, queue=self.queue, budget_bytes=budget_bytes)
         self.watcher = Watcher(self.store, self.cache, self.board)
         self.computed: list[tuple[str, int]] = []
         self.sweeper = self.new_sweeper("one")
@@ -99,7 +111,7 @@ class World:
     def new_sweeper(self, holder: str) -> Sweeper:
         retention = Retention(explanations=7 * DAY, queries=DAY, sweep=15.0)
         return Sweeper(
-            self.store, self.images, self.creator, self.forgetter, self.evictor, self.warmer,
+            self.database, self.store, self.creator, self.forgetter, self.evictor, self.warmer,
             board=self.board, queue=self.queue, retention=retention, holder=holder, clock=self.clock,
         )  # fmt: skip
 
@@ -108,21 +120,34 @@ class World:
         digest = hashlib.sha256(b"item %d" % number).hexdigest()
         pixels, embedding = _picture(number)
         ImageBlobs(self.blobs).put_input(digest, PREPROCESSING, pixels)
-        self.embeddings[digest, MODEL] = embedding
-        return ImageReference(ImageKind.ITEM, digest, item=f"item-{number}", geometry=GEOMETRY)
+        item = f"item-{number}"
+        self.catalog.put_item(item_record(item=item, image=digest, file=digest), embedding)
+        return ImageReference(ImageKind.ITEM, digest, item=item, geometry=GEOMETRY)
+
+    def item_of(self, image: str) -> ImageReference:
+        """Return the item of an image."""
+        found = next(record for record in self.catalog.items(self.archive) if record.image == image)
+        return ImageReference(ImageKind.ITEM, image, item=found.item, geometry=GEOMETRY)
+
+    def delete_item(self, image: ImageReference) -> None:
+        """Delete an item as a service does: a tombstone, what it explains, its blobs."""
+        self.catalog.add_tombstones(self.archive, [image.item])
+        self.forgetter.delete_of_items(self.archive.creation, [image.item])
+        self.cache.delete_of_images([image.digest])
+        ImageBlobs(self.blobs).delete_derived(image.digest)
 
     def query(self, number: int) -> ImageReference:
         """Return a query image, stored."""
         digest = hashlib.sha256(b"query %d" % number).hexdigest()
         pixels, embedding = _picture(number)
+        self.images.put_query(digest, model=MODEL, embedding=embedding)
         self.images.put_query_pixels(digest, preprocessing=PREPROCESSING, pixels=pixels, picture=b"PNG")
-        self.images.put_query(digest, model=MODEL, embedding=embedding, geometry=GEOMETRY)
         return ImageReference(ImageKind.QUERY, digest, geometry=GEOMETRY)
 
     def vector(self, number: int) -> ImageReference:
         """Return a query vector, stored."""
         digest = hashlib.sha256(b"vector %d" % number).hexdigest()
-        self.images.put_query(digest, model=MODEL, embedding=_picture(number)[1], geometry=None)
+        self.images.put_query(digest, model=MODEL, embedding=_picture(number)[1])
         return ImageReference(ImageKind.EMBEDDING, digest)
 
     def request(self, **changes: Any) -> ExplanationRequest:  # noqa: ANN401
@@ -157,13 +182,33 @@ class World:
         while taken < tasks and (task := self.queue.take()):
             entry, chunk, _ = task
             taken += 1
-            if self.board.is_wanted(entry.location):
+            if self.cache.is_wanted(entry):
                 try:
                     self.put(entry, chunk)
                     self.completion.after_chunk(entry, chunk)
                 except ItemNotFoundError as error:
                     self.completion.fail_entry(entry, error)
         return taken
+
+    def all_explanations(self) -> list[str]:
+        """Return the ids of all explanations that are not deleted, in order."""
+        statement = select(explanations.c.explanation).where(explanations.c.delete_time.is_(None))
+        return sorted(self.database.read(lambda connection: connection.execute(statement).scalars().all()))
+
+    def all_queries(self) -> list[str]:
+        """Return the digests of all stored queries that are not deleted, in order."""
+        statement = select(queries.c.digest).where(queries.c.delete_time.is_(None))
+        return sorted(self.database.read(lambda connection: connection.execute(statement).scalars().all()))
+
+    def waiting(self) -> set[str]:
+        """Return the locations of the cache entries that an explanation waits for."""
+        statement = select(cache_subscribers.c.location)
+        return set(self.database.read(lambda connection: connection.execute(statement).scalars().all()))
+
+    def damage(self, explanation: str, **columns: object) -> None:
+        """Overwrite columns of an explanation's row."""
+        row = update(explanations).where(explanations.c.explanation == explanation).values(**columns)
+        self.database.write(lambda connection: connection.execute(row))
 
     def kinds(self, explanation: str) -> list[object]:
         """Return what was announced of an explanation, without progress."""
@@ -176,3 +221,8 @@ def _picture(number: int) -> tuple[UInt8Array, Float32Array]:
     embedder = FakeEmbedder()
     activations = embedder.activations(embedder.normalized(pixels[None]))[0]
     return pixels, unit(activations.mean(axis=(1, 2)))
+
+
+def _remove(catalog: Catalog, folder: Path) -> None:
+    catalog.database.close()
+    shutil.rmtree(folder)

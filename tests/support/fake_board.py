@@ -20,7 +20,7 @@ class Breakable:
 
 
 class FakeBoard(Breakable):
-    """`Board` in memory; leases never end by themselves."""
+    """`Board` in memory."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,37 +28,9 @@ class FakeBoard(Breakable):
 
     def clear(self) -> None:
         """Lose everything."""
-        self.waiting: dict[str, set[str]] = defaultdict(set)
-        self.warming: set[str] = set()
         self.streams: dict[str, list[BoardEvent]] = defaultdict(list)
         self.said: set[tuple[str, str]] = set()
-        self.used: dict[str, int] = {}
-        self.leases: dict[str, str] = {}
         self.counted: Counter[str] = Counter()
-
-    def subscribe(self, location: str, explanation: str) -> None:
-        self.check()
-        self.waiting[location].add(explanation)
-
-    def unsubscribe(self, location: str, explanation: str) -> None:
-        self.check()
-        self.waiting[location].discard(explanation)
-
-    def subscribers(self, location: str) -> Sequence[str]:
-        self.check()
-        return sorted(self.waiting[location])
-
-    def keep_filling(self, location: str, *, seconds: float) -> None:
-        self.check()
-        self.warming.add(location)
-
-    def stop_filling(self, location: str) -> None:
-        self.check()
-        self.warming.discard(location)
-
-    def is_wanted(self, location: str) -> bool:
-        self.check()
-        return bool(self.waiting[location]) or location in self.warming
 
     def announce(self, explanation: str, fields: Mapping[str, object], *, once: str = "") -> None:
         self.check()
@@ -72,24 +44,6 @@ class FakeBoard(Breakable):
         self.check()
         last = int(after.split("-")[0]) if after else 0
         return [event for event in self.streams[explanation] if int(event.token.split("-")[0]) > last]
-
-    def touch(self, location: str, *, size_bytes: int) -> None:
-        self.check()
-        self.used.pop(location, None)
-        self.used[location] = size_bytes
-
-    def least_recently_used(self) -> Sequence[tuple[str, int]]:
-        self.check()
-        return list(self.used.items())
-
-    def forget(self, location: str) -> None:
-        self.check()
-        self.used.pop(location, None)
-        self.warming.discard(location)
-
-    def lease(self, name: str, holder: str, *, seconds: float) -> bool:
-        self.check()
-        return self.leases.setdefault(name, holder) == holder
 
     def count(self, name: str, amount: int = 1) -> None:
         self.check()

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 from PIL import Image
@@ -20,7 +19,6 @@ from xmirad.composition import blob_store, catalog
 from xmirad.explanations.creating import Creator
 from xmirad.explanations.eviction import Evictor
 from xmirad.explanations.forgetting import Forgetter
-from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.records import ExplanationRequest, ImageKind, ImageReference, OcclusionParameters
 from xmirad.explanations.store import ExplanationStore
@@ -69,22 +67,23 @@ class LiveExplainer:
         self.archive = self.catalog.create_archive(
             archive_record(model=self.artifact.digest, embedding_size=self.artifact.embedding_size)
         )
-        self.store = ExplanationStore(self.blobs)
-        ports: Any = {"board": self.parts.board, "queue": self.parts.queue}
+        database, queue = self.catalog.database, self.parts.queue
+        self.store = ExplanationStore(database, self.blobs)
         cache, completion = self.parts.cache, self.parts.completion
-        self.creator = Creator(self.store, cache, completion, max_windows=10_000, **ports)
+        self.forgetter = forgetter = Forgetter(database, self.blobs)
+        self.creator = Creator(self.store, cache, completion, forgetter, max_windows=10_000, queue=queue)
         self.watcher = Watcher(self.store, cache, self.parts.board)
-        images = ExplanationImages(self.blobs, self.catalog.embedding_of_image)
         self.sweeper = Sweeper(
+            database,
             self.store,
-            images,
             self.creator,
-            Forgetter(self.store, images, self.parts.board),
-            Evictor(cache, self.parts.board, budget_bytes=1 << 30),
+            forgetter,
+            Evictor(database, forgetter, budget_bytes=1 << 30),
             self.parts.warmer,
+            board=self.parts.board,
+            queue=queue,
             retention=Retention(explanations=DAY, queries=DAY, sweep=1.0),
             holder="test",
-            **ports,
         )
 
     @property
@@ -147,7 +146,7 @@ class LiveExplainer:
         images = ImageBlobs(self.blobs)
         images.put_input(digest, artifact.preprocessing.digest, pixels)
         embedder = load_embedder(artifact, threads=1)
-        record = item_record(seed, image=digest)
+        record = item_record(seed, item=f"item-{seed}", image=digest)
         self.catalog.put_item(record, embedder.embed(pixels[None])[0])
         return ImageReference(ImageKind.ITEM, digest, f"item-{seed}")
 

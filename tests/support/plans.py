@@ -8,6 +8,7 @@ from sqlalchemy import Connection, event, text
 
 from xmirad.catalog.database import Database
 
+NO_TABLES = ("index", "subquery", "values clause")
 PLANNED = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")
 
 
@@ -51,6 +52,5 @@ def scans_of_tables(plan: list[str]) -> list[str]:
     return [
         line
         for line in plan
-        if "Seq Scan" in line
-        or (line.startswith("SCAN") and "INDEX" not in line and "subquery" not in line.lower() and "VALUES" not in line)
+        if "Seq Scan" in line or (line.startswith("SCAN") and not any(word in line.lower() for word in NO_TABLES))
     ]

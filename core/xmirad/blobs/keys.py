@@ -4,8 +4,7 @@ An image is named by the digest of its content, so that one copy serves all its 
 its digest, and everything of an archive below its id.
 """
 
-IMAGE_KINDS = ("originals", "inputs", "occlusion", "warming")
-WARMING = "warming/"
+IMAGE_KINDS = ("originals", "inputs", "occlusion")
 
 
 def model_input(image: str, preprocessing: str) -> str:
@@ -20,12 +19,7 @@ def original(file: str) -> str:
 
 def derived_prefixes(image: str) -> tuple[str, ...]:
     """Return the prefixes below which everything computed from an image lies."""
-    return f"inputs/{image}/", occlusion(image), warming(image)
-
-
-def warming(image: str) -> str:
-    """Return the prefix of the records that say what of an image is to be computed ahead."""
-    return f"{WARMING}{image}/"
+    return f"inputs/{image}/", occlusion(image)
 
 
 def occlusion(image: str) -> str:
@@ -46,11 +40,6 @@ def query_input(digest: str, preprocessing: str) -> str:
 def query_embedding(digest: str, model: str) -> str:
     """Return the key of a query's embedding: float32 `[embedding_size]` in NPY format."""
     return f"{query(digest)}embedding/{model}"
-
-
-def query_record(digest: str) -> str:
-    """Return the key of what is known of a query."""
-    return f"{query(digest)}query.json"
 
 
 def query_picture(digest: str) -> str:

@@ -8,18 +8,21 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobStore
 from xmirad.catalog.images import npy_bytes, read_array
-from xmirad.errors import EmbeddingCorruptError, ItemNotFoundError
+from xmirad.catalog.occlusion import NewEntry
+from xmirad.errors import EmbeddingCorruptError, ExplanationNotFoundError
+from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.records import ImageKind
 from xmirad.explanations.results import Areas, Fidelity, KeptMap
 from xmirad.explanations.scoring import image_on
-from xmirad.explanations.store import Asked
+from xmirad.explanations.store import Asked, ExplanationStore
 from xmirad.models.embedder import BackboneEmbedder
 from xmirad.saliency.controls import control_fields
 from xmirad.saliency.fidelity import (
@@ -51,29 +54,14 @@ class _Curve:
         order: In which order pixels change.
         change: Which way.
         step: How many at a time.
+        keep: Stores a unit under its key.
     """
 
     prefix: str
     order: IntArray
     change: Change
     step: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Image:
-    """The image that a map lies on.
-
-    Attributes:
-        digest: Its digest.
-        preprocessing: Digest of the recipe of its model input.
-        is_query: Whether it is kept as a query, not as an item.
-        normalized: As its model sees it, `[3, S, S]`.
-    """
-
-    digest: str
-    preprocessing: str
-    is_query: bool
-    normalized: Float32Array
+    keep: Callable[[str, Float32Array], None]
 
 
 class _Budget:
@@ -93,11 +81,19 @@ class Assessor:
     """Computes fidelity. Belongs to one thread."""
 
     def __init__(
-        self, blobs: BlobStore, images: ExplanationImages, *, embedder_of: Callable[[str], BackboneEmbedder]
+        self,
+        blobs: BlobStore,
+        images: ExplanationImages,
+        store: ExplanationStore,
+        cache: OcclusionCache,
+        *,
+        embedder_of: Callable[[str], BackboneEmbedder],
     ) -> None:
         """Keep units in a blob store; `embedder_of` loads the model of a digest."""
         self._blobs = blobs
         self._images = images
+        self._store = store
+        self._cache = cache
         self._embedder_of = embedder_of
         self._control_orders: dict[int, tuple[IntArray, ...]] = {}
 
@@ -111,6 +107,7 @@ class Assessor:
 
         Raises:
             ItemNotFoundError: If an image is gone.
+            ExplanationNotFoundError: If the explanation is.
             ModelNotFoundError: If the model is not here.
             EmbeddingCorruptError: If what is stored cannot be used.
         """
@@ -131,17 +128,25 @@ class Assessor:
         is_query = image.kind is not ImageKind.ITEM
         embedder = self._embedder_of(request.model)
         pixels = self._images.input(image.digest, request.preprocessing, is_query=is_query)
-        subject = _Image(image.digest, request.preprocessing, is_query, embedder.normalized(pixels[None])[0])
+        subject = embedder.normalized(pixels[None])[0]
         order = pixel_order(kept.saliency.values)
         own = f"{self._own_prefix(asked)}{side}/"
-        wanted = [(f"{own}{STEP}/", order, STEP)]
-        wanted += [(f"{own}{PUBLISHED_STEP}/", order, PUBLISHED_STEP)] if request.published_fidelity else []
+        keep_own = partial(self._keep_own, asked)
+        wanted = [(f"{own}{STEP}/", order, STEP, keep_own)]
+        if request.published_fidelity:
+            wanted.append((f"{own}{PUBLISHED_STEP}/", order, PUBLISHED_STEP, keep_own))
         root = f"{keys.query(image.digest)}controls/" if is_query else keys.occlusion(image.digest)
         controls = f"{root}{_controls_key(request.model, request.preprocessing)}/"
-        wanted += [(f"{controls}{n}/", each, STEP) for n, each in enumerate(self._controls(request.size))]
+        orders = self._controls(request.size)
+        size = len(orders) * len(Change) * stage_count(subject, STEP) * other.nbytes
+        have = partial(self._cache.open_new, NewEntry(controls, image.digest, is_query, size_bytes=size))
+        have()
+        keep_control = partial(self._keep_control, controls, have)
+        wanted += [(f"{controls}{n}/", each, STEP, keep_control) for n, each in enumerate(orders)]
         computed = []
-        for prefix, each, step in wanted:
-            series = self._series(prefix, each, step, subject, embedder, budget)
+        for prefix, each, step, keep in wanted:
+            curves_of = [_Curve(f"{prefix}{change}", each, change, step, keep) for change in Change]
+            series = self._series(curves_of, subject, embedder, budget)
             if series is None:
                 return None
             curves = series.curves(other)
@@ -152,29 +157,26 @@ class Assessor:
         return Fidelity(areas, fidelity, verdict(areas.fidelity, fidelity), published)
 
     def _series(
-        self,
-        prefix: str,
-        order: IntArray,
-        step: int,
-        image: _Image,
-        embedder: BackboneEmbedder,
-        budget: _Budget,
+        self, curves: Sequence[_Curve], image: Float32Array, embedder: BackboneEmbedder, budget: _Budget
     ) -> Series | None:
         embedded: dict[Change, Float32Array] = {}
-        for change in Change:
+        for curve in curves:
             parts = []
-            for unit in self._units(_Curve(f"{prefix}{change}", order, change, step), image, embedder, budget):
+            for unit in self._units(curve, image, embedder, budget):
                 if unit is None:
                     return None
                 parts.append(unit)
-            embedded[change] = np.concatenate(parts)
+            embedded[curve.change] = np.concatenate(parts)
         return Series(insertion=embedded[Change.INSERTION], deletion=embedded[Change.DELETION])
 
     def _units(
-        self, curve: _Curve, image: _Image, embedder: BackboneEmbedder, budget: _Budget
+        self, curve: _Curve, image: Float32Array, embedder: BackboneEmbedder, budget: _Budget
     ) -> Iterator[Float32Array | None]:
-        """Yield the embeddings of a curve's units, and None instead of the first that there is no time for."""
-        count = stage_count(image.normalized, curve.step)
+        """Yield the embeddings of a curve's units, and None instead of the first that there is no time for.
+
+        `image` is as its model sees it, `[3, S, S]`.
+        """
+        count = stage_count(image, curve.step)
         for first in range(0, count, STAGES_PER_UNIT):
             stages = range(first, min(first + STAGES_PER_UNIT, count))
             key = f"{curve.prefix}-{first:04d}"
@@ -183,21 +185,32 @@ class Assessor:
                 yield None
                 return
             if there is None:
-                embed, pixels = embedder.embed_normalized, image.normalized
-                there = embedded_stages(pixels, curve.order, curve.change, stages, embed=embed, step=curve.step)
-                self._keep(key, there, image)
+                embed = embedder.embed_normalized
+                there = embedded_stages(image, curve.order, curve.change, stages, embed=embed, step=curve.step)
+                curve.keep(key, there)
             yield there
 
-    def _keep(self, key: str, unit: Float32Array, image: _Image) -> None:
-        """Store a unit, and leave nothing of an image behind that was deleted meanwhile.
+    def _keep_own(self, asked: Asked, key: str, unit: Float32Array) -> None:
+        """Store a unit of an explanation's own curves, and leave nothing of one that was deleted meanwhile.
 
         Raises:
-            ItemNotFoundError: If it was. Its input is deleted before its units, so nobody else would find this one.
+            ExplanationNotFoundError: If it was.
         """
         self._blobs.put(key, npy_bytes(unit))
-        if not self._images.has_input(image.digest, image.preprocessing, is_query=image.is_query):
+        if not self._store.has(asked):
             self._blobs.delete(key)
-            raise ItemNotFoundError("the image was deleted meanwhile", field="item", metadata={"image": image.digest})
+            raise ExplanationNotFoundError("the explanation was deleted meanwhile", field="name")
+
+    def _keep_control(self, location: str, have: Callable[[], None], key: str, unit: Float32Array) -> None:
+        """Store a unit of a control's curves; one that was deleted meanwhile is not kept.
+
+        Raises:
+            ItemNotFoundError: If its image was deleted, not only the unit evicted.
+        """
+        self._blobs.put(key, npy_bytes(unit))
+        if not self._cache.exists(location):
+            self._blobs.delete(key)
+            have()
 
     def _unit(self, key: str, stages: int) -> Float32Array | None:
         try:

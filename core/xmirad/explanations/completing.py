@@ -1,6 +1,6 @@
 """Finishes explanations as their cache entries fill: previews, the exact maps, their fidelity.
 
-Everything here may happen twice or at the same time in several processes; the blob store decides who was first. A chunk
+Everything here may happen twice or at the same time in several processes; the catalog decides who was first. A chunk
 is stored before its entry is looked at, so of two workers that store the last two chunks at least one sees both.
 """
 
@@ -54,7 +54,7 @@ class Completion:
         """
         stop = entry.chunks[chunk].stop
         level = next(each.windows for each in entry.levels if stop <= each.windows)
-        waiting = self._board.subscribers(entry.location)
+        waiting = self._cache.subscribers(entry)
         complete = self._cache.complete_windows(entry)
         if complete >= level:
             if waiting or complete == entry.lattice.windows:
@@ -80,7 +80,6 @@ class Completion:
         """
         asked = self._store.asked(explanation)
         if self._store.is_finished(asked):
-            self.leave(asked)
             return True
         try:
             return self._advance(asked, reader or self._cache)
@@ -96,15 +95,14 @@ class Completion:
         Raises:
             BackendUnavailableError: If a store or the board fails.
         """
-        for explanation in self._board.subscribers(entry.location):
+        for explanation in self._cache.subscribers(entry):
             try:
                 self.fail(self._store.asked(explanation), error)
             except ExplanationNotFoundError:
-                self._board.unsubscribe(entry.location, explanation)
+                self._cache.unsubscribe(explanation)
 
     def fail(self, asked: Asked, error: XmiradError) -> None:
         """End an attempt with an error."""
-        self.leave(asked)  # first: once it has failed it may be asked for again, and then waits again
         if not self._store.finish(asked, ExplanationState.FAILED, error=error):
             return
         _log.warning("explanation.failed", extra={"reason": error.reason})
@@ -118,9 +116,7 @@ class Completion:
             BackendUnavailableError: If the blob store fails.
         """
         asked = self._store.asked(explanation)
-        if not self._store.is_finished(asked):
-            self.leave(asked)
-            self._store.finish(asked, ExplanationState.CANCELLED)
+        if self._store.finish(asked, ExplanationState.CANCELLED):
             self._tell(asked, {"kind": "state"}, once="finished")
         return asked
 
@@ -186,7 +182,6 @@ class Completion:
         self._store.finish(asked, ExplanationState.SUCCEEDED, maps=maps)
         _log.info("explanation.succeeded")
         self._tell(asked, {"kind": "state"}, once="finished")
-        self.leave(asked)
         self._have_assessed(asked)
         return True
 
@@ -206,11 +201,11 @@ class Completion:
         try:
             self.advance(explanation, reader=reader)
         except ExplanationNotFoundError:
-            self._board.unsubscribe(entry.location, explanation)
+            self._cache.unsubscribe(explanation)
 
     def _fill_again(self, asked: Asked, entries: Iterable[OcclusionEntry]) -> None:
         for entry in entries:
-            self._board.subscribe(entry.location, asked.request.explanation)
+            self._cache.subscribe(entry, asked.request.explanation)
             try:
                 self._queue.fill(entry, self._cache.missing(entry), queue=asked.queue)
             except QueueFullError as error:  # the sweeper tries again
@@ -223,16 +218,8 @@ class Completion:
             _log.warning("explanation.assessment_not_queued", extra={"reason": error.reason})
 
     def _tell(self, asked: Asked, fields: Mapping[str, object], *, once: str) -> None:
-        """Announce something; who watches without a board looks at the blobs instead."""
+        """Announce something; who watches without a board looks at the catalog instead."""
         try:
             self._board.announce(asked.request.explanation, fields, once=f"{asked.create_time}-{once}")
         except BackendUnavailableError as error:
             _log.warning("explanation.not_announced", extra={"reason": error.reason})
-
-    def leave(self, asked: Asked) -> None:
-        """Wait for nothing any more; tasks that nobody else waits for stop by themselves."""
-        try:
-            for entry in entries_of(asked.request).values():
-                self._board.unsubscribe(entry.location, asked.request.explanation)
-        except BackendUnavailableError as error:
-            _log.warning("explanation.not_unsubscribed", extra={"reason": error.reason})

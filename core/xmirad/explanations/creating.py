@@ -3,12 +3,19 @@
 import logging
 from collections.abc import Sequence
 
-from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, QueueFullError
+from xmirad.catalog.explanations import ExplanationRow
+from xmirad.errors import (
+    BackendUnavailableError,
+    ExplanationNotFoundError,
+    ItemNotFoundError,
+    QueueFullError,
+)
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.checking import check_request
 from xmirad.explanations.completing import Completion
 from xmirad.explanations.defaults import with_defaults
-from xmirad.explanations.ports import Board, QueueName, TaskQueue
+from xmirad.explanations.forgetting import Forgetter
+from xmirad.explanations.ports import QueueName, TaskQueue
 from xmirad.explanations.records import ExplanationRequest
 from xmirad.explanations.scoring import entries_of
 from xmirad.explanations.store import Asked, ExplanationStore
@@ -25,8 +32,8 @@ class Creator:
         store: ExplanationStore,
         cache: OcclusionCache,
         completion: Completion,
+        forgetter: Forgetter,
         *,
-        board: Board,
         queue: TaskQueue,
         max_windows: int,
     ) -> None:
@@ -34,7 +41,7 @@ class Creator:
         self._store = store
         self._cache = cache
         self._completion = completion
-        self._board = board
+        self._forgetter = forgetter
         self._queue = queue
         self._max_windows = max_windows
 
@@ -65,9 +72,14 @@ class Creator:
                 return before
             if outcome.state is ExplanationState.SUCCEEDED:
                 return before
-        attempt = before.attempt + 1 if before else 1
+        attempt, kept = before.attempt + 1 if before else 1, self._store.kept(before)
         is_new = self._store.put_request(request, queue=queue, attempt=attempt)
-        asked = self._store.asked(request.explanation)
+        try:
+            asked = self._store.asked(request.explanation)
+        except ExplanationNotFoundError:  # what is stored of it cannot be read
+            self._forgetter.delete(request.explanation)
+            is_new = self._store.put_request(request, queue=queue, attempt=attempt)
+            asked = self._store.asked(request.explanation)
         entries = entries_of(request).values()
         if entries:
             self._cache.count_use(is_cached=not any(map(self._cache.missing, entries)))
@@ -75,7 +87,7 @@ class Creator:
             self.start(asked, queue=queue)
         except (BackendUnavailableError, QueueFullError):
             if is_new:
-                self._withdraw(asked)
+                self._withdraw(asked, kept)
             raise
         return asked
 
@@ -89,7 +101,7 @@ class Creator:
         """
         requests = [with_defaults(request) for request in requests]
         self.check(requests)
-        before = [self._before(request) for request in requests]
+        before = [self._store.kept(self._before(request)) for request in requests]
         created: list[Asked] = []
         try:
             for request in requests:
@@ -97,7 +109,7 @@ class Creator:
         except (BackendUnavailableError, QueueFullError):
             for asked, earlier in zip(created, before, strict=False):
                 if earlier is None or earlier.attempt != asked.attempt:
-                    self._withdraw(asked)
+                    self._withdraw(asked, earlier)
             raise
         return created
 
@@ -112,14 +124,21 @@ class Creator:
         entries = entries_of(asked.request).values()
         missing = {entry: chunks for entry in entries if (chunks := self._cache.missing(entry))}
         for entry, chunks in missing.items():
-            self._board.subscribe(entry.location, explanation)
+            try:
+                if explanation not in self._cache.subscribers(entry):
+                    self._cache.subscribe(entry, explanation)
+            except ItemNotFoundError as error:
+                self._completion.fail(asked, error)
+                return
             self._queue.fill(entry, chunks, queue=queue)
         # Also finishes what was completed between looking and subscribing.
         self._completion.advance(explanation)
 
-    def _withdraw(self, asked: Asked) -> None:
-        self._store.forget(asked)
-        self._completion.leave(asked)
+    def _withdraw(self, asked: Asked, before: ExplanationRow | None) -> None:
+        if before is None:
+            self._forgetter.delete(asked.request.explanation)
+        else:
+            self._store.put_back(before, attempt=asked.attempt)
 
     def _before(self, request: ExplanationRequest) -> Asked | None:
         try:

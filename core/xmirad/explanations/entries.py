@@ -23,6 +23,7 @@ class OcclusionEntry:
     """The masked embeddings of one image; every occlusion map of that image comes from them.
 
     Attributes:
+        site: Whose it is: none learns what another one has had explained.
         image: Digest of the image's content.
         is_query: Whether the image is kept as a query rather than as an item of an archive.
         model: Digest of the model.
@@ -34,6 +35,7 @@ class OcclusionEntry:
         codec: How the embeddings are kept.
     """
 
+    site: str
     image: str
     is_query: bool = False
     model: str

@@ -1,9 +1,13 @@
 """Keeps the occlusion cache within its budget: whole entries go, longest unused first."""
 
 import logging
+import time
+from collections.abc import Callable
+from functools import partial
 
-from xmirad.explanations.cache import OcclusionCache
-from xmirad.explanations.ports import Board
+from xmirad.catalog import occlusion
+from xmirad.catalog.database import Database
+from xmirad.explanations.forgetting import Forgetter
 
 _log = logging.getLogger(__name__)
 
@@ -11,48 +15,35 @@ _log = logging.getLogger(__name__)
 class Evictor:
     """Deletes entries of items; those of queries go with their queries."""
 
-    def __init__(self, cache: OcclusionCache, board: Board, *, budget_bytes: int) -> None:
+    def __init__(
+        self, database: Database, forgetter: Forgetter, *, budget_bytes: int, clock: Callable[[], float] = time.time
+    ) -> None:
         """Allow a cache so many bytes."""
-        self._cache = cache
-        self._board = board
+        self._database = database
+        self._forgetter = forgetter
         self._budget = budget_bytes
-
-    def reconcile(self) -> None:
-        """Note what the board does not know of, and delete what belongs to no image any more, by listing; slow.
-
-        Raises:
-            BackendUnavailableError: If the blob store or the board fails.
-        """
-        known = {location for location, _ in self._board.least_recently_used()}
-        for location in self._cache.locations():
-            if self._cache.is_orphan(location):
-                self._cache.delete(location)
-            elif location not in known:
-                self._board.touch(location, size_bytes=self._cache.stored_bytes(location))
+        self._clock = clock
 
     def evict(self) -> int:
         """Delete entries until the rest fits, none that an explanation waits for; return how many.
 
         Raises:
-            BackendUnavailableError: If the blob store or the board fails.
+            BackendUnavailableError: If the catalog or the blob store cannot be used.
         """
-        if not self._board.least_recently_used():  # lost, or never kept
-            self.reconcile()
-        entries = self._board.least_recently_used()
-        excess = sum(size for _, size in entries) - self._budget
+        excess = self._database.read(occlusion.sums)[0] - self._budget
         evicted = 0
-        for location, size in entries:
-            if excess > 0 and not self._cache.exists(location):  # deleted with its image
-                self._board.forget(location)
-                excess -= size
-        for location, size in entries:
-            if excess <= 0:
+        while excess > 0:
+            freed = 0
+            for location in self._database.read(occlusion.least_recently_used):
+                bytes_freed = self._database.write(partial(occlusion.evict, location=location, now=self._clock()))
+                freed += bytes_freed
+                evicted += bool(bytes_freed)
+                if freed >= excess:
+                    break
+            if not freed:
                 break
-            if self._board.subscribers(location) or not self._cache.exists(location):
-                continue
-            self._cache.delete(location)
-            excess -= size
-            evicted += 1
+            excess -= freed
         if evicted:
+            self._forgetter.purge_all()
             _log.info("cache.evicted")
         return evicted

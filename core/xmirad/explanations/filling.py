@@ -67,25 +67,25 @@ class ChunkFiller:
             raise InvalidRequestError(f"chunk must be 0 to {highest}", field="chunk", metadata={"highest": highest})
         if self._cache.has(entry, number):
             return False
-        self._require_image(entry)
+        self._require_entry(entry)
         embedder = self._embedder_of(entry.model)
         prepared = self._prepare(entry, embedder)
         chunk = entry.chunks[number]
         masked = prepared.embedded(prepared.windows[chunk.start : chunk.stop], embedder)
         is_stored = self._cache.put(entry, number, encode(masked, prepared.unmasked, entry.codec))
-        self._require_image(entry)
+        if not is_stored:
+            self._require_entry(entry)
         return is_stored
 
-    def _require_image(self, entry: OcclusionEntry) -> None:
-        """Leave nothing of an image behind that was deleted meanwhile.
+    def _require_entry(self, entry: OcclusionEntry) -> None:
+        """Compute nothing for an image that was deleted meanwhile.
 
         Raises:
             ItemNotFoundError: If it was.
         """
-        if self._images.has_input(entry.image, entry.preprocessing, is_query=entry.is_query):
+        if self._cache.exists(entry.location):
             return
         self._prepared.pop(entry.location, None)
-        self._cache.delete(entry.location)
         raise ItemNotFoundError("the image was deleted meanwhile", field="item", metadata={"image": entry.image})
 
     def _prepare(self, entry: OcclusionEntry, embedder: BackboneEmbedder) -> _Prepared:

@@ -1,78 +1,91 @@
-"""Deletes explanations with everything that only they need."""
+"""Deletes explanations, and purges the blobs of everything that is deleted: maps, queries, cache entries."""
 
-import contextlib
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError
-from xmirad.explanations.images import ExplanationImages
-from xmirad.explanations.ports import Board
-from xmirad.explanations.records import ImageKind
-from xmirad.explanations.scoring import entries_of
-from xmirad.explanations.store import Asked, ExplanationStore
+from xmirad.blobs import keys
+from xmirad.blobs.port import BlobStore
+from xmirad.catalog import explanations as rows
+from xmirad.catalog import purges
+from xmirad.catalog.database import Database
+from xmirad.catalog.explanation_tables import cache_entries, explanations, queries
+from xmirad.catalog.purges import Owner
+from xmirad.errors import ExplanationNotFoundError
 
+PREFIX_OF: dict[Owner, Callable[[str], str]] = {
+    explanations: keys.explanation,
+    queries: keys.query,
+    cache_entries: str,  # its location
+}
 _log = logging.getLogger(__name__)
 
 
 class Forgetter:
-    """Deletes explanations, and queries that nobody explains any more."""
+    """Deletes explanations, with queries that nobody explains any more. Safe to use from many processes.
 
-    def __init__(self, store: ExplanationStore, images: ExplanationImages, board: Board) -> None:
-        """Delete from the blob store."""
-        self._store = store
-        self._images = images
-        self._board = board
+    Every method raises `BackendUnavailableError` if the catalog or the blob store cannot be used.
+    """
+
+    def __init__(self, database: Database, blobs: BlobStore, *, clock: Callable[[], float] = time.time) -> None:
+        """Delete records from a catalog's database, and what they own from a blob store."""
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
 
     def delete(self, explanation: str) -> None:
         """Delete an explanation, and its query if it was the last one of it.
 
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
-            BackendUnavailableError: If the blob store fails.
         """
-        asked = self._store.asked(explanation)
-        self._store.delete(explanation)
-        self._leave(asked)
-        query = asked.request.query
-        if query.kind is not ImageKind.ITEM and not self._is_used(query.digest):
-            self._images.delete_query(query.digest)
+        if not self._mark([explanation]):
+            message = "there is no such explanation"
+            raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
+        self._purge_soon()
 
-    def delete_of_items(self, archive: str, items: frozenset[str]) -> int:
-        """Delete the explanations in which one of these items of an archive plays a part; return how many.
+    def delete_all(self, ids: Sequence[str]) -> int:
+        """Delete those of some explanations that are there; return how many. Their blobs are purged later."""
+        return self._mark(ids)
 
-        Raises:
-            BackendUnavailableError: If the blob store fails.
-        """
-        return self._delete_where(lambda asked: asked.request.archive == archive and bool(_items(asked) & items))
+    def delete_of_items(self, creation: str, items: Sequence[str]) -> int:
+        """Delete the explanations in which one of these items of an archive plays a part; return how many."""
+        found = self._database.read(lambda connection: rows.explanations_of_items(connection, creation, items))
+        deleted = self._mark(found)
+        self._purge_soon()
+        return deleted
 
-    def _delete_where(self, is_meant: Callable[[Asked], bool]) -> int:
-        found = [asked for asked in self._all() if is_meant(asked)]
-        for asked in found:
-            self.delete(asked.request.explanation)
+    def delete_of_archive(self, creation: str) -> int:
+        """Delete all explanations of an archive; return how many. Their blobs are purged later."""
+        deleted = 0
+        while found := self._database.read(lambda connection: rows.some_of_archive(connection, creation)):
+            deleted += self._mark(found)
+        return deleted
+
+    def delete_query(self, digest: str) -> None:
+        """Delete a stored query with its explanations and all that is cached of it. Its blobs are purged later."""
+        self._database.write(lambda connection: rows.delete_query(connection, digest, now=self._clock()))
+
+    def purge_all(self) -> None:
+        """Delete the blobs of what is deleted; of what was deleted a day ago once more, and then its row."""
+        for owner in purges.OWNERS:
+            self._database.write(partial(purges.open_again, owner=owner, now=self._clock()))
+            while self._purge_some(owner):
+                pass
+
+    def _purge_some(self, owner: Owner) -> int:
+        found = self._database.read(lambda connection: purges.unpurged(connection, owner))
+        for key in found:
+            for blob in list(self._blobs.list(PREFIX_OF[owner](key))):
+                self._blobs.delete(blob)
+            self._database.write(partial(purges.purged, owner=owner, key=key, now=self._clock()))
         return len(found)
 
-    def _is_used(self, digest: str) -> bool:
-        try:
-            return any(asked.request.query.digest == digest for asked in self._all())
-        except BackendUnavailableError as error:  # one that cannot be read may need it; the sweep drops what none does
-            _log.warning("query.not_deleted", extra={"reason": error.reason})
-            return True
+    def _purge_soon(self) -> None:
+        """Purge what was deleted just now, unless much else waits for it: the sweep goes on."""
+        for owner in purges.OWNERS:
+            self._purge_some(owner)
 
-    def _all(self) -> Iterator[Asked]:
-        for explanation in list(self._store.explanations()):
-            with contextlib.suppress(ExplanationNotFoundError):  # a deletion is under way
-                yield self._store.asked(explanation)
-
-    def _leave(self, asked: Asked) -> None:
-        try:
-            for entry in entries_of(asked.request).values():
-                self._board.unsubscribe(entry.location, asked.request.explanation)
-        except BackendUnavailableError as error:  # tasks of an explanation that is gone stop by themselves
-            _log.warning("explanation.not_unsubscribed", extra={"reason": error.reason})
-
-
-def _items(asked: Asked) -> set[str]:
-    request = asked.request
-    images = [request.query, request.result, *request.attention.positives, *request.attention.negatives]
-    images += [request.contrast] if request.contrast else []
-    return {image.item for image in images if image.item} | set(request.made_from)
+    def _mark(self, ids: Sequence[str]) -> int:
+        return self._database.write(partial(rows.delete_explanations, ids=ids, now=self._clock())) if ids else 0

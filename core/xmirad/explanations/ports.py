@@ -78,30 +78,6 @@ class Board(Protocol):
     Every method raises BackendUnavailableError if it cannot be reached.
     """
 
-    def subscribe(self, location: str, explanation: str) -> None:
-        """Note that an explanation waits for a cache entry."""
-        ...
-
-    def unsubscribe(self, location: str, explanation: str) -> None:
-        """Take that back; the entry's tasks stop by themselves when nobody is left."""
-        ...
-
-    def subscribers(self, location: str) -> Sequence[str]:
-        """Return which explanations wait for a cache entry."""
-        ...
-
-    def keep_filling(self, location: str, *, seconds: float) -> None:
-        """Note that an entry is to be filled for so long although no explanation waits for it (warming)."""
-        ...
-
-    def stop_filling(self, location: str) -> None:
-        """Take `keep_filling` back."""
-        ...
-
-    def is_wanted(self, location: str) -> bool:
-        """Return whether an explanation, or warming, waits for a cache entry."""
-        ...
-
     def announce(self, explanation: str, fields: Mapping[str, object], *, once: str = "") -> None:
         """Add a message to an explanation's stream, which is capped and expires.
 
@@ -114,22 +90,6 @@ class Board(Protocol):
 
     def events(self, explanation: str, *, after: str) -> Sequence[BoardEvent]:
         """Return the messages after a token at once; an empty token means from the beginning."""
-        ...
-
-    def touch(self, location: str, *, size_bytes: int) -> None:
-        """Note that a cache entry was used just now, and how large it is."""
-        ...
-
-    def least_recently_used(self) -> Sequence[tuple[str, int]]:
-        """Return location and size of the cache entries noted, longest unused first."""
-        ...
-
-    def forget(self, location: str) -> None:
-        """Forget a cache entry that is gone."""
-        ...
-
-    def lease(self, name: str, holder: str, *, seconds: float) -> bool:
-        """Take or renew a lease; False if someone else holds it."""
         ...
 
     def count(self, name: str, amount: int = 1) -> None:

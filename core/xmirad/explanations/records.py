@@ -127,6 +127,13 @@ class ExplanationRequest:
         canonical = json.dumps(self.to_document(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    @property
+    def items(self) -> frozenset[str]:
+        """Ids of the items that play a part in it."""
+        images = [self.query, self.result, *self.attention.positives, *self.attention.negatives]
+        images += [self.contrast] if self.contrast else []
+        return frozenset(image.item for image in images if image.item) | frozenset(self.made_from)
+
     def to_document(self) -> dict[str, Any]:
         """Return the request as JSON values, with `made_from` only where there is any: older ids stay what they are."""
         document = asdict(self)

@@ -51,6 +51,7 @@ def point_on_map(request: ExplanationRequest) -> Point | None:
 def _entry(request: ExplanationRequest, image: ImageReference) -> OcclusionEntry:
     parameters = request.occlusion
     return OcclusionEntry(
+        site=request.site,
         image=image.digest,
         is_query=image.kind is not ImageKind.ITEM,
         model=request.model,

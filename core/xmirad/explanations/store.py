@@ -1,17 +1,23 @@
-"""Explanations in the blob store: what was asked, and how each attempt ended. This is the truth about them."""
+"""Explanations: what was asked, and how each attempt ended, in the catalog; their maps in the blob store."""
 
 import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
-from xmirad.errors import EmbeddingCorruptError, ExplanationNotFoundError, XmiradError
+from xmirad.catalog import explanations as rows
+from xmirad.catalog.database import Database
+from xmirad.catalog.explanations import ExplanationRow, NewAttempt
+from xmirad.catalog.occlusion import NewEntry
+from xmirad.errors import ExplanationNotFoundError, XmiradError
 from xmirad.explanations.ports import QueueName
-from xmirad.explanations.records import ExplanationRequest
+from xmirad.explanations.records import ExplanationRequest, ImageKind
 from xmirad.explanations.results import (
     Fidelity,
     KeptMap,
@@ -21,13 +27,11 @@ from xmirad.explanations.results import (
     fidelity_from_document,
     fidelity_to_document,
 )
-from xmirad.explanations.sealing import sealed, unsealed
+from xmirad.explanations.scoring import entries_of
 from xmirad.types import ExplanationState
 
-REQUEST = "request.json"
-RESULT = "result.json"
-PREVIEW = "preview.json"
-FIDELITY = "fidelity.json"
+DAMAGED = (ValueError, KeyError, TypeError)
+"""What a document raises that is not as it was written."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,17 +53,44 @@ class Asked:
 
 
 class ExplanationStore:
-    """Requests, results, previews and fidelity. Safe to use from many threads and processes."""
+    """Requests, results, previews and fidelity. Safe to use from many threads and processes.
 
-    def __init__(self, blobs: BlobStore, *, clock: Callable[[], float] = time.time) -> None:
-        """Keep them in a blob store."""
+    Every method raises `BackendUnavailableError` if the catalog or the blob store cannot be used.
+    """
+
+    def __init__(self, database: Database, blobs: BlobStore, *, clock: Callable[[], float] = time.time) -> None:
+        """Keep records in a catalog's database, and maps in a blob store."""
+        self._database = database
         self._blobs = blobs
         self._clock = clock
 
     def put_request(self, request: ExplanationRequest, *, queue: QueueName, attempt: int) -> bool:
-        """Store a request; the first of an attempt counts. Return whether this was it."""
-        document = {"request": request.to_document(), "queue": queue.value, "create_time": self._clock()}
-        return self._put(request.explanation, attempt, REQUEST, document, if_absent=True)
+        """Store a request, and that it waits for its cache entries; the first of an attempt counts.
+
+        Returns:
+            Whether this was it.
+
+        Raises:
+            ItemNotFoundError: If one of its items is gone.
+            ArchiveNotFoundError: If its archive is.
+            BackendUnavailableError: If it, its query or a cache entry is just being deleted.
+        """
+        entries = [
+            NewEntry(each.location, each.image, each.is_query, json.dumps(each.to_document()))
+            for each in entries_of(request).values()
+        ]
+        attempt_of = NewAttempt(
+            explanation=request.explanation,
+            attempt=attempt,
+            site=request.site,
+            archive=request.archive,
+            query=None if request.query.kind is ImageKind.ITEM else request.query.digest,
+            items=request.items,
+            queue=queue.value,
+            request=json.dumps(request.to_document(), sort_keys=True),
+        )
+        now = self._clock()
+        return self._database.write(partial(rows.put_attempt, new=attempt_of, entries=entries, now=now))
 
     def asked(self, explanation: str) -> Asked:
         """Return the latest attempt; one whose request cannot be read counts as absent.
@@ -67,18 +98,36 @@ class ExplanationStore:
         Raises:
             ExplanationNotFoundError: If there is none.
         """
-        names = {key.split("/")[2] for key in self._blobs.list(keys.explanation(explanation))}
-        for attempt in sorted((int(name) for name in names if name.isdecimal()), reverse=True):
-            document = self._get(explanation, attempt, REQUEST)
-            if document is None:
-                continue
-            try:
-                request = ExplanationRequest.from_document(document["request"])
-                return Asked(request, attempt, QueueName(document["queue"]), float(document["create_time"]))
-            except (ValueError, KeyError, TypeError):
-                _log.warning("explanation.unreadable", exc_info=True)
-        message = "there is no such explanation"
-        raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
+        row = self._row(explanation)
+        found = None if row is None else _asked(row)
+        if found is None:
+            message = "there is no such explanation"
+            raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
+        return found
+
+    def kept(self, asked: Asked | None) -> ExplanationRow | None:
+        """Return all that is known of an attempt, for `put_back`."""
+        return None if asked is None else self._row_of(asked)
+
+    def put_back(self, row: ExplanationRow, *, attempt: int) -> None:
+        """Let an explanation be as it was before an attempt that nobody works on."""
+        self._database.write(lambda connection: rows.put_back(connection, row, attempt=attempt))
+
+    def page(self, *, site: str, archive: str = "", after: str = "", limit: int) -> list[Asked]:
+        """Return a site's explanations behind an id, in order; those of one archive, or of all if it is empty.
+
+        What cannot be read is left out.
+        """
+        found: list[Asked] = []
+        while len(found) < limit:
+            page = self._database.read(
+                partial(rows.page_of_explanations, site=site, archive=archive, after=after, limit=limit - len(found))
+            )
+            if not page:
+                break
+            found += [asked for row in page if (asked := _asked(row)) is not None]
+            after = page[-1].explanation
+        return found
 
     def finish(
         self,
@@ -88,112 +137,127 @@ class ExplanationStore:
         maps: Sequence[KeptMap] = (),
         error: XmiradError | None = None,
     ) -> bool:
-        """Store how an attempt ended; the first to say so counts. Return whether this was it."""
-        document = {
-            "state": state.value,
-            "finish_time": self._clock(),
-            "maps": self._put_maps(asked, "map", maps),
-            "error": error and error_to_document(error),
-        }
-        return self._put(asked.request.explanation, asked.attempt, RESULT, document, if_absent=True)
+        """Store how an attempt ended, which then waits for nothing; the first to say so counts.
 
-    def outcome(self, asked: Asked) -> Outcome | None:
-        """Return how an attempt ended, or None if it has not; a result that cannot be read is taken away."""
-        explanation, attempt = asked.request.explanation, asked.attempt
-        document = self._get(explanation, attempt, RESULT)
-        if document is None:
-            return None
-        maps = self._maps(asked, document["maps"])
-        if maps is None:
-            self._blobs.delete(keys.attempt(explanation, attempt) + RESULT)
-            return None
-        error = document["error"]
-        fidelity = self.fidelity(asked)
-        return Outcome(
-            ExplanationState(document["state"]),
-            document["finish_time"],
-            tuple(kept.assessed(each) for kept, each in zip(maps, fidelity, strict=True)) if fidelity else maps,
-            error and error_from_document(error),
-            self.no_fidelity(asked),
+        Returns:
+            Whether this was it.
+        """
+        result = json.dumps({"maps": self._put_maps(asked, "map", maps), "error": error and error_to_document(error)})
+        is_first = self._database.write(
+            partial(
+                rows.finish,
+                explanation=asked.request.explanation,
+                attempt=asked.attempt,
+                state=state.value,
+                now=self._clock(),
+                result=result,
+            )
         )
+        if not is_first:
+            self._leave_nothing(asked)
+        return is_first
+
+    def outcome(self, asked: Asked, *, with_maps: bool = True) -> Outcome | None:
+        """Return how an attempt ended, or None if it has not.
+
+        A result that cannot be read is taken back, so that it is computed again; without maps they are not looked at.
+        """
+        row = self._row_of(asked)
+        if row is None or row.state is None or row.finish_time is None or row.result is None:
+            return None
+        state, error, maps = ExplanationState(row.state), None, None
+        try:
+            document = json.loads(row.result)
+            error = error_from_document(document["error"]) if document["error"] else None
+            maps = self._maps(asked, document["maps"]) if with_maps else ()
+        except DAMAGED:
+            _log.warning("explanation.result_unreadable", exc_info=True)
+            maps = None
+        if maps is None:
+            self._database.write(partial(rows.take_back, explanation=row.explanation, attempt=row.attempt))
+            return None
+        fidelity, reason = _fidelity(row)
+        if with_maps and len(fidelity) == len(maps):
+            maps = tuple(kept.assessed(each) for kept, each in zip(maps, fidelity, strict=True))
+        return Outcome(state, row.finish_time, maps, error, reason)
 
     def is_finished(self, asked: Asked) -> bool:
         """Return whether an attempt has ended."""
-        return self._blobs.exists(keys.attempt(asked.request.explanation, asked.attempt) + RESULT)
+        row = self._row_of(asked)
+        return row is not None and row.state is not None
 
     def put_preview(self, asked: Asked, maps: Sequence[KeptMap], *, windows: int) -> None:
         """Keep the maps that are there so far, in place of those from fewer windows."""
-        before = self._get(asked.request.explanation, asked.attempt, PREVIEW)
-        if before is not None and before["windows"] >= windows:
+        row = self._row_of(asked)
+        if row is None or row.preview_windows >= windows:
             return
-        document = {"maps": self._put_maps(asked, f"preview-{windows}", maps), "windows": windows}
-        self._put(asked.request.explanation, asked.attempt, PREVIEW, document, if_absent=False)
+        preview = json.dumps(self._put_maps(asked, f"preview-{windows}", maps))
+        goes_on = self._database.write(
+            lambda connection: rows.put_preview(
+                connection, row.explanation, row.attempt, preview=preview, windows=windows
+            )
+        )
+        if not goes_on:
+            self._leave_nothing(asked)
 
     def preview(self, asked: Asked) -> tuple[KeptMap, ...]:
         """Return the latest preview, empty if there is none."""
-        document = self._get(asked.request.explanation, asked.attempt, PREVIEW)
-        return (document and self._maps(asked, document["maps"])) or ()
+        row = self._row_of(asked)
+        try:
+            return (row and row.preview and self._maps(asked, json.loads(row.preview))) or ()
+        except DAMAGED:
+            _log.warning("explanation.preview_unreadable", exc_info=True)
+            return ()
 
-    def put_fidelity(self, asked: Asked, fidelity: Sequence[Fidelity]) -> None:
-        """Keep what the maps are worth, in their order."""
-        document = {"maps": [fidelity_to_document(each) for each in fidelity]}
-        self._put(asked.request.explanation, asked.attempt, FIDELITY, document, if_absent=False)
+    def put_fidelity(self, asked: Asked, fidelity: Sequence[Fidelity]) -> bool:
+        """Keep what the maps are worth, in their order. Return whether nothing was kept before."""
+        return self._put_fidelity(asked, {"maps": [fidelity_to_document(each) for each in fidelity]})
 
     def put_no_fidelity(self, asked: Asked, reason: str) -> bool:
         """Keep why it will never be known what the maps are worth. Return whether nothing was kept before."""
-        return self._put(
-            asked.request.explanation, asked.attempt, FIDELITY, {"maps": [], "reason": reason}, if_absent=True
-        )
-
-    def no_fidelity(self, asked: Asked) -> str:
-        """Return why it will never be known what the maps are worth; empty if it is known or may be."""
-        document = self._get(asked.request.explanation, asked.attempt, FIDELITY)
-        return str(document.get("reason", "")) if document else ""
+        return self._put_fidelity(asked, {"maps": [], "reason": reason})
 
     def is_assessed(self, asked: Asked) -> bool:
         """Return whether it is known what the maps are worth, or that it never will be."""
-        return self._get(asked.request.explanation, asked.attempt, FIDELITY) is not None
+        row = self._row_of(asked)
+        return row is not None and row.fidelity is not None
 
-    def fidelity(self, asked: Asked) -> tuple[Fidelity, ...]:
-        """Return what the maps are worth, empty where that is not known."""
-        document = self._get(asked.request.explanation, asked.attempt, FIDELITY)
-        return tuple(map(fidelity_from_document, document["maps"])) if document else ()
+    def unfinished(self) -> Iterator[str]:
+        """Yield the ids of the explanations that have not ended, in order."""
+        after = ""
+        while page := self._database.read(partial(rows.page_of_unfinished, after=after)):
+            yield from page
+            after = page[-1]
 
-    def explanations(self) -> Iterator[str]:
-        """Yield the ids of all explanations, in order."""
-        last = ""
-        for key in self._blobs.list("explanations/"):
-            explanation = key.split("/")[1]
-            if explanation != last:
-                last = explanation
-                yield explanation
+    def unassessed(self) -> Iterator[tuple[str, int, float]]:
+        """Yield id, attempt and end of the explanations whose maps are not assessed, in order."""
+        after = ""
+        while page := self._database.read(partial(rows.page_of_unassessed, after=after)):
+            yield from ((row.explanation, row.attempt, row.finish_time or 0.0) for row in page)
+            after = page[-1].explanation
 
-    def forget(self, asked: Asked) -> None:
-        """Delete an attempt, as if it had never been asked for."""
-        for key in list(self._blobs.list(keys.attempt(asked.request.explanation, asked.attempt))):
-            self._blobs.delete(key)
+    def has(self, asked: Asked) -> bool:
+        """Return whether this attempt is still the latest, and not deleted."""
+        return self._row_of(asked) is not None
 
-    def delete(self, explanation: str) -> None:
-        """Delete everything of an explanation, its requests first: without one nothing else is taken up again."""
-        found = list(self._blobs.list(keys.explanation(explanation)))
-        for key in sorted(found, key=lambda key: not key.endswith(REQUEST)):
-            self._blobs.delete(key)
+    def _put_fidelity(self, asked: Asked, document: Mapping[str, Any]) -> bool:
+        text = json.dumps(document)
+        return self._database.write(
+            lambda connection: rows.put_fidelity(connection, asked.request.explanation, asked.attempt, fidelity=text)
+        )
 
-    def _put(self, explanation: str, attempt: int, name: str, document: dict[str, Any], *, if_absent: bool) -> bool:
-        key = keys.attempt(explanation, attempt) + name
-        return self._blobs.put(key, sealed(document), if_absent=if_absent)
+    def _row(self, explanation: str) -> ExplanationRow | None:
+        return self._database.read(lambda connection: rows.find_explanation(connection, explanation))
 
-    def _get(self, explanation: str, attempt: int, name: str) -> dict[str, Any] | None:
-        """Return a document, or None if there is none; one that is not as it was written goes, to be made again."""
-        key = keys.attempt(explanation, attempt) + name
-        try:
-            return unsealed(self._blobs.get(key))
-        except BlobNotFoundError:
-            return None
-        except EmbeddingCorruptError as error:
-            _log.warning("explanation.document_corrupt", extra={"reason": error.reason})
-            self._blobs.delete(key)
-            return None
+    def _row_of(self, asked: Asked) -> ExplanationRow | None:
+        row = self._row(asked.request.explanation)
+        return row if row is not None and row.attempt == asked.attempt else None
+
+    def _leave_nothing(self, asked: Asked) -> None:
+        """Delete what was written for an attempt that was deleted meanwhile; purging it may be over already."""
+        if not self.has(asked):
+            for key in list(self._blobs.list(keys.attempt(asked.request.explanation, asked.attempt))):
+                self._blobs.delete(key)
 
     def _put_maps(self, asked: Asked, name: str, maps: Sequence[KeptMap]) -> list[dict[str, Any]]:
         documents = []
@@ -215,3 +279,24 @@ class ExplanationStore:
                 return None
             maps.append(KeptMap.from_document(document, pixels))
         return tuple(maps)
+
+
+def _asked(row: ExplanationRow) -> Asked | None:
+    try:
+        request = ExplanationRequest.from_document(json.loads(row.request))
+        return Asked(request, row.attempt, QueueName(row.queue), row.create_time)
+    except DAMAGED:
+        _log.warning("explanation.unreadable", extra={"explanation": row.explanation}, exc_info=True)
+        return None
+
+
+def _fidelity(row: ExplanationRow) -> tuple[tuple[Fidelity, ...], str]:
+    """Return what maps are worth, or why that will never be known."""
+    if row.fidelity is None:
+        return (), ""
+    try:
+        document = json.loads(row.fidelity)
+        return tuple(map(fidelity_from_document, document["maps"])), str(document.get("reason", ""))
+    except DAMAGED:
+        _log.warning("explanation.fidelity_unreadable", exc_info=True)
+        return (), "UNREADABLE"

@@ -1,36 +1,38 @@
 """Finds what was left lying: unfinished explanations, expired ones, queries that nobody explains.
 
-Whatever the queue and the board lose is found here, because the requests lie in the blob store.
+Whatever the queue and the board lose is found here, because the catalog holds the requests. What is settled is not
+looked at: each part asks the catalog for what it has to do.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from xmirad.catalog import explanations as rows
+from xmirad.catalog.database import Database
+from xmirad.catalog.leases import Leases
 from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, QueueFullError
 from xmirad.explanations.creating import Creator
 from xmirad.explanations.eviction import Evictor
 from xmirad.explanations.forgetting import Forgetter
-from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.ports import Board, TaskQueue
-from xmirad.explanations.records import ImageKind
-from xmirad.explanations.scoring import entries_of
-from xmirad.explanations.store import Asked, ExplanationStore
+from xmirad.explanations.store import ExplanationStore
 from xmirad.explanations.warming import Warmer
-from xmirad.types import ExplanationState
 
 LEASE = "sweeper"
 LEASE_SWEEPS = 3.0
-SWEEPS_BETWEEN_LISTINGS = 240
 ABANDONED_SECONDS = 600.0
 """After so long a stored query without an explanation is taken for one whose creation failed."""
 ASSESSED_SECONDS = 3_600.0
 """After so long a map that is not assessed stays so."""
+NOT_ASSESSED = "OUT_OF_TIME"
 MOST_UNAVAILABLE = 3
 """After so many explanations in a row that a store or the board failed for, the others wait for the next sweep."""
 NOT_SWEPT = "explanations_not_swept"
 """Counter on the board."""
+Each = TypeVar("Each")
 _log = logging.getLogger(__name__)
 
 
@@ -54,8 +56,8 @@ class Sweeper:
 
     def __init__(
         self,
+        database: Database,
         store: ExplanationStore,
-        images: ExplanationImages,
         creator: Creator,
         forgetter: Forgetter,
         evictor: Evictor,
@@ -68,8 +70,9 @@ class Sweeper:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Sweep as `holder`."""
+        self._database = database
+        self._leases = Leases(database)
         self._store = store
-        self._images = images
         self._creator = creator
         self._forgetter = forgetter
         self._evictor = evictor
@@ -79,9 +82,7 @@ class Sweeper:
         self._retention = retention
         self._holder = holder
         self._clock = clock
-        self._settled: dict[tuple[str, int], float] = {}
         self._failed: frozenset[str] = frozenset()
-        self._sweeps = 0
 
     def sweep(self) -> bool:
         """Sweep once. Return False if another process does.
@@ -92,9 +93,9 @@ class Sweeper:
         Raises:
             BackendUnavailableError: If a store, the board or the queue fails; the next sweep goes on.
         """
-        if not self._board.lease(LEASE, self._holder, seconds=LEASE_SWEEPS * self._retention.sweep):
+        if self._leases.claim(LEASE, self._holder, seconds=LEASE_SWEEPS * self._retention.sweep) is None:
             return False
-        parts = (lambda: self._look_after_all(self._bring_forward), self._reconcile, self._evictor.evict)
+        parts = (self._look_after_unfinished, self._look_after_unassessed, self._evictor.evict, self.expire)
         failures = [_failure_of(part) for part in (*parts, self._warmer.feed)]
         for failure in filter(None, failures):
             raise failure
@@ -106,114 +107,73 @@ class Sweeper:
         May be done by several processes at once.
 
         Raises:
-            BackendUnavailableError: If the blob store fails.
+            BackendUnavailableError: If the catalog or the blob store fails.
         """
-        self._look_after_all(self._expiry_of_finished)
+        now = self._clock()
+        while expired := self._database.read(
+            lambda connection: rows.finished_before(connection, now - self._retention.explanations)
+        ):
+            self._forgetter.delete_all(expired)
+        while old := self._database.read(
+            lambda connection: rows.old_queries(
+                connection, stored_before=now - self._retention.queries, abandoned_before=now - ABANDONED_SECONDS
+            )
+        ):
+            for digest in old:
+                self._forgetter.delete_query(digest)
+        self._forgetter.purge_all()
 
-    def _look_after_all(self, expiry_of: Callable[[Asked], float]) -> None:
-        in_use: set[str] = set()
-        seen: set[tuple[str, int]] = set()
-        failed: list[str] = []
-        unavailable: list[Exception] = []
+    def _look_after_unfinished(self) -> None:
         # What failed last time comes last: however much of it there is, all others are looked after before.
-        for explanation in sorted(self._store.explanations(), key=self._failed.__contains__):
-            try:
-                in_use.add(self._look_after(explanation, expiry_of, seen))
-                unavailable = []
-            except Exception as error:  # noqa: BLE001 - whatever a stored document can bring about
-                _log.warning("explanation.not_swept", extra={"explanation": explanation}, exc_info=True)
-                failed.append(explanation)
-                unavailable = [*unavailable, error] if isinstance(error, BackendUnavailableError) else []
-                if len(unavailable) == MOST_UNAVAILABLE:
-                    break
+        unfinished = sorted(self._store.unfinished(), key=self._failed.__contains__)
+        failed = self._look_after(unfinished, self._start)
         self._failed = frozenset(failed)
-        self._settled = {key: expiry for key, expiry in self._settled.items() if key in seen}
-        self._count(len(failed))
-        # Which queries the others need is not known: theirs go when every query of that age does.
-        self._drop_queries(in_use, after_seconds=self._retention.queries if failed else ABANDONED_SECONDS)
-        if len(unavailable) == MOST_UNAVAILABLE:
-            raise unavailable[0]
 
-    def _look_after(self, explanation: str, expiry_of: Callable[[Asked], float], seen: set[tuple[str, int]]) -> str:
-        """Bring an explanation forward or delete it, and return the digest of its query if that is to be kept."""
-        try:
-            asked = self._store.asked(explanation)
-            seen.add((explanation, asked.attempt))
-            query = asked.request.query
-            kept = query.digest if query.kind is not ImageKind.ITEM else ""
-            if self._is_over(asked, expiry_of) or (kept and self._is_expired(kept)):
-                self._forgetter.delete(explanation)
-                return ""
-        except ExplanationNotFoundError:
-            self._store.delete(explanation)  # what a deletion cut short has left, or nobody can read
-            return ""
-        return kept
+    def _look_after_unassessed(self) -> None:
+        self._look_after(list(self._store.unassessed()), self._have_assessed)
 
-    def _is_over(self, asked: Asked, expiry_of: Callable[[Asked], float]) -> bool:
-        """Bring an explanation forward, and return whether it has expired.
+    def _look_after(self, found: Iterable[Each], work: Callable[[Each], None]) -> list[Each]:
+        """Do work on each; return those that it failed for, after which the others have had their turn.
 
         Raises:
-            Exception: Whatever keeps it from being read, as long as it is younger than what is kept once finished.
+            BackendUnavailableError: If it failed for several in a row because a store or the queue did.
         """
-        settled = self._settled.get((asked.request.explanation, asked.attempt))
+        failed: list[Each] = []
+        unavailable = 0
         try:
-            expiry = settled if settled is not None and self._store.is_finished(asked) else expiry_of(asked)
-        except (BackendUnavailableError, ExplanationNotFoundError):
-            raise
-        except Exception:
-            if self._clock() < asked.create_time + self._retention.explanations:
-                raise
-            return True
-        return self._clock() >= expiry
+            for each in found:
+                try:
+                    work(each)
+                    unavailable = 0
+                except ExplanationNotFoundError:
+                    unavailable = 0  # deleted meanwhile
+                except Exception as error:  # whatever a stored document can bring about
+                    _log.warning("explanation.not_swept", extra={"explanation": str(each)}, exc_info=True)
+                    failed.append(each)
+                    unavailable = unavailable + 1 if isinstance(error, BackendUnavailableError) else 0
+                    if unavailable == MOST_UNAVAILABLE:
+                        raise
+        finally:
+            self._count(len(failed))
+        return failed
 
-    def _expiry_of_finished(self, asked: Asked) -> float:
-        outcome = self._store.outcome(asked)
-        return float("inf") if outcome is None else outcome.finish_time + self._retention.explanations
-
-    def _bring_forward(self, asked: Asked) -> float:
-        """Have what is missing computed, and return when the explanation expires."""
-        explanation = asked.request.explanation
-        outcome = self._store.outcome(asked)
-        if outcome is None:
-            try:
-                self._creator.start(asked, queue=asked.queue)
-            except QueueFullError as error:
-                _log.warning("explanation.waits_for_room", extra={"reason": error.reason})
-            return float("inf")
-        expiry = outcome.finish_time + self._retention.explanations
-        is_recent = self._clock() < outcome.finish_time + ASSESSED_SECONDS
-        if outcome.state is ExplanationState.SUCCEEDED and is_recent and not self._store.is_assessed(asked):
-            self._queue.assess(explanation, attempt=asked.attempt)
-        else:
-            self._settle(asked, expiry)
-        return expiry
-
-    def _settle(self, asked: Asked, expiry: float) -> None:
-        for entry in entries_of(asked.request).values():  # in case the board was out of reach when it ended
-            self._board.unsubscribe(entry.location, asked.request.explanation)
-        self._settled[asked.request.explanation, asked.attempt] = expiry
-
-    def _is_expired(self, digest: str) -> bool:
+    def _start(self, explanation: str) -> None:
         try:
-            return self._clock() >= self._images.query(digest).create_time + self._retention.queries
+            asked = self._store.asked(explanation)
         except ExplanationNotFoundError:
-            return True
+            self._forgetter.delete_all([explanation])  # nobody can read it
+            return
+        try:
+            self._creator.start(asked, queue=asked.queue)
+        except QueueFullError as error:
+            _log.warning("explanation.waits_for_room", extra={"reason": error.reason})
 
-    def _drop_queries(self, in_use: set[str], *, after_seconds: float) -> None:
-        for digest in list(self._images.queries()):
-            if digest in in_use:
-                continue
-            try:
-                created = self._images.query(digest).create_time
-            except ExplanationNotFoundError:
-                created = float("-inf")
-            if self._clock() >= created + after_seconds:
-                self._images.delete_query(digest)
-
-    def _reconcile(self) -> None:
-        if self._sweeps % SWEEPS_BETWEEN_LISTINGS == 0:
-            self._evictor.reconcile()
-        self._sweeps += 1
+    def _have_assessed(self, found: tuple[str, int, float]) -> None:
+        explanation, attempt, finish_time = found
+        if self._clock() < finish_time + ASSESSED_SECONDS:
+            self._queue.assess(explanation, attempt=attempt)
+        else:
+            self._store.put_no_fidelity(self._store.asked(explanation), NOT_ASSESSED)
 
     def _count(self, failed: int) -> None:
         try:

@@ -1,21 +1,25 @@
 """Fills the cache ahead of questions, behind every reader who waits.
 
-What is asked for lies in the blob store, and is fed to the queue a little at a time: by whoever asks, by workers as
+What is asked for is noted in the catalog, and is fed to the queue a little at a time: by whoever asks, by workers as
 they empty it, and by the sweeper, so that it goes on whatever the queue loses.
 """
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
-from xmirad.errors import InvalidRequestError, QueueFullError
+from xmirad.catalog import occlusion
+from xmirad.catalog.database import Database
+from xmirad.catalog.explanation_tables import WANTED
+from xmirad.errors import InvalidRequestError, ItemNotFoundError, QueueFullError
 from xmirad.explanations.cache import OcclusionCache
 from xmirad.explanations.entries import OcclusionEntry
-from xmirad.explanations.ports import Board, QueueName, TaskQueue
-from xmirad.explanations.warm_requests import WarmRequests
+from xmirad.explanations.ports import QueueName, TaskQueue
 
-WANTED_SECONDS = 7 * 86_400.0
+UNREADABLE = "UNREADABLE"
 FED_TASKS = 600
 """The background is filled up to so many tasks when fewer than half of them wait."""
 MOST_ENTRIES = 200
@@ -47,13 +51,10 @@ class WarmingPlan:
 class Warmer:
     """Plans warming, begins with it, goes on with it and ends it."""
 
-    def __init__(
-        self, cache: OcclusionCache, requests: WarmRequests, *, board: Board, queue: TaskQueue, budget_bytes: int
-    ) -> None:
+    def __init__(self, database: Database, cache: OcclusionCache, *, queue: TaskQueue, budget_bytes: int) -> None:
         """Fill a cache of so many bytes with what is asked for."""
+        self._database = database
         self._cache = cache
-        self._requests = requests
-        self._board = board
         self._queue = queue
         self._budget = budget_bytes
 
@@ -61,7 +62,7 @@ class Warmer:
         """Say what it takes.
 
         Raises:
-            BackendUnavailableError: If the blob store fails.
+            BackendUnavailableError: If the catalog fails.
         """
         windows = [entry.lattice.windows - self._cache.windows_there(entry) for entry in entries]
         sizes = [
@@ -69,7 +70,7 @@ class Warmer:
             for entry, missing in zip(entries, windows, strict=True)
         ]
         unfinished = [entry for entry, missing in zip(entries, windows, strict=True) if missing]
-        given_up = sum(map(self._requests.is_given_up, unfinished))
+        given_up = sum(map(self._is_given_up, unfinished))
         return WarmingPlan(len(entries), windows.count(0), sum(windows), sum(sizes), self._budget, given_up)
 
     def warm(self, entries: Sequence[OcclusionEntry], *, embedding_size: int) -> int:
@@ -80,7 +81,7 @@ class Warmer:
 
         Raises:
             InvalidRequestError: If it would take more bytes than the cache may have.
-            BackendUnavailableError: If a store, the board or the queue fails.
+            BackendUnavailableError: If the catalog or the queue fails.
         """
         needed = sum(entry.size_bytes(embedding_size) for entry in entries)
         if needed > self._budget:
@@ -91,7 +92,7 @@ class Warmer:
         tasks = 0
         for entry in entries:
             missing = self._cache.missing(entry)
-            if missing and self._requests.add(entry):
+            if missing and self.want(entry):
                 tasks += len(missing)
         self.feed()
         return tasks
@@ -100,18 +101,17 @@ class Warmer:
         """Queue some of what is asked for, if the background runs empty; return how many tasks.
 
         Raises:
-            BackendUnavailableError: If a store, the board or the queue fails.
+            BackendUnavailableError: If the catalog or the queue fails.
         """
         room = limit - self._queue.waiting(QueueName.BACKGROUND)
         queued = 0
         if room <= limit // 2:
             return queued
-        for entry in islice(self._requests.pending(), MOST_ENTRIES):
+        for entry in islice(self._pending(), MOST_ENTRIES):
             missing = self._cache.missing(entry)
             if not missing:
-                self._requests.remove(entry)
+                self._set(entry.location, None)
                 continue
-            self._board.keep_filling(entry.location, seconds=WANTED_SECONDS)
             try:
                 queued += self._queue.fill(entry, missing[: room - queued], queue=QueueName.BACKGROUND)
             except QueueFullError as error:
@@ -125,20 +125,40 @@ class Warmer:
         """Say that an entry cannot be computed, if it was to be: what waits stops, and it is not queued again.
 
         Raises:
-            BackendUnavailableError: If the blob store or the board fails.
+            BackendUnavailableError: If the catalog fails.
         """
-        self._requests.give_up(entry, reason)
-        self._board.stop_filling(entry.location)
+        self._set(entry.location, reason, only=[WANTED])
 
     def cancel(self, entries: Sequence[OcclusionEntry]) -> int:
         """Compute nothing ahead for these any more; what is there stays. Return for how many it was to be.
 
         Raises:
-            BackendUnavailableError: If the blob store or the board fails.
+            BackendUnavailableError: If the catalog fails.
         """
-        cancelled = 0
-        for entry in entries:
-            if self._requests.remove(entry):
-                self._board.stop_filling(entry.location)
-                cancelled += 1
-        return cancelled
+        return sum([self._set(entry.location, None) for entry in entries])
+
+    def want(self, entry: OcclusionEntry) -> bool:
+        """Note that an entry is to be computed ahead; return False if it is to be already, or its image is gone."""
+        try:
+            self._cache.open(entry)
+        except ItemNotFoundError:
+            return False
+        return self._set(entry.location, WANTED)
+
+    def _is_given_up(self, entry: OcclusionEntry) -> bool:
+        said = self._database.read(lambda connection: occlusion.warming_of(connection, entry.location))
+        return said not in (None, WANTED)
+
+    def _pending(self) -> Iterator[OcclusionEntry]:
+        after = ""
+        while page := self._database.read(partial(occlusion.page_of_warming, after=after)):
+            for location, document in page:
+                try:
+                    yield OcclusionEntry.from_document(json.loads(document))
+                except (KeyError, TypeError, ValueError):
+                    _log.warning("warming.entry_unreadable", exc_info=True)
+                    self._set(location, UNREADABLE)
+            after = page[-1][0]
+
+    def _set(self, location: str, value: str | None, *, only: Sequence[str] | None = None) -> bool:
+        return self._database.write(lambda connection: occlusion.set_warming(connection, location, value, only=only))

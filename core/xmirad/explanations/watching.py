@@ -64,20 +64,26 @@ class Watcher:
 
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
-            BackendUnavailableError: If the blob store fails.
+            BackendUnavailableError: If the catalog or the blob store fails.
         """
-        asked = self._store.asked(explanation)
+        return self.snapshot_of(self._store.asked(explanation), with_maps=with_maps)
+
+    def snapshot_of(self, asked: Asked, *, with_maps: bool = True) -> Snapshot:
+        """Return what is known of an attempt.
+
+        Raises:
+            BackendUnavailableError: If the catalog or the blob store fails.
+        """
         entries = entries_of(asked.request).values()
         total = sum(entry.lattice.windows for entry in entries)
-        outcome = self._store.outcome(asked)
+        outcome = self._store.outcome(asked, with_maps=with_maps)
         if outcome is None:
             done = sum(map(self._cache.windows_there, entries))
             state = ExplanationState.RUNNING if done else ExplanationState.QUEUED
             return Snapshot(asked, state, done, total, self._store.preview(asked) if with_maps else ())
         done = total if outcome.state is ExplanationState.SUCCEEDED else 0
-        maps = outcome.maps if with_maps else ()
         ending = (outcome.finish_time, outcome.error, outcome.no_fidelity)
-        return Snapshot(asked, outcome.state, done, total, maps, *ending)
+        return Snapshot(asked, outcome.state, done, total, outcome.maps, *ending)
 
     def events(self, explanation: str, *, after: str) -> tuple[BoardEvent, ...]:
         """Return what happened after a token; nothing if the board cannot be reached or has lost it."""

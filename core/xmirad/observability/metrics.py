@@ -68,10 +68,10 @@ class RetrievalMetrics:
             "xmirad_index_seconds", "Time of storing an image.", registry=registry, buckets=REQUEST_SECONDS
         )
 
-    def set_cache(self, sizes: Collection[int], *, budget: int) -> None:
-        """Show the occlusion cache: the bytes of its entries, and how many it may hold."""
-        self._cache_bytes.set(sum(sizes))
-        self._cache_entries.set(len(sizes))
+    def set_cache(self, size: int, *, entries: int, budget: int) -> None:
+        """Show the occlusion cache: the bytes of its entries, how many there are, and how many bytes it may hold."""
+        self._cache_bytes.set(size)
+        self._cache_entries.set(entries)
         self._cache_budget.set(budget)
 
     def set_imports(self, *, waiting: int, failed_images: int, failed: int) -> None:

@@ -2,15 +2,15 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
 
 from xmirad.errors import InvalidRequestError
+from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
-from xmirad.queue.board import RedisBoard
 from xmirad.queue.connection import PREFIX, Server, available
 from xmirad.queue.messages import publish
 from xmirad.queue.payloads import FILL, INDEX, FillTask
@@ -103,10 +103,14 @@ class DeadLetters:
         letters = [DeadLetter(key, **json.loads(text)) for key, text in found.items()]
         return sorted(letters, key=lambda letter: letter.time)
 
-    def requeue(self, key: str) -> bool:
+    def requeue(self, key: str, *, want: Callable[[OcclusionEntry], object]) -> bool:
         """Try a task again, in the background; False if it is not here.
 
         Its explanations have failed and wait no more, so a chunk is filled as warming would fill it.
+
+        Args:
+            key: What the task is called.
+            want: Notes that a cache entry is to be computed ahead.
 
         Raises:
             InvalidRequestError: If it is a step of an import.
@@ -121,8 +125,7 @@ class DeadLetters:
         payload = dict(letter.payload)
         if letter.task == FILL:
             payload["queue"] = QueueName.BACKGROUND.value
-            location = FillTask.from_document(payload).entry.location
-            RedisBoard(self._server).keep_filling(location, seconds=ATTEMPTS_SECONDS)
+            want(FillTask.from_document(payload).entry)
         with available():
             self._server.delete(_ATTEMPTS + key)
             publish(self._app, letter.task, payload, queue=QueueName.BACKGROUND)

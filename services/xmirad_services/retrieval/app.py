@@ -89,7 +89,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
         archives = OpenArchives(archive_store(settings), models, tools)
         parts = explanation_parts(settings, models, tools.catalog, boot_id=boot_id)
         explainer = Explainer(archives, parts, tools)
-        purger = Purger(tools, forget=explainer.forget_items)
+        purger = Purger(tools, forget_item=explainer.forget_item, forget_archive=explainer.forget_archive)
         imports = make_imports(settings, archives, lanes)
         servicers = Servicers(
             archives=archives,

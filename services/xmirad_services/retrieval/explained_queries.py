@@ -56,8 +56,8 @@ async def kept_image(
     def keep() -> None:
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "PNG")
+        images.put_query(digest, model=opened.record.model, embedding=embedded.embedding)
         images.put_query_pixels(digest, preprocessing=recipe.digest, pixels=decoded.pixels, picture=file.getvalue())
-        images.put_query(digest, model=opened.record.model, embedding=embedded.embedding, geometry=decoded.geometry)
 
     return ImageReference(ImageKind.QUERY, digest, geometry=decoded.geometry), keep
 
@@ -72,7 +72,7 @@ def kept_vector(embedding: Float32Array, opened: OpenArchive, images: Explanatio
     digest = digest_of_vector(embedding)
 
     def keep() -> None:
-        images.put_query(digest, model=opened.record.model, embedding=unit, geometry=None)
+        images.put_query(digest, model=opened.record.model, embedding=unit)
 
     return ImageReference(ImageKind.EMBEDDING, digest), keep
 

@@ -1,11 +1,10 @@
 """Answers questions why: from a query of any kind and a result to explanations."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
+from xmirad.catalog.records import ItemReference
 from xmirad.errors import ExplanationNotFoundError, ItemNotFoundError
 from xmirad.explanations.defaults import with_defaults
 from xmirad.explanations.ports import BoardEvent, QueueName
@@ -76,9 +75,12 @@ class Explainer:
 
     async def page(self, *, site: str, after: str, archive: str, limit: int) -> list[Snapshot]:
         """Return a site's explanations behind an id, in order, without maps; those of one archive, or of all."""
-        return await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: list(islice(self._listed(site, after, archive), limit))
-        )
+
+        def read() -> list[Snapshot]:
+            found = self.parts.store.page(site=site, archive=archive, after=after, limit=limit)
+            return [self.parts.watcher.snapshot_of(asked, with_maps=False) for asked in found]
+
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, read)
 
     async def events(self, explanation: str, *, after: str) -> Sequence[BoardEvent]:
         """Return what was announced behind a token; nothing if the board cannot be reached or has lost it."""
@@ -104,10 +106,22 @@ class Explainer:
         await self.snapshot(explanation, site=site, with_maps=False)
         await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.parts.forgetter.delete, explanation)
 
-    async def forget_items(self, archive: str, items: Sequence[str]) -> None:
-        """Delete the explanations in which one of these items plays a part."""
-        forget = self.parts.forgetter.delete_of_items
-        await self._tools.lanes.blobs.run(Priority.BACKGROUND, forget, archive, frozenset(items))
+    async def forget_item(self, found: ItemReference, creation: str) -> None:
+        """Delete the explanations in which a deleted item plays a part, and what is cached of its image.
+
+        The latter only if no other item has the image.
+        """
+
+        def forget() -> None:
+            self.parts.forgetter.delete_of_items(creation, [found.item])
+            if not self._tools.catalog.images_in_use([found.image]):
+                self.parts.cache.delete_of_images([found.image])
+
+        await self._tools.lanes.blobs.run(Priority.BACKGROUND, forget)
+
+    async def forget_archive(self, creation: str) -> None:
+        """Delete all explanations of an archive."""
+        await self._tools.lanes.blobs.run(Priority.BACKGROUND, self.parts.forgetter.delete_of_archive, creation)
 
     def _read(self, explanation: str, site: str, with_maps: bool) -> Snapshot:
         snapshot = self.parts.watcher.snapshot(explanation, with_maps=with_maps)
@@ -115,15 +129,6 @@ class Explainer:
             message = "there is no such explanation"
             raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
         return snapshot
-
-    def _listed(self, site: str, after: str, archive: str) -> Iterator[Snapshot]:
-        for explanation in self.parts.store.explanations():
-            if explanation <= after:
-                continue
-            with suppress(ExplanationNotFoundError):  # deleted meanwhile, or another site's
-                snapshot = self._read(explanation, site, False)
-                if archive in ("", snapshot.asked.request.archive):
-                    yield snapshot
 
     async def _common(self, opened: OpenArchive, task: ExplanationTask) -> ExplanationRequest:
         """Return the request that all pairs share, with places for query and result."""

@@ -15,7 +15,6 @@ from xmirad.explanations.ports import Board, TaskQueue
 from xmirad.explanations.scoring import MapScorer
 from xmirad.explanations.store import ExplanationStore
 from xmirad.explanations.sweeping import Retention, Sweeper
-from xmirad.explanations.warm_requests import WarmRequests
 from xmirad.explanations.warming import Warmer
 from xmirad.explanations.watching import Watcher
 from xmirad.queue.address import queue_url
@@ -41,6 +40,7 @@ class ExplanationParts:
         forgetter: Deletes them.
         warmer: Fills the cache ahead.
         sweeper: Finds what is unfinished or expired.
+        cache: Its sums.
         board: The memory that all processes share.
         has_queue: Whether a queue is configured.
         max_batch: Most explanations of one request.
@@ -56,6 +56,7 @@ class ExplanationParts:
     forgetter: Forgetter
     warmer: Warmer
     sweeper: Sweeper
+    cache: OcclusionCache
     board: Board
     has_queue: bool
     max_batch: int
@@ -68,20 +69,20 @@ def explanation_parts(settings: Settings, models: LoadedModels, catalog: Catalog
     url = queue_url(settings)
     board, queue = _queue(settings, url)
     blobs, wanted = blob_store(settings), settings.explanations
-    images = ExplanationImages(blobs, catalog.embedding_of_image)
-    store, cache = ExplanationStore(blobs), OcclusionCache(blobs, board)
+    database, images = catalog.database, ExplanationImages(catalog, blobs)
+    store, cache = ExplanationStore(database, blobs), OcclusionCache(database, blobs, board)
     scorer = MapScorer(images, cache, embedder_of=models.embedder)
-    assessor = Assessor(blobs, images, embedder_of=models.embedder)
+    assessor = Assessor(blobs, images, store, cache, embedder_of=models.embedder)
     completion = Completion(store, cache, scorer, assessor, board=board, queue=queue)
-    creator = Creator(store, cache, completion, board=board, queue=queue, max_windows=wanted.max_windows)
-    forgetter = Forgetter(store, images, board)
-    warmer = Warmer(cache, WarmRequests(blobs), board=board, queue=queue, budget_bytes=wanted.cache_bytes)
+    forgetter = Forgetter(database, blobs)
+    creator = Creator(store, cache, completion, forgetter, queue=queue, max_windows=wanted.max_windows)
+    warmer = Warmer(database, cache, queue=queue, budget_bytes=wanted.cache_bytes)
     sweeper = Sweeper(
+        database,
         store,
-        images,
         creator,
         forgetter,
-        Evictor(cache, board, budget_bytes=wanted.cache_bytes),
+        Evictor(database, forgetter, budget_bytes=wanted.cache_bytes),
         warmer,
         board=board,
         queue=queue,
@@ -97,6 +98,7 @@ def explanation_parts(settings: Settings, models: LoadedModels, catalog: Catalog
         forgetter=forgetter,
         warmer=warmer,
         sweeper=sweeper,
+        cache=cache,
         board=board,
         has_queue=url is not None,
         max_batch=wanted.max_batch,

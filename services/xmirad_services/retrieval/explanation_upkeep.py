@@ -24,19 +24,28 @@ async def keep_up(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics,
         if time.monotonic() - swept >= parts.sweep_seconds:
             swept = time.monotonic()
             await _sweep(lanes, parts.sweeper.sweep if has_queue else parts.sweeper.expire)
+            await _count(explainer, lanes, metrics)
         await asyncio.sleep(min(WATCH_SECONDS, parts.sweep_seconds))
 
 
 async def _queue_answers(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics, health: HealthReporter) -> bool:
     parts = explainer.parts
     try:
-        entries = await lanes.blobs.run(Priority.BACKGROUND, parts.board.least_recently_used)
+        await lanes.blobs.run(Priority.BACKGROUND, parts.board.counters)
     except Exception as error:  # noqa: BLE001 - whatever keeps the queue from answering
         await health.report_explanations(healthy=False, error=as_domain_error(error))
         return False
-    metrics.set_cache([size for _, size in entries], budget=parts.cache_bytes)
     await health.report_explanations(healthy=True)
     return True
+
+
+async def _count(explainer: Explainer, lanes: Lanes, metrics: RetrievalMetrics) -> None:
+    try:
+        size, entries = await lanes.blobs.run(Priority.BACKGROUND, explainer.parts.cache.sums)
+    except Exception as error:  # noqa: BLE001 - the next time
+        _log.warning("cache.not_counted", reason=as_domain_error(error).reason)
+    else:
+        metrics.set_cache(size, entries=entries, budget=explainer.parts.cache_bytes)
 
 
 async def _sweep(lanes: Lanes, sweep: Callable[[], object]) -> None:

@@ -14,51 +14,11 @@ class NoQueue:
     Every method raises BackendUnavailableError.
     """
 
-    def subscribe(self, location: str, explanation: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def unsubscribe(self, location: str, explanation: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def subscribers(self, location: str) -> Sequence[str]:
-        """Refuse."""
-        self._refuse()
-
-    def keep_filling(self, location: str, *, seconds: float) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def stop_filling(self, location: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def is_wanted(self, location: str) -> bool:
-        """Refuse."""
-        self._refuse()
-
     def announce(self, explanation: str, fields: Mapping[str, object], *, once: str = "") -> None:
         """Refuse."""
         self._refuse()
 
     def events(self, explanation: str, *, after: str) -> Sequence[BoardEvent]:
-        """Refuse."""
-        self._refuse()
-
-    def touch(self, location: str, *, size_bytes: int) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def least_recently_used(self) -> Sequence[tuple[str, int]]:
-        """Refuse."""
-        self._refuse()
-
-    def forget(self, location: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    def lease(self, name: str, holder: str, *, seconds: float) -> bool:
         """Refuse."""
         self._refuse()
 

@@ -24,7 +24,8 @@ from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 PAGE = 500
 PURGE_SECONDS = 60.0
 """How often deleted archives are looked for, of which a failing store has kept something."""
-Forget = Callable[[str, Sequence[str]], Awaitable[None]]
+ForgetItem = Callable[[ItemReference, str], Awaitable[None]]
+ForgetArchive = Callable[[str], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
@@ -34,9 +35,16 @@ class Purger:
     Belongs to one event loop.
     """
 
-    def __init__(self, tools: Tools, *, forget: Forget) -> None:
-        """Delete with some tools; `forget` deletes the explanations of items."""
-        self._forget = forget
+    def __init__(self, tools: Tools, *, forget_item: ForgetItem, forget_archive: ForgetArchive) -> None:
+        """Delete with some tools.
+
+        Args:
+            tools: What the service works with.
+            forget_item: Deletes the explanations of a deleted item of an archive, by its creation id.
+            forget_archive: Deletes the explanations of an archive, by its creation id.
+        """
+        self._forget_item = forget_item
+        self._forget_archive = forget_archive
         self._tools = tools
         self._work = asyncio.Event()
 
@@ -74,14 +82,8 @@ class Purger:
         await self._delete_items(opened, found)
 
     async def forget_explanations(self, opened: OpenArchive) -> None:
-        """Delete the explanations in which any item of an archive plays a part."""
-        catalog = self._tools.catalog
-        items = await self._tools.lanes.blobs.run(
-            Priority.INTERACTIVE,
-            lambda: [found.item for page in catalog.all_references(opened.record.creation) for found in page],
-        )
-        if items:
-            await self._forget(opened.record.archive, items)
+        """Delete the explanations of an archive."""
+        await self._forget_archive(opened.record.creation)
 
     def wake(self) -> None:
         """Purge deleted archives now, in the background."""
@@ -107,10 +109,12 @@ class Purger:
         lanes, catalog, creation = self._tools.lanes, self._tools.catalog, deleted.creation
         # First of all: an item that another process is about to commit is collected as well.
         await lanes.blobs.run(Priority.BACKGROUND, catalog.close_archive, creation)
+        await self._forget_archive(creation)
         pages = catalog.all_references(creation)
         while page := await lanes.blobs.run(Priority.BACKGROUND, next, pages, None):
             for found in page:
                 async with self._tools.locks.holding(found.image, found.file):
+                    await self._forget_item(found, creation)
                     await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
         while await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_some_items, creation):
             pass  # some at a time, so that others have their turns and the service can end
@@ -124,9 +128,6 @@ class Purger:
         return await self._tools.lanes.store.run(Priority.BACKGROUND, scan)
 
     async def _delete_items(self, opened: OpenArchive, found: Sequence[ItemReference]) -> None:
-        """Delete items, after the explanations in which they play a part: those are looked for but once."""
-        if found:
-            await self._forget(opened.record.archive, [each.item for each in found])
         for each in found:
             # Under these locks no upload of the same item, image or file is under way meanwhile.
             async with self._tools.locks.holding(each.item, each.image, each.file):
@@ -136,6 +137,7 @@ class Purger:
     async def _delete_item(self, opened: OpenArchive, found: ItemReference) -> None:
         lanes, catalog, record = self._tools.lanes, self._tools.catalog, opened.record
         await lanes.blobs.run(Priority.BACKGROUND, catalog.add_tombstones, record, [found.item])
+        await self._forget_item(found, record.creation)  # nobody has it explained since there is a tombstone
         await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
         await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_items, record, [found.item])
 

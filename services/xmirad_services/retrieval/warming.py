@@ -54,6 +54,12 @@ class Warming:
         records = self._tools.catalog.find_items(opened.record.archive, items)
         images = dict.fromkeys(records[item].image for item in items if item in records)
         return [
-            OcclusionEntry(image=image, model=opened.record.model, preprocessing=recipe.digest, size=recipe.crop_size)
+            OcclusionEntry(
+                site=opened.record.site,
+                image=image,
+                model=opened.record.model,
+                preprocessing=recipe.digest,
+                size=recipe.crop_size,
+            )
             for image in images
         ]

@@ -5,8 +5,7 @@ import pytest
 
 from support.explaining import SIZE, World
 from support.saliency import toy_embedder
-from xmirad.catalog.images import ImageBlobs
-from xmirad.errors import ItemNotFoundError
+from xmirad.errors import ExplanationNotFoundError, ItemNotFoundError
 from xmirad.explanations import assessing
 from xmirad.explanations.assessing import CONTROL_SEED, Assessor
 from xmirad.explanations.ports import QueueName
@@ -46,7 +45,11 @@ class Bench:
         self.world = World()
         self.embedder = CountingEmbedder()
         self.assessor = Assessor(
-            self.world.blobs, self.world.images, embedder_of=lambda _: cast("BackboneEmbedder", self.embedder)
+            self.world.blobs,
+            self.world.images,
+            self.world.store,
+            self.world.cache,
+            embedder_of=lambda _: cast("BackboneEmbedder", self.embedder),
         )
 
     def finished(self, request: ExplanationRequest) -> tuple[Asked, tuple[KeptMap, ...]]:
@@ -129,14 +132,15 @@ def test_nothing_is_left_of_an_image_that_is_deleted_while_its_map_is_assessed(
         units += 1
         is_stored = is_after and put(key, data, if_absent=if_absent)
         if is_now:
-            ImageBlobs(bench.world.blobs).delete_derived(request.result.digest)
+            bench.world.delete_item(request.result)
         return is_stored or put(key, data, if_absent=if_absent)
 
     monkeypatch.setattr(bench.world.blobs, "put", put_beside_a_deletion)
-    with pytest.raises(ItemNotFoundError):
+    with pytest.raises((ItemNotFoundError, ExplanationNotFoundError)):
         bench.assessed(asked, maps)
 
     assert units == unit + 1
+    bench.world.forgetter.purge_all()
     assert [key for key in bench.world.blobs.data if request.result.digest in key] == []
 
 
@@ -148,11 +152,12 @@ def test_nothing_is_left_of_a_query_that_is_deleted_while_its_map_is_assessed(
     put = bench.world.blobs.put
 
     def put_beside_a_deletion(key: str, data: bytes, *, if_absent: bool = False) -> bool:
-        bench.world.images.delete_query(query.digest)
+        bench.world.forgetter.delete_query(query.digest)
+        bench.world.forgetter.purge_all()
         return put(key, data, if_absent=if_absent)
 
     monkeypatch.setattr(bench.world.blobs, "put", put_beside_a_deletion)
-    with pytest.raises(ItemNotFoundError):
+    with pytest.raises(ExplanationNotFoundError):
         bench.assessed(asked, maps)
 
     assert [key for key in bench.world.blobs.data if query.digest in key] == []

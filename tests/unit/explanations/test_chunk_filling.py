@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from support.explaining import MODEL, PREPROCESSING, SIZE, World
+from support.records import item_record
 from support.saliency import slow_masked, unit
 from xmirad.catalog.images import ImageBlobs
 from xmirad.explanations.entries import OcclusionEntry
@@ -50,10 +51,11 @@ def test_equal_copies_are_computed_once_and_unchanged_ones_not_at_all(*, empty: 
     image = embedder.normalized(pixels[None])[0]
     unmasked = embedder.embed_normalized(image[None])[0]
     ImageBlobs(world.blobs).put_input(IMAGE, PREPROCESSING, pixels)
-    world.embeddings[IMAGE, MODEL] = unmasked
+    world.catalog.put_item(item_record(image=IMAGE), unmasked)
     entry = OcclusionEntry(
-        image=IMAGE, model=MODEL, preprocessing=PREPROCESSING, size=SIZE, window=8, stride=4, fill=fill
+        site="local", image=IMAGE, model=MODEL, preprocessing=PREPROCESSING, size=SIZE, window=8, stride=4, fill=fill
     )
+    world.cache.open(entry)
     filler = ChunkFiller(world.images, world.cache, embedder_of=lambda _: embedder)  # type: ignore[arg-type, return-value]
     embedder.passes = 0
     assert all([filler.fill(entry, chunk) for chunk in range(len(entry.chunks))])

@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
+from support.catalogs import damage_embedding
 from support.explaining import CHUNKS, World
 from xmirad.errors import BackendUnavailableError, EmbeddingCorruptError, ModelNotFoundError
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.scoring import entries_of
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import ExplanationState, Float32Array
+from xmirad.types import ExplanationState
 
 
 def state(world: World, explanation: str) -> ExplanationState:
@@ -67,7 +68,7 @@ def test_two_workers_that_store_the_last_two_chunks_before_either_looks_make_one
         world.completion.after_chunk(entry, chunk)
     assert state(world, explanation) is ExplanationState.SUCCEEDED
     assert world.kinds(explanation).count("state") == 1
-    assert world.board.subscribers(entry.location) == []
+    assert world.cache.subscribers(entry) == []
 
 
 def test_a_chunk_that_is_stored_while_an_explanation_is_created_is_not_overlooked(
@@ -124,7 +125,7 @@ def test_an_entry_that_cannot_be_filled_fails_everyone_who_waits_for_it() -> Non
         snapshot = world.watcher.snapshot(explanation)
         assert snapshot.state is ExplanationState.FAILED
         assert isinstance(snapshot.error, ModelNotFoundError)
-    assert not world.board.is_wanted(world.entry(first).location)
+    assert not world.cache.is_wanted(world.entry(first))
 
 
 def test_an_attempt_that_begins_the_moment_the_last_one_fails_still_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,10 +149,10 @@ def test_an_attempt_that_begins_the_moment_the_last_one_fails_still_waits(monkey
 def test_a_deleted_explanation_does_not_stop_others_that_wait() -> None:
     world = World()
     first, second = sorted([world.create(), world.create(query=world.item(3))])
-    world.store.delete(first)
+    world.forgetter.delete(first)
     world.work()
     assert state(world, second) is ExplanationState.SUCCEEDED
-    assert list(world.store.explanations()) == [second]
+    assert world.all_explanations() == [second]
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -187,7 +188,7 @@ def test_maps_of_both_images_come_together() -> None:
     assert [each.saliency.explained_image for each in kept] == [ExplainedImage.QUERY, ExplainedImage.RESULT]
     assert len(world.computed) == 2 * CHUNKS
     for entry in entries_of(world.store.asked(explanation).request).values():
-        assert world.board.subscribers(entry.location) == []
+        assert world.cache.subscribers(entry) == []
 
 
 def test_fidelity_is_computed_piece_by_piece_and_announced_once() -> None:
@@ -210,11 +211,8 @@ def test_a_map_that_cannot_be_assessed_is_settled_without_fidelity_and_says_why(
     explanation = world.create()
     world.work()
     before = world.watcher.snapshot(explanation)
-
-    def damaged(image: str, model: str) -> Float32Array:
-        raise EmbeddingCorruptError("a stored embedding is damaged", metadata={"image": image})
-
-    world.images._embedding_of = damaged
+    for item in ("item-1", "item-2"):
+        damage_embedding(world.catalog, item, b"damaged")
 
     with pytest.raises(EmbeddingCorruptError):
         world.completion.assess(explanation, attempt=1)

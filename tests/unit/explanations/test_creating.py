@@ -54,7 +54,7 @@ def test_a_full_queue_leaves_nothing_behind(number: int) -> None:
     with pytest.raises(QueueFullError):
         world.create()
     assert stored(world) == []
-    assert not any(world.board.waiting.values())
+    assert world.waiting() == set()
 
 
 def test_what_waits_already_needs_no_room_in_a_full_queue() -> None:
@@ -143,8 +143,8 @@ def test_either_all_results_are_taken_on_or_none() -> None:
     requests = [world.request(result=world.item(number)) for number in range(2, 8)]
     with pytest.raises(QueueFullError):
         world.creator.create_all(requests, queue=QueueName.INTERACTIVE)
-    assert list(world.store.explanations()) == [earlier]
-    assert [location for location, waiting in world.board.waiting.items() if waiting] == [world.entry(earlier).location]
+    assert world.all_explanations() == [earlier]
+    assert world.waiting() == {world.entry(earlier).location}
 
 
 def test_one_bad_request_refuses_them_all() -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from support.explaining import CHUNKS, World
-from xmirad.catalog.images import ImageBlobs
 from xmirad.explanations.cache import WHOLE
 from xmirad.explanations.entries import OcclusionEntry
 
@@ -29,17 +28,11 @@ def test_an_entry_that_is_deleted_between_reading_and_tidying_stays_deleted(chun
     world = World()
     entry = filled(world, chunks=chunks)
     windows = world.cache.complete_windows(entry)
-    read_then_tidy(world, entry, lambda: ImageBlobs(world.blobs).delete_derived(entry.image), windows=windows)
+    read_then_tidy(world, entry, lambda: world.cache.delete_of_images([entry.image]), windows=windows)
     assert not world.cache.exists(entry.location)
-    assert not world.board.least_recently_used()
-
-
-def test_an_entry_that_is_evicted_between_reading_and_tidying_stays_evicted() -> None:
-    world = World()
-    entry = filled(world)
-    read_then_tidy(world, entry, lambda: world.cache.delete(entry.location), windows=entry.lattice.windows)
-    assert not world.cache.exists(entry.location)
-    assert not world.board.least_recently_used()
+    assert world.cache.sums() == (0, 0)
+    world.forgetter.purge_all()
+    assert list(world.blobs.list(entry.location)) == []
 
 
 @pytest.mark.parametrize("is_after", [False, True])
@@ -53,13 +46,16 @@ def test_an_image_that_is_deleted_while_its_entry_is_put_together_takes_it_along
     def put_beside_a_deletion(key: str, data: bytes, *, if_absent: bool = False) -> bool:
         is_stored = is_after and put(key, data, if_absent=if_absent)
         if key.endswith(WHOLE):
-            ImageBlobs(world.blobs).delete_derived(entry.image)
+            world.cache.delete_of_images([entry.image])
+            world.forgetter.purge_all()
         return is_stored or put(key, data, if_absent=if_absent)
 
     monkeypatch.setattr(world.blobs, "put", put_beside_a_deletion)
     read_then_tidy(world, entry, lambda: None, windows=entry.lattice.windows)
     assert not world.cache.exists(entry.location)
-    assert not world.board.least_recently_used()
+    assert world.cache.sums() == (0, 0)
+    world.forgetter.purge_all()
+    assert list(world.blobs.list(entry.location)) == []
 
 
 def test_an_entry_whose_image_stays_is_put_together_and_noted() -> None:
@@ -67,4 +63,4 @@ def test_an_entry_whose_image_stays_is_put_together_and_noted() -> None:
     entry = filled(world)
     read_then_tidy(world, entry, lambda: None, windows=entry.lattice.windows)
     assert [key.removeprefix(entry.location) for key in world.blobs.list(entry.location)] == [WHOLE]
-    assert [location for location, _ in world.board.least_recently_used()] == [entry.location]
+    assert world.cache.sums() == (entry.size_bytes(8), 1)

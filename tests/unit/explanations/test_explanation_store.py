@@ -3,9 +3,8 @@
 import pytest
 
 from support.explaining import CHUNKS, World
-from xmirad.errors import EmbeddingCorruptError, ExplanationNotFoundError, InvalidRequestError, ModelNotFoundError
+from xmirad.errors import ExplanationNotFoundError, InvalidRequestError, ModelNotFoundError
 from xmirad.explanations.ports import QueueName
-from xmirad.explanations.sealing import sealed, unsealed
 from xmirad.explanations.store import ExplanationStore
 from xmirad.types import ExplanationState
 
@@ -23,7 +22,7 @@ def blob(explanation: str, name: str) -> str:
 
 def test_records_outlive_every_process() -> None:
     world, explanation = done()
-    again = ExplanationStore(world.blobs)
+    again = ExplanationStore(world.database, world.blobs)
     asked = again.asked(explanation)
     outcome = again.outcome(asked)
     assert asked.request == world.store.asked(explanation).request
@@ -33,11 +32,14 @@ def test_records_outlive_every_process() -> None:
     assert outcome.finish_time == world.now
 
 
-@pytest.mark.parametrize("name", ["result.json", "map-result"])
-def test_a_corrupt_result_counts_as_absent_and_is_made_again(name: str) -> None:
+@pytest.mark.parametrize("result", ["", "{", "[]", '{"maps": "of another version", "error": null}', None])
+def test_a_damaged_result_counts_as_absent_and_is_made_again(result: str | None) -> None:
     world, explanation = done()
     before = world.blobs.data[blob(explanation, "map-result")]
-    world.blobs.damage(blob(explanation, name))
+    if result is None:
+        world.blobs.damage(blob(explanation, "map-result"))
+    else:
+        world.damage(explanation, result=result)
     assert world.watcher.snapshot(explanation).state is ExplanationState.RUNNING
     world.create()
     assert world.watcher.snapshot(explanation).state is ExplanationState.SUCCEEDED
@@ -60,20 +62,21 @@ def test_a_corrupt_preview_and_corrupt_fidelity_count_as_absent() -> None:
     world = World()
     explanation = world.create()
     world.work(tasks=2)
-    world.blobs.damage(blob(explanation, "preview.json"))
+    world.damage(explanation, preview="{")
     assert world.watcher.snapshot(explanation).maps == ()
     world.work()
     for _ in range(2):
         world.completion.assess(explanation, attempt=1)
-    world.blobs.damage(blob(explanation, "fidelity.json"))
+    world.damage(explanation, fidelity="{")
     snapshot = world.watcher.snapshot(explanation)
     assert snapshot.state is ExplanationState.SUCCEEDED
-    assert not snapshot.is_settled
+    assert {kept.fidelity for kept in snapshot.maps} == {None}
+    assert snapshot.no_fidelity == "UNREADABLE"
 
 
-def test_a_corrupt_request_counts_as_absent_until_it_is_asked_again() -> None:
+def test_a_damaged_request_counts_as_absent_until_it_is_asked_again() -> None:
     world, explanation = done()
-    world.blobs.damage(blob(explanation, "request.json"))
+    world.damage(explanation, request="{")
     with pytest.raises(ExplanationNotFoundError):
         world.store.asked(explanation)
     assert world.create() == explanation
@@ -118,24 +121,35 @@ def test_an_error_is_kept_as_it_was(error: ModelNotFoundError | InvalidRequestEr
     assert (kept.message, kept.field, kept.metadata) == (error.message, error.field, error.metadata)
 
 
-def test_deletion_takes_everything_and_the_request_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_explanation_leaves_no_blob_and_its_next_life_goes_on_counting() -> None:
     world, explanation = done()
-    order: list[str] = []
-    delete = world.blobs.delete
-
-    def noted(key: str) -> None:
-        order.append(key)
-        delete(key)
-
-    monkeypatch.setattr(world.blobs, "delete", noted)
-    world.store.delete(explanation)
-    assert order[0] == blob(explanation, "request.json")
-    assert list(world.store.explanations()) == []
+    world.forgetter.delete(explanation)
+    assert list(world.blobs.list(f"explanations/{explanation}/")) == []
+    assert world.all_explanations() == []
+    world.create()
+    assert world.store.asked(explanation).attempt == 2
 
 
-def test_a_sealed_document_reads_as_written_or_not_at_all() -> None:
-    data = sealed({"b": [1.5, None], "a": "ü"})
-    assert unsealed(data) == {"a": "ü", "b": [1.5, None]}
-    for broken in (b"", data[:-1], data[1:], data + b" ", b"{}"):
-        with pytest.raises(EmbeddingCorruptError):
-            unsealed(broken)
+def test_what_is_written_for_a_deleted_attempt_does_not_stay() -> None:
+    world, explanation = done()
+    asked = world.store.asked(explanation)
+    outcome = world.store.outcome(asked)
+    assert outcome is not None
+    world.forgetter.delete(explanation)
+    assert not world.store.finish(asked, ExplanationState.SUCCEEDED, maps=outcome.maps)
+    world.store.put_preview(asked, outcome.maps, windows=9)
+    assert list(world.blobs.list(f"explanations/{explanation}/")) == []
+
+
+def test_what_a_paused_process_wrote_after_a_purge_goes_a_day_later_with_the_row() -> None:
+    world, explanation = done()
+    world.forgetter.delete(explanation)
+    late = blob(explanation, "map-result")
+    world.blobs.put(late, b"late")
+    world.forgetter.purge_all()
+    assert world.blobs.exists(late)
+    world.now += 86_401
+    world.forgetter.purge_all()
+    assert not world.blobs.exists(late)
+    world.create()
+    assert world.store.asked(explanation).attempt == 1

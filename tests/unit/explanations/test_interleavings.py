@@ -41,7 +41,7 @@ class Storm:
         for entry, chunk in self.held:
             self.world.completion.after_chunk(entry, chunk)
         for _ in range(8):
-            for explanation in self.world.store.explanations():
+            for explanation in self.world.all_explanations():
                 self.world.watcher.snapshot(explanation)  # finds what was damaged
             self.world.sweeper.sweep()
             self.world.work()
@@ -56,7 +56,7 @@ class Storm:
     def take(self) -> None:
         """Do a task up to the moment before anybody is told."""
         task = self.world.queue.take()
-        if task and self.world.board.is_wanted(task[0].location):
+        if task and self.world.cache.is_wanted(task[0]):
             try:
                 self.world.put(task[0], task[1])
             except ItemNotFoundError as error:  # a query that was deleted while the board was out of reach
@@ -85,7 +85,7 @@ class Storm:
         self.world.board.is_down = self.world.queue.is_down = not self.world.board.is_down
 
     def any(self) -> str:
-        there = list(self.world.store.explanations())
+        there = self.world.all_explanations()
         if not there:
             raise ExplanationNotFoundError("there is none")
         return self.random.choice(there)
@@ -98,16 +98,16 @@ def test_every_explanation_ends_however_things_interleave(seed: int) -> None:
         storm.step()
     storm.settle()
     world = storm.world
-    for explanation in world.store.explanations():
+    for explanation in world.all_explanations():
         snapshot = world.watcher.snapshot(explanation)
         assert snapshot.state in (ExplanationState.SUCCEEDED, ExplanationState.CANCELLED), snapshot.error
         if snapshot.maps:
             calm = World()
-            calm.blobs.data = {k: v for k, v in world.blobs.data.items() if k.startswith(("inputs", "queries"))}
-            calm.embeddings = world.embeddings
+            for number in range(REQUESTS + 2):
+                calm.item(number)
+            calm.query(3)
             calm.creator.create(snapshot.asked.request, queue=QueueName.INTERACTIVE)
             calm.work()
             expected = calm.watcher.snapshot(explanation).maps
             assert [kept.pixels() for kept in snapshot.maps] == [kept.pixels() for kept in expected]
-    waiting = set().union(*world.board.waiting.values())
-    assert not waiting & set(world.store.explanations())
+    assert world.waiting() == set()

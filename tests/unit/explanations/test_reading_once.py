@@ -86,7 +86,7 @@ def test_a_corrupt_chunk_is_computed_again_for_everybody_who_waits() -> None:
     world.queue.clear()
     world.board.clear()
     for explanation in explanations:
-        world.board.subscribe(entry.location, explanation)
+        world.cache.subscribe(entry, explanation)
     world.completion.after_chunk(entry, CHUNKS - 1)
     assert world.work() == 1
     assert len(maps_of(world, explanations)) == 3

@@ -1,21 +1,21 @@
 """What must go on although something is broken, gone or out of reach."""
 
-from collections.abc import Iterable
-from contextlib import suppress
 from typing import cast
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from support.explaining import CHUNKS, DAY, FakeEmbedder, World
+from support.plans import statements_of
 from xmirad.blobs import keys
+from xmirad.catalog.explanation_tables import cache_entries
 from xmirad.errors import BackendUnavailableError, ExplanationNotFoundError, ItemNotFoundError
 from xmirad.explanations.filling import ChunkFiller
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.records import ExplanationRequest
-from xmirad.explanations.sealing import sealed
-from xmirad.explanations.store import REQUEST, RESULT
-from xmirad.explanations.sweeping import MOST_UNAVAILABLE, NOT_SWEPT, Sweeper
+from xmirad.explanations.store import Asked
+from xmirad.explanations.sweeping import MOST_UNAVAILABLE, NOT_SWEPT
 from xmirad.models.embedder import BackboneEmbedder
 from xmirad.types import ExplanationState, Float32Array
 
@@ -24,33 +24,17 @@ def state(world: World, explanation: str) -> ExplanationState:
     return world.watcher.snapshot(explanation).state
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"x" * 200])
-def test_a_query_record_that_cannot_be_read_stops_no_sweep(damage: bytes) -> None:
-    world = World()
-    broken, healthy = world.query(1), world.create(query=world.query(2))
-    world.create(query=broken)
-    world.queue.clear()
-    world.blobs.put(keys.query_record(broken.digest), damage)
-
-    world.sweeper.sweep()
-    world.work()
-
-    assert state(world, healthy) is ExplanationState.SUCCEEDED
-    assert broken.digest not in set(world.images.queries())
-
-
 def test_a_request_that_no_longer_makes_sense_stops_no_sweep() -> None:
     world = World()
     unreadable, healthy = world.create(), world.create(query=world.item(3))
     world.queue.clear()
-    document = {"request": {"method": "of another version"}, "queue": "interactive", "create_time": 0.0}
-    world.blobs.put(f"{keys.attempt(unreadable, 1)}{REQUEST}", sealed(document))
+    world.damage(unreadable, request='{"method": "of another version"}')
 
     world.sweeper.sweep()
     world.work()
 
     assert state(world, healthy) is ExplanationState.SUCCEEDED
-    assert list(world.blobs.list(keys.explanation(unreadable))) == []
+    assert world.all_explanations() == [healthy]
 
 
 def test_what_has_expired_is_deleted_while_there_is_no_queue() -> None:
@@ -82,33 +66,35 @@ def test_a_query_that_is_asked_about_again_is_kept_anew() -> None:
     assert state(world, again) is ExplanationState.QUEUED
 
 
-def test_a_sweeper_remembers_nothing_of_what_is_gone() -> None:
+def test_a_sweep_looks_at_nothing_that_is_settled() -> None:
     world = World()
     for number in range(3, 6):
-        explanation = world.create(query=world.item(number))
+        world.create(query=world.item(number))
         world.work()
-        world.now += 7_200  # no longer waits for its fidelity
-        world.sweeper.sweep()
-        world.forgetter.delete(explanation)
+    world.now += 7_200  # no longer wait for their fidelity
     world.sweeper.sweep()
-
-    assert remembered(world.sweeper) == 0
-
-
-def remembered(sweeper: Sweeper) -> int:
-    return len(sweeper._settled)
+    with statements_of(world.database) as few:
+        world.sweeper.sweep()
+    for number in range(6, 26):
+        world.create(query=world.item(number))
+        world.work()
+    world.now += 7_200
+    world.sweeper.sweep()
+    with statements_of(world.database) as many:
+        world.sweeper.sweep()
+    assert [statement for statement, _ in many] == [statement for statement, _ in few]
 
 
 def test_nothing_is_left_of_an_image_that_was_deleted_while_it_was_computed() -> None:
     world = World()
-    explanation = world.create()
-    entry = world.entry(explanation)
+    result = world.item(2)
+    entry = world.entry(world.create(result=result))
 
     class DeletingEmbedder(FakeEmbedder):
         """Deletes the image as soon as it computes."""
 
         def embed_normalized(self, batch: Float32Array) -> Float32Array:
-            world.blobs.delete(keys.model_input(entry.image, entry.preprocessing))
+            world.delete_item(result)
             return np.eye(8, dtype=np.float32)[: len(batch)]
 
     filler = ChunkFiller(world.images, world.cache, embedder_of=lambda _: cast("BackboneEmbedder", DeletingEmbedder()))
@@ -123,36 +109,37 @@ def test_nothing_is_left_of_an_image_that_was_deleted_while_it_was_computed() ->
 
 def test_what_was_deleted_with_its_image_costs_no_entry_its_place() -> None:
     world = World(budget_bytes=1_500)
-    gone, kept = world.create(), world.create(result=world.item(5))
+    image = world.item(2)
+    world.create(result=image)
+    kept = world.create(result=world.item(5))
     world.work()
-    for key in list(world.blobs.list(world.entry(gone).location)):
-        world.blobs.delete(key)
-    used = world.cache.stored_bytes(world.entry(kept).location)
-    assert used < 1_500 < sum(size for _, size in world.board.least_recently_used())
-
+    assert world.cache.sums() == (2 * 81 * 12, 2)
+    world.delete_item(image)
+    assert world.cache.sums() == (81 * 12, 1)
     assert world.evictor.evict() == 0
     assert world.cache.missing(world.entry(kept)) == ()
-    assert [location for location, _ in world.board.least_recently_used()] == [world.entry(kept).location]
 
 
-def test_entries_of_deleted_images_are_found_by_listing() -> None:
+def test_nothing_is_left_of_the_cache_of_a_deleted_image() -> None:
     world = World()
-    entry = world.entry(world.create())
+    image = world.item(2)
+    entry = world.entry(world.create(result=image))
     world.work(tasks=CHUNKS)
-    world.blobs.delete(keys.model_input(entry.image, entry.preprocessing))
-
-    world.evictor.reconcile()
-
+    world.delete_item(image)
+    world.forgetter.purge_all()
     assert list(world.blobs.list(keys.occlusion(entry.image))) == []
+    with pytest.raises(ItemNotFoundError):
+        world.cache.open(entry)
 
 
 def test_what_feedback_was_made_of_items_goes_with_each_of_them() -> None:
     world = World()
-    query, made_from = world.vector(1), ("liked", "disliked")
+    query, made_from = world.vector(1), tuple(world.item(number).item for number in (3, 4))
     explanation = world.create(query=query, made_from=made_from)
     assert world.store.asked(explanation).request.made_from == made_from
-    assert world.forgetter.delete_of_items("chest", frozenset({"another"})) == 0
-    assert world.forgetter.delete_of_items("chest", frozenset({"disliked"})) == 1
+    creation = world.archive.creation
+    assert world.forgetter.delete_of_items(creation, ["another"]) == 0
+    assert world.forgetter.delete_of_items(creation, [made_from[1]]) == 1
     assert list(world.blobs.list(keys.explanation(explanation))) == []
     assert list(world.blobs.list(keys.query(query.digest))) == []
 
@@ -164,108 +151,57 @@ def test_a_request_without_feedback_is_stored_and_named_as_ever() -> None:
     assert ExplanationRequest.from_document(document) == request
 
 
-OTHER_RESULTS = [{}, {"maps": [{"blob": 1}], "error": None}, {"maps": "of another version"}, []]
-
-
-def poisoned(world: World, document: object) -> str:
-    """Return an explanation whose result is as it was written, and of another version."""
-    explanation = world.create(query=world.query(1))
-    world.queue.clear()
-    world.blobs.put(f"{keys.attempt(explanation, 1)}{RESULT}", sealed(cast("dict[str, object]", document)))
-    return explanation
-
-
-@pytest.mark.parametrize("document", OTHER_RESULTS, ids=str)
-def test_a_result_of_another_version_stops_nothing_of_a_sweep(
-    document: object, caplog: pytest.LogCaptureFixture
+def test_what_fails_for_one_explanation_stops_nothing_of_a_sweep(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World()
     for number in range(3, 9):
         world.create(query=world.item(number))  # these expire
     world.work()
     world.now += 7 * DAY - 1
-    poison = poisoned(world, document)
-    unfinished = [world.create(query=world.query(number)) for number in range(3, 9)]
+    unfinished = sorted(world.create(query=world.query(n), result=world.item(30)) for n in range(3, 10))
+    poison, start = unfinished[3], world.creator.start
     world.board.clear()
     world.queue.clear()
     world.now += 1
 
+    def start_or_fail(asked: Asked, *, queue: QueueName) -> None:
+        if asked.request.explanation == poison:
+            raise KeyError("of another version")
+        start(asked, queue=queue)
+
+    monkeypatch.setattr(world.creator, "start", start_or_fail)
     assert world.sweeper.sweep()
 
-    assert sorted(world.store.explanations()) == sorted([poison, *unfinished])
-    assert len(list(world.images.queries())) == 1 + len(unfinished)
+    assert world.all_explanations() == unfinished
     named = [vars(record)["explanation"] for record in caplog.records if record.message == "explanation.not_swept"]
     assert named == [poison]
     assert world.board.counters()[NOT_SWEPT] == 1
     world.work()
-    assert {state(world, each) for each in unfinished} == {ExplanationState.SUCCEEDED}
-
-
-@pytest.mark.parametrize("document", OTHER_RESULTS, ids=str)
-def test_an_explanation_that_cannot_be_read_expires_with_its_query(document: object) -> None:
-    world = World()
-    poison = poisoned(world, document)
-    world.sweeper.sweep()
-    assert poison in world.store.explanations()
-    assert list(world.images.queries())
-
-    world.now += 7 * DAY
-    world.sweeper.expire()
-
-    assert list(world.store.explanations()) == []
-    assert not list(world.images.queries())
-
-
-def unreadable(world: World, explanations: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the blob store fail for some explanations, as a disk does with damaged sectors."""
-    prefixes, get = tuple(f"explanations/{each}/" for each in explanations), world.blobs.get
-
-    def get_or_fail(key: str) -> bytes:
-        if key.startswith(prefixes):
-            raise BackendUnavailableError("read failed", metadata={"backend": "blobs"})
-        return get(key)
-
-    monkeypatch.setattr(world.blobs, "get", get_or_fail)
-
-
-@pytest.mark.parametrize("count", [1, MOST_UNAVAILABLE + 2])
-def test_explanations_that_the_disk_cannot_read_stop_no_others(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
-    explanations = sorted(world.create(query=world.query(number)) for number in range(3, 3 + 2 * count))
-    world.queue.clear()
-    world.board.clear()
-    bad, good = explanations[:count], explanations[count:]
-    unreadable(world, bad, monkeypatch)
-
-    for _ in range(2 + count // MOST_UNAVAILABLE):
-        with suppress(BackendUnavailableError):
-            world.sweeper.sweep()
-    world.work()
-
-    assert {state(world, each) for each in good} == {ExplanationState.SUCCEEDED}
-    assert len(list(world.images.queries())) == 2 * count
-    assert world.board.counters()[NOT_SWEPT] >= count
-
+    assert {state(world, each) for each in unfinished if each != poison} == {ExplanationState.SUCCEEDED}
     world.now += DAY
-    with suppress(BackendUnavailableError):
-        world.sweeper.sweep()
-    assert not list(world.images.queries())
-    assert sorted(world.store.explanations()) == bad
+    world.sweeper.expire()
+    assert world.all_explanations() == world.all_queries() == []
 
 
 def test_a_store_that_is_away_ends_a_sweep_after_few_explanations(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    explanations = [world.create(query=world.item(number)) for number in range(3, 23)]
-    unreadable(world, explanations, monkeypatch)
+    for number in range(3, 23):
+        world.create(query=world.item(number))
+    world.queue.clear()
+
+    def away(asked: Asked, *, queue: QueueName) -> None:
+        raise BackendUnavailableError("read failed", metadata={"backend": "blobs"})
+
+    monkeypatch.setattr(world.creator, "start", away)
     with pytest.raises(BackendUnavailableError):
         world.sweeper.sweep()
     assert world.board.counters()[NOT_SWEPT] == MOST_UNAVAILABLE
 
 
-@pytest.mark.parametrize("part", ["reconcile", "evict"])
-def test_a_part_of_a_sweep_that_fails_keeps_the_others_from_nothing(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_of_a_sweep_that_fails_keeps_the_others_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> None:
-        raise KeyError(part)
+        raise KeyError("evict")
 
     world = World()
     entry = world.entry(world.create(queue=QueueName.BACKGROUND))
@@ -273,20 +209,20 @@ def test_a_part_of_a_sweep_that_fails_keeps_the_others_from_nothing(part: str, m
     world.warmer.warm([entry], embedding_size=8)
     world.queue.clear()
     world.board.clear()
-    monkeypatch.setattr(world.evictor, part, fails)
+    monkeypatch.setattr(world.evictor, "evict", fails)
     with pytest.raises(KeyError):
         world.sweeper.sweep()
-    assert world.board.is_wanted(entry.location)
-    assert entry.location in world.board.warming
+    assert world.queue.waiting(QueueName.BACKGROUND) == CHUNKS
 
 
-@pytest.mark.parametrize("document", [{}, {"entry": {"codec": "of another version"}, "reason": ""}], ids=str)
-def test_a_request_to_warm_of_another_version_is_dropped_and_stops_no_warming(document: dict[str, object]) -> None:
+@pytest.mark.parametrize("document", ["{", "{}", '{"codec": "of another version"}'])
+def test_an_entry_to_warm_of_another_version_is_given_up_and_stops_no_warming(document: str) -> None:
     world = World()
-    entry = world.entry(world.create())
+    first, second = (world.entry(world.create(result=world.item(number))) for number in (5, 6))
     world.queue.clear()
-    bad = f"{keys.WARMING}{'0' * 64}/0"
-    world.blobs.put(bad, sealed(document))
-    world.warmer.warm([entry], embedding_size=8)
-    assert entry.location in world.board.warming
-    assert not world.blobs.exists(bad)
+    damaged, healthy = sorted((first, second), key=lambda entry: entry.location)
+    row = update(cache_entries).where(cache_entries.c.location == damaged.location).values(document=document)
+    world.database.write(lambda connection: connection.execute(row))
+    world.warmer.warm([damaged, healthy], embedding_size=8)
+    assert {location for _, location, _ in world.queue.tasks} == {healthy.location}
+    assert world.warmer.plan([damaged], embedding_size=8).given_up == 1

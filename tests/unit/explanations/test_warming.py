@@ -1,10 +1,10 @@
 """Computing ahead goes on a little at a time, whatever is lost, until it is done, cancelled or given up."""
 
 import pytest
+from sqlalchemy import select
 
 from support.explaining import CHANNELS, CHUNKS, World
-from xmirad.blobs import keys
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.explanation_tables import WANTED, cache_entries
 from xmirad.errors import BackendUnavailableError
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
@@ -16,7 +16,7 @@ ITEMS = 2 * FED_TASKS // CHUNKS
 def entries_for(world: World, count: int) -> list[OcclusionEntry]:
     """Return the entries of items for which nothing is computed or asked."""
     model = world.entry(world.create(result=world.item(2)))
-    world.forgetter.delete(next(world.store.explanations()))
+    world.forgetter.delete(world.all_explanations()[0])
     world.queue.clear()
     fields = {name: value for name, value in vars(model).items() if name in OcclusionEntry.__dataclass_fields__}
     return [OcclusionEntry(**fields | {"image": world.item(number).digest}) for number in range(100, 100 + count)]
@@ -30,8 +30,10 @@ def missing(world: World, entries: list[OcclusionEntry]) -> int:
     return sum(len(world.cache.missing(entry)) for entry in entries)
 
 
-def records(world: World) -> list[str]:
-    return list(world.blobs.list(keys.WARMING))
+def wanted(world: World) -> list[str]:
+    """Return the locations of what is to be computed ahead."""
+    statement = select(cache_entries.c.location).where(cache_entries.c.warming == WANTED)
+    return list(world.database.read(lambda connection: connection.execute(statement).scalars().all()))
 
 
 def test_more_than_the_queue_has_room_for_is_fed_to_it_a_few_hundred_tasks_at_a_time() -> None:
@@ -45,7 +47,7 @@ def test_more_than_the_queue_has_room_for_is_fed_to_it_a_few_hundred_tasks_at_a_
         world.work()
         world.sweeper.sweep()
     assert missing(world, entries) == 0
-    assert records(world) == []
+    assert wanted(world) == []
     assert len(world.computed) == len(set(world.computed))
 
 
@@ -92,23 +94,19 @@ def test_without_a_queue_nothing_is_taken_on() -> None:
     world.queue.is_down = world.board.is_down = True
     with pytest.raises(BackendUnavailableError):
         warm(world, entries)
-    assert records(world) == []
+    assert wanted(world) == []
 
 
-@pytest.mark.parametrize("with_records", [True, False])
-def test_a_deleted_image_is_not_computed_ahead(with_records: bool) -> None:
+def test_a_deleted_image_is_not_computed_ahead() -> None:
     world = World()
     entries = entries_for(world, 2)
     warm(world, entries)
     world.queue.clear()
-    gone = entries[0].image
-    if with_records:
-        ImageBlobs(world.blobs).delete_derived(gone)
-    else:
-        world.blobs.delete(keys.model_input(gone, entries[0].preprocessing))
+    world.delete_item(world.item_of(entries[0].image))
     world.sweeper.sweep()
     assert {location for _, location, _ in world.queue.tasks} == {entries[1].location}
-    assert records(world) == [f"{keys.warming(entries[1].image)}{entries[1].key}"]
+    assert wanted(world) == [entries[1].location]
+    assert not world.warmer.want(entries[0])
 
 
 def test_what_is_cancelled_is_queued_no_more_and_its_tasks_stop() -> None:
@@ -143,15 +141,4 @@ def test_what_nobody_asked_for_is_not_given_up() -> None:
     world = World()
     entries = entries_for(world, 1)
     world.warmer.give_up(entries[0], "WORKER_LOST")
-    assert records(world) == []
-
-
-def test_a_record_that_does_not_read_as_it_was_written_goes() -> None:
-    world = World()
-    entries = entries_for(world, 2)
-    warm(world, entries)
-    world.queue.clear()
-    world.blobs.damage(records(world)[0])
-    world.sweeper.sweep()
-    assert len(records(world)) == 1
-    assert world.queue.waiting(QueueName.BACKGROUND) == CHUNKS
+    assert wanted(world) == []

@@ -88,7 +88,7 @@ def test_an_image_that_fails_is_no_longer_being_stored(metrics: RetrievalMetrics
 
 
 def test_the_cache_is_shown_beside_its_budget(metrics: RetrievalMetrics, registry: CollectorRegistry) -> None:
-    metrics.set_cache([100, 50], budget=1_000)
+    metrics.set_cache(150, entries=2, budget=1_000)
     shown = [registry.get_sample_value(f"xmirad_cache_{name}") for name in ("bytes", "entries", "budget_bytes")]
     assert shown == [150, 2, 1_000]
 

@@ -61,7 +61,14 @@ def test_a_million_embeddings_take_themselves_and_at_most_as_much_again_on_disk(
 @pytest.mark.parametrize("codec", Codec)
 def test_a_cache_entry_takes_what_the_cache_writes(codec: Codec) -> None:
     entry = OcclusionEntry(
-        image="0" * 64, model="0" * 64, preprocessing="0" * 64, size=224, window=56, stride=28, codec=codec
+        site="local",
+        image="0" * 64,
+        model="0" * 64,
+        preprocessing="0" * 64,
+        size=224,
+        window=56,
+        stride=28,
+        codec=codec,
     )
     masked = np.eye(entry.lattice.windows, 96, dtype=np.float32) + np.float32(0.01)
     written = pack(entry, "whole", encode(masked, masked[0], codec))

@@ -1,7 +1,7 @@
 """Deleting items: completely, in an order that survives being cut short, and never another item's image."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -38,9 +38,17 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield made
 
 
-async def no_explanations(archive: str, items: Sequence[str]) -> None:
-    assert archive
-    assert items
+async def no_explanations_of_item(found: ItemReference, creation: str) -> None:
+    assert found.item
+    assert creation
+
+
+async def no_explanations_of_archive(creation: str) -> None:
+    assert creation
+
+
+def purger_of(shop: Workshop) -> Purger:
+    return Purger(shop.tools, forget_item=no_explanations_of_item, forget_archive=no_explanations_of_archive)
 
 
 def parts(shop: Workshop) -> tuple[Purger, OpenArchive, IndexRunner]:
@@ -53,7 +61,7 @@ def parts(shop: Workshop) -> tuple[Purger, OpenArchive, IndexRunner]:
         cast("EmbedQuery", shop.embed),
         runner,
     )
-    return Purger(shop.tools, forget=no_explanations), opened, runner
+    return purger_of(shop), opened, runner
 
 
 async def test_a_deleted_item_leaves_its_tombstone_only(shop: Workshop) -> None:
@@ -232,7 +240,7 @@ async def test_a_file_goes_with_the_last_item_whose_archive_keeps_files(
     second = IndexRunner(other, shop.embed, IMAGENET, shop.tools)
     shop.others[other.creation] = MemoryArchive(binding_of(other))
     await second.store(incoming())
-    await Purger(shop.tools, forget=no_explanations).delete(opened, stored.item)
+    await purger_of(shop).delete(opened, stored.item)
     assert shop.blobs() == [stored.image]
     assert shop.store.exists(keys.original(stored.image)) is (policy is OriginalsPolicy.COPY)
     assert shop.tools.catalog.embedding_of_image(stored.image, shop.record.model) is not None

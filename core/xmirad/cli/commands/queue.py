@@ -1,6 +1,6 @@
 """`xmirad queue`: how the queue is doing, and what to do with tasks that were given up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from xmirad.cli.session import settings_of
 from xmirad.errors import BackendUnavailableError, InvalidRequestError
 
 if TYPE_CHECKING:
+    from xmirad.explanations.entries import OcclusionEntry
     from xmirad.queue.connection import Server
     from xmirad.queue.dead_letters import DeadLetters
 
@@ -67,10 +68,10 @@ def requeue(context: typer.Context, keys: Keys = None, every: All = False, as_js
     of_imports = {letter.key for letter in letters.list() if letter.is_of_import}
     chosen = [key for key in _chosen(letters, keys, every) if not (every and key in of_imports)]
     chosen.sort(key=lambda key: key not in of_imports)  # what is refused, before anything is done
-    done = 0
+    done, want = 0, _want(context)
     with meter("Requeuing", len(chosen), output) as progress:
         for key in chosen:
-            done += letters.requeue(key)
+            done += letters.requeue(key, want=want)
             progress.update(done, 0)
     output.json({"requeued": done})
     output.text(f"{done} tasks wait again")
@@ -106,6 +107,23 @@ def _dead_letters(context: typer.Context) -> "DeadLetters":
     from xmirad.queue.dead_letters import DeadLetters
 
     return DeadLetters(_server(context), celery_app(_url(context), settings_of(context).queue))
+
+
+def _want(context: typer.Context) -> "Callable[[OcclusionEntry], object]":
+    """Return what notes that a cache entry is to be computed ahead."""
+    from xmirad.composition import blob_store, catalog
+    from xmirad.explanations.cache import OcclusionCache
+    from xmirad.explanations.warming import Warmer
+    from xmirad.queue.app import celery_app
+    from xmirad.queue.board import RedisBoard
+    from xmirad.queue.task_queue import RedisTaskQueue
+
+    settings, server = settings_of(context), _server(context)
+    database = catalog(settings).database
+    cache = OcclusionCache(database, blob_store(settings), RedisBoard(server))
+    app = celery_app(_url(context), settings.queue)
+    queue = RedisTaskQueue(app, server, max_waiting=settings.queue.max_waiting)
+    return Warmer(database, cache, queue=queue, budget_bytes=settings.explanations.cache_bytes).want
 
 
 def _server(context: typer.Context) -> "Server":
