@@ -8,9 +8,12 @@ import pytest
 
 from support.live_service import LiveService, live_service
 from support.lossy_proxy import LossyProxy, lossy_proxy
+from support.pictures import png
 from support.raw_service import RawService, refusal
 from support.sample_items import SAMPLES, store_samples
 from xmirad.api.v1 import archive_service_pb2 as pb
+from xmirad.api.v1 import explanation_service_pb2 as explanations_pb2
+from xmirad.api.v1 import resources_pb2
 from xmirad.client import ActivationMethod, Client
 from xmirad.client.aio import AioClient
 from xmirad.errors import ArchiveNotFoundError, ExplanationNotFoundError, ItemNotFoundError
@@ -95,6 +98,36 @@ def test_an_id_is_of_one_request_of_a_method(world: World, raw: RawService) -> N
     for unusable in ("x" * 65, "line\nbreak"):
         request = pb.DeleteArchiveRequest(name="archives/first", request_id=unusable)
         assert refusal(raw.archives.DeleteArchive, request).domain_error.field == "request_id"
+
+
+def test_a_replay_of_an_upload_has_the_first_receipt(world: World, raw: RawService) -> None:
+    world.client.create_archive("uploads")
+    item = pb.ItemUpload(image=resources_pb2.Image(data=png(1).data), external_id="one")
+    request = pb.CreateItemRequest(archive="archives/uploads", item=item, request_id=str(uuid4()))
+    first = raw.archives.CreateItem(request)
+    assert first.receipt.state == pb.UPLOAD_STATE_CREATED
+    assert raw.archives.CreateItem(request) == first
+    request.item.external_id = "another"
+    assert refusal(raw.archives.CreateItem, request).domain_error.field == "request_id"
+    request.request_id = ""
+    request.item.external_id = "one"
+    assert raw.archives.CreateItem(request).receipt.state == pb.UPLOAD_STATE_UNCHANGED
+
+
+def test_a_replay_names_the_explanation_that_was_asked_for(world: World, raw: RawService) -> None:
+    request = explanations_pb2.CreateExplanationRequest(
+        query=explanations_pb2.ExplanationQuery(item=world.items[0]),
+        item=world.items[1],
+        options=explanations_pb2.ExplanationOptions(activation=explanations_pb2.ActivationMethod()),
+        request_id=str(uuid4()),
+    )
+    first = raw.explanations.CreateExplanation(request).explanation
+    again = raw.explanations.CreateExplanation(request).explanation
+    assert (again.name, again.maps) == (first.name, first.maps)
+    request.item = world.items[2]
+    assert refusal(raw.explanations.CreateExplanation, request).domain_error.field == "request_id"
+    cancel = explanations_pb2.CancelExplanationRequest(name=first.name, request_id=request.request_id)
+    assert raw.explanations.CancelExplanation(cancel) == raw.explanations.CancelExplanation(cancel)
 
 
 def test_an_archive_that_was_created_again_is_not_deleted_by_a_replay(world: World, raw: RawService) -> None:

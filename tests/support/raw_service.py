@@ -18,6 +18,7 @@ from support.project import ROOT
 from xmirad.api.errors import REQUEST_ID_KEY, error_of
 from xmirad.api.v1.access_service_pb2_grpc import AccessServiceStub
 from xmirad.api.v1.archive_service_pb2_grpc import ArchiveServiceStub
+from xmirad.api.v1.explanation_service_pb2_grpc import ExplanationServiceStub
 from xmirad.api.v1.model_service_pb2_grpc import ModelServiceStub
 from xmirad.api.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from xmirad.api.v1.server_service_pb2_grpc import ServerServiceStub
@@ -63,6 +64,7 @@ class RawService:
         self.retrieval = RetrievalServiceStub(self.channel)
         self.access = AccessServiceStub(self.channel)
         self.archives = ArchiveServiceStub(self.channel)
+        self.explanations = ExplanationServiceStub(self.channel)
         self.models = ModelServiceStub(self.channel)
         self.server = ServerServiceStub(self.channel)
 

@@ -9,6 +9,7 @@ from xmirad.queue.connection import PREFIX, Server, available
 
 WORKERS = f"{PREFIX}workers"
 ALIVE_SECONDS = 10
+NAME_CHARACTERS = 16
 
 
 class WorkerKind(StrEnum):
@@ -60,7 +61,7 @@ class WorkerRoll:
 
 def worker_name(kind: WorkerKind) -> str:
     """Return a new name for a worker; a random one, since containers may share host names and process ids."""
-    return f"{kind}-{uuid4().hex}@{socket.gethostname()}"
+    return f"{kind}-{uuid4().hex[:NAME_CHARACTERS]}@{socket.gethostname()}"
 
 
 def count_by_kind(workers: Iterable[str]) -> dict[WorkerKind, int]:
