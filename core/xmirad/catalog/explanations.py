@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, case, delete, insert, literal
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xmirad.catalog import archives as archive_rows
+from xmirad.catalog import requests
 from xmirad.catalog.explanation_tables import (
     IS_ABANDONED,
     IS_FINISHED,
@@ -233,6 +234,14 @@ def page_of_unassessed(connection: Connection, *, after: str) -> list[Explanatio
 def finished_before(connection: Connection, time: float) -> list[str]:
     """Return the ids of some explanations that ended no later, the oldest first."""
     return list(connection.execute(EXPIRED.where(explanations.c.finish_time <= time)).scalars())
+
+
+def delete_explanation(connection: Connection, explanation: str, *, now: float) -> bool:
+    """Delete an explanation as `delete_explanations` does, and note that the request under way has done so."""
+    was_there = _delete(connection, explanation, now=now)
+    if was_there:
+        requests.note_deletion(connection)
+    return was_there
 
 
 def delete_explanations(connection: Connection, ids: Collection[str], *, now: float) -> int:

@@ -40,7 +40,8 @@ class Forgetter:
         Raises:
             ExplanationNotFoundError: If there is no such explanation.
         """
-        if not self._mark([explanation]):
+        delete = partial(rows.delete_explanation, explanation=explanation, now=self._clock())
+        if not self._database.write(delete):
             message = "there is no such explanation"
             raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
         self._purge_soon()

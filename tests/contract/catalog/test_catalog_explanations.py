@@ -12,12 +12,13 @@ from sqlalchemy import insert, select
 from support.plans import assert_no_scan
 from support.records import archive_record, item_record
 from xmirad.catalog import explanations as rows
-from xmirad.catalog import occlusion, purges
+from xmirad.catalog import occlusion, purges, requests
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
 from xmirad.catalog.explanation_tables import cache_chunks, cache_entries, explanation_items, explanations, queries
 from xmirad.catalog.explanations import NewAttempt
 from xmirad.catalog.occlusion import NewEntry
+from xmirad.catalog.requests import RequestKey
 from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError, ItemNotFoundError
 
 CHEST = archive_record()
@@ -85,6 +86,18 @@ def purge(database: Database, *, now: float) -> list[str]:
             database.write(partial(purges.purged, owner=owner, key=key, now=now))
             found.append(key)
     return found
+
+
+def test_the_deletion_of_an_explanation_and_its_request_are_one_transaction(database: Database) -> None:
+    put(database, attempt("a"))
+    key = RequestKey("local", "viewer", "DeleteExplanationRequest", "some-id")
+    begin = partial(requests.begin, key=key, digest="d", deletes=True)
+    with requests.under_way(database.write(begin)):
+        assert not database.write(partial(rows.delete_explanation, explanation="b" * 64, now=NOW))
+        assert not database.write(begin).is_done
+        assert delete(database, "b") == 0
+        assert database.write(partial(rows.delete_explanation, explanation="a" * 64, now=NOW))
+    assert database.write(begin).is_done
 
 
 def test_the_first_of_an_attempt_counts_and_waits_for_its_entries(database: Database) -> None:
