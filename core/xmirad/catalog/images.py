@@ -1,5 +1,6 @@
 """What the blob store keeps of an image, by the digest of its content."""
 
+import hashlib
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,13 @@ import numpy.typing as npt
 from xmirad.blobs import keys
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
 from xmirad.errors import EmbeddingCorruptError
+from xmirad.ids import image_digest
 from xmirad.types import Float32Array, UInt8Array
+
+INPUT_DAMAGED = (
+    "the stored model input of an image is damaged; run `xmirad archive verify --repair`, or upload the image again"
+)
+CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 
 class ImageBlobs:
@@ -31,22 +38,42 @@ class ImageBlobs:
             self._blobs.put(key, data)
 
     def input(self, image: str, preprocessing: str) -> UInt8Array | None:
-        """Return an image's model input, or None."""
-        array = self._array(keys.model_input(image, preprocessing))
+        """Return an image's model input, or None.
+
+        Raises:
+            EmbeddingCorruptError: If it is not what was stored.
+        """
+        try:
+            array = read_array(self._blobs, keys.model_input(image, preprocessing))
+        except EmbeddingCorruptError as error:
+            raise EmbeddingCorruptError(INPUT_DAMAGED, metadata={"image": image}) from error
         if array is not None and (array.dtype != np.uint8 or array.ndim != 3):
-            raise EmbeddingCorruptError("a stored model input is no image", metadata={"image": image})
+            raise EmbeddingCorruptError(INPUT_DAMAGED, metadata={"image": image})
         return array
 
     def put_original(self, file: str, data: bytes) -> None:
-        """Store the file that an image came in, once for all its frames."""
-        self._blobs.put(keys.original(file), data, if_absent=True)
+        """Store the file that an image came in, once for all its frames; it replaces one that is damaged."""
+        if self._blobs.put(keys.original(file), data, if_absent=True):
+            return
+        try:
+            self.original(file)
+        except EmbeddingCorruptError:
+            self._blobs.put(keys.original(file), data)
 
     def original(self, file: str) -> bytes | None:
-        """Return the file that an image came in, or None where it is not kept."""
+        """Return the file that an image came in, or None where it is not kept.
+
+        Raises:
+            EmbeddingCorruptError: If it is not the file that was uploaded.
+        """
         try:
-            return self._blobs.get(keys.original(file))
+            data = self._blobs.get(keys.original(file))
         except BlobNotFoundError:
             return None
+        if image_digest(data) != file:
+            message = "the stored original is damaged; upload the image again, or put it back from your backup"
+            raise EmbeddingCorruptError(message, metadata={"file": file})
+        return data
 
     def delete_derived(self, image: str) -> None:
         """Delete everything that was computed from an image."""
@@ -76,29 +103,27 @@ class ImageBlobs:
         times = [put for key in keys_of if (put := self._blobs.put_time(key)) is not None]
         return max(times, default=None)
 
-    def _array(self, key: str) -> npt.NDArray[Any] | None:
-        return read_array(self._blobs, key)
-
 
 def read_array(blobs: BlobStore, key: str) -> npt.NDArray[Any] | None:
-    """Return an array in NPY format, or None if there is none.
+    """Return an array as `npy_bytes` has written it, or None if there is none.
 
     Raises:
-        EmbeddingCorruptError: If what is stored is no array.
+        EmbeddingCorruptError: If what is stored is not what was written.
     """
     try:
         data = blobs.get(key)
     except BlobNotFoundError:
         return None
-    try:
-        array: npt.NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise EmbeddingCorruptError("a stored array cannot be read", metadata={"blob": key}) from error
+    payload, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
+    if hashlib.sha256(payload).digest() != checksum:
+        raise EmbeddingCorruptError("a stored array is not what was written", metadata={"blob": key})
+    array: npt.NDArray[Any] = np.load(io.BytesIO(payload), allow_pickle=False)
     return array
 
 
 def npy_bytes(array: Float32Array | UInt8Array) -> bytes:
-    """Return an array in NPY format."""
+    """Return an array in NPY format, with the SHA-256 of that behind it, which readers of NPY leave unread."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+    payload = buffer.getvalue()
+    return payload + hashlib.sha256(payload).digest()

@@ -14,7 +14,6 @@ from xmirad.catalog.orphans import orphaned_images
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import payload_of
 from xmirad.errors import EmbeddingCorruptError, RecordCorruptError
-from xmirad.ids import image_digest
 from xmirad.types import Float32Array, OriginalsPolicy
 
 # Runs of one model agree to this cosine; bytes may differ with the CPU.
@@ -31,7 +30,9 @@ class ProblemKind(StrEnum):
     STALE = "the vector store describes an item otherwise than its record"
     EMBEDDING_DIFFERS = "the vector store holds another embedding than the catalog"
     EMBEDDING_MISSING = "an item has no readable embedding in the catalog"
-    INPUT_MISSING = "an item has no readable model input in the blob store"
+    INPUT_MISSING = (
+        "an item has no model input in the blob store, or a damaged one; try `--repair`, or upload the image again"
+    )
     ORIGINAL_DAMAGED = (
         "the original of an item is missing, or not the file that was uploaded; put it back from your backup"
     )
@@ -61,6 +62,10 @@ class Verification:
     archive: str
     items: int
     problems: tuple[Problem, ...]
+
+    def items_with(self, kind: ProblemKind) -> list[str]:
+        """Return the subjects of all problems of a kind."""
+        return [problem.subject for problem in self.problems if problem.kind is kind]
 
     @property
     def clean(self) -> bool:
@@ -106,8 +111,7 @@ def _problems_of_originals(
     whole: dict[str, bool] = {}
     for item in records.values():
         if item.file not in whole:
-            original = images.original(item.file)
-            whole[item.file] = original is not None and image_digest(original) == item.file
+            whole[item.file] = _has_original(item, images)
         if not whole[item.file]:
             yield Problem(ProblemKind.ORIGINAL_DAMAGED, item.item)
 
@@ -134,6 +138,13 @@ def _agree(embedding: Float32Array, stored: Float32Array | None) -> bool:
 def _has_input(item: ItemRecord, images: ImageBlobs) -> bool:
     try:
         return images.input(item.image, item.preprocessing) is not None
+    except EmbeddingCorruptError:
+        return False
+
+
+def _has_original(item: ItemRecord, images: ImageBlobs) -> bool:
+    try:
+        return images.original(item.file) is not None
     except EmbeddingCorruptError:
         return False
 

@@ -70,7 +70,11 @@ class Pictures:
     async def _of_item(self, request: ExplanationRequest, image: ImageReference) -> UInt8Array | None:
         def read() -> EncodedImage | None:
             record = self._tools.catalog.item(request.archive, image.item)
-            data = self._tools.images.original(record.file) if record else None
+            try:
+                data = self._tools.images.original(record.file) if record else None
+            except EmbeddingCorruptError as error:
+                _log.warning("picture.original_damaged", item=image.item, reason=error.reason)
+                return None
             if record is None or data is None:
                 return None
             return EncodedImage(data, record.media_type, record.identity.frame or None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,19 +12,26 @@ from xmirad.cli.output import Output
 from xmirad.cli.session import settings_of
 
 if TYPE_CHECKING:
+    from xmirad.catalog.repair import Decode
     from xmirad.models.embedder import Embedder
     from xmirad.settings import Settings
     from xmirad.types import Float32Array, UInt8Array
 
+Repair = Annotated[
+    bool, typer.Option("--repair", help="Make damaged model inputs again from the originals, where they are kept.")
+]
 EXAMPLES = """\b
 Works offline: stop `xmirad up` or `xmirad serve` first."""
 
 
-def verify(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
+def verify(
+    context: typer.Context, archive: options.ArchiveArgument, repair: Repair = False, as_json: options.Json = False
+) -> None:
     """Compare an archive with catalog and blob store, which are the truth."""
     from xmirad.catalog.images import ImageBlobs
+    from xmirad.catalog.repair import repair_inputs
     from xmirad.catalog.stored import binding_of
-    from xmirad.catalog.verify import verify_archive
+    from xmirad.catalog.verify import ProblemKind, verify_archive
     from xmirad.composition import archive_store, blob_store
     from xmirad.composition import catalog as open_catalog
 
@@ -34,6 +41,11 @@ def verify(context: typer.Context, archive: options.ArchiveArgument, as_json: op
         record = catalog.archive(archive)
         with closing(store.open(binding_of(record))) as opened:
             found = verify_archive(record, opened, catalog=catalog, images=images)
+            if repair and (damaged := found.items_with(ProblemKind.INPUT_MISSING)):
+                with _decoding(settings, record.model) as decode:
+                    repaired = repair_inputs(record, damaged, catalog=catalog, images=images, decode=decode)
+                output.note(f"{len(repaired)} of {len(damaged)} model inputs are made again from originals")
+                found = verify_archive(record, opened, catalog=catalog, images=images)
         catalog.database.close()
     problems = [{"kind": problem.kind.name, "subject": problem.subject} for problem in found.problems]
     output.json({"archive": archive, "items": found.items, "clean": found.clean, "problems": problems})
@@ -88,6 +100,17 @@ class _LazyEmbedder:
             artifact = model_registry(self._settings).find(self._model)
             self._embedder = load_embedder(artifact, threads=self._settings.threads.model)
         return self._embedder.embed(pixels)
+
+
+@contextmanager
+def _decoding(settings: "Settings", model: str) -> Iterator["Decode"]:
+    """Yield what turns an encoded image into the model's input, in confined children."""
+    from xmirad.composition import decoder_pool, model_registry
+
+    recipe = model_registry(settings).find(model).preprocessing
+    with closing(decoder_pool(settings)) as decoder:
+        decoder.start()
+        yield lambda image: decoder.decode(image, recipe).pixels
 
 
 @contextmanager
