@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from xmirad.catalog import archives, calibrations, embeddings, items, marks, requests
+from xmirad.catalog import archives, calibrations, embeddings, item_counts, items, marks, requests
 from xmirad.catalog.database import Database
 from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemRecord, ItemReference, ItemState
 from xmirad.errors import ArchiveAlreadyExistsError, EmbeddingCorruptError, RecordCorruptError
@@ -94,7 +94,12 @@ class Catalog:
         self.close_archive(creation)
         while self.forget_some_items(creation):
             pass
-        self.database.write(lambda connection: archives.delete_archive(connection, creation))
+
+        def delete(connection: Connection) -> None:
+            item_counts.forget_counts(connection, creation)
+            archives.delete_archive(connection, creation)
+
+        self.database.write(delete)
         self.database.compact()
 
     def calibration(self, record: ArchiveRecord) -> EvidenceCalibration | None:
@@ -162,7 +167,10 @@ class Catalog:
 
     def count_items(self, record: ArchiveRecord) -> int:
         """Return how many items an archive holds that are not deleted."""
-        return self.database.read(lambda connection: items.count_items(connection, record))
+        found, pending = self.database.read(lambda connection: item_counts.count_items(connection, record.creation))
+        if pending >= item_counts.MANY:
+            self.database.write(lambda connection: item_counts.fold_changes(connection, record.creation))
+        return found
 
     def has_items(self, record: ArchiveRecord) -> bool:
         """Return whether an archive holds an item that is not deleted."""

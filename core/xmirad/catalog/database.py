@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, ExecutionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from xmirad.catalog import explanation_tables  # noqa: F401 - its tables are made too
+from xmirad.catalog import explanation_tables, item_counts  # noqa: F401 - their tables are made too
 from xmirad.catalog.sqlite import Writer, check_file_system, create_file, locked, sqlite_engine, use_write_ahead_log
 from xmirad.catalog.tables import REVISION, metadata, schema
 from xmirad.errors import BackendUnavailableError, InvalidRequestError

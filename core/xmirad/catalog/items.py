@@ -15,7 +15,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
-    func,
     literal,
     select,
     text,
@@ -224,12 +223,6 @@ def not_live(connection: Connection, creation: str, ids: Sequence[str]) -> set[s
     """Return those of some items that an archive does not hold, however many are asked for: one statement."""
     statement = NOT_LIVE_OF[connection.dialect.name]
     return set(connection.execute(statement, {"creation": creation, "ids": json.dumps(list(ids))}).scalars())
-
-
-def count_items(connection: Connection, record: ArchiveRecord) -> int:
-    """Return how many items an archive holds that are not deleted, from an index that holds no others."""
-    of_archive = select(func.count()).select_from(items).where(IS_RECORDED, HAS_NO_TOMBSTONE)
-    return connection.execute(of_archive.where(items.c.creation == record.creation)).scalar_one()
 
 
 def has_items(connection: Connection, record: ArchiveRecord) -> bool:
