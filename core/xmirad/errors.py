@@ -21,6 +21,7 @@ XmiradError
 ├── ArchiveEmptyError          ARCHIVE_EMPTY
 ├── ArchiveNotEmptyError       ARCHIVE_NOT_EMPTY
 ├── ArchiveNotReadyError       ARCHIVE_NOT_READY
+├── ArchiveRebuildingError     ARCHIVE_REBUILDING
 ├── HomeInUseError             HOME_IN_USE
 ├── CalibrationRefusedError    CALIBRATION_REFUSED
 ├── ConcurrentImportError      IMPORT_RUNNING
@@ -217,10 +218,20 @@ class ArchiveNotEmptyError(XmiradError):
 
 
 class ArchiveNotReadyError(XmiradError):
-    """The archive is in use by another process or is being rebuilt."""
+    """The archive is in use by another process."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "ARCHIVE_NOT_READY"
+
+
+class ArchiveRebuildingError(XmiradError):
+    """The archive's index is being made anew from the catalog; `metadata` says how far it is: `done` of `total` items.
+
+    It ends by itself. Searches that allow partial answers are answered meanwhile.
+    """
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "ARCHIVE_REBUILDING"
 
 
 class HomeInUseError(XmiradError):

@@ -243,9 +243,9 @@ class PanickingShard:
 )
 def test_a_panic_is_an_error_of_ours_with_a_remedy(call: Callable[[EdgeArchive], object]) -> None:
     archive = EdgeArchive(BINDING, cast("edge.EdgeShard", PanickingShard()))
-    with pytest.raises(BackendUnavailableError, match="xmirad archive rebuild covidx") as caught:
+    with pytest.raises(BackendUnavailableError, match="made again from the catalog") as caught:
         call(archive)
-    assert caught.value.metadata == {"backend": "edge", "archive": "covidx"}
+    assert caught.value.metadata == {"backend": "edge", "archive": "covidx", "cause": "DAMAGED"}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

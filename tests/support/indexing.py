@@ -121,6 +121,7 @@ class Workshop:
                 self.tools.images,
                 self.tools.lanes,
                 open_in_store=self._opened,
+                on_damage=self._note_damage,
                 embed=lambda record, pixels: self.embed(pixels),
                 holder="h",
                 is_shared=False,
@@ -128,6 +129,9 @@ class Workshop:
             )
             self.following = asyncio.create_task(self._applier.keep_up())
         return self._applier
+
+    async def _note_damage(self, record: ArchiveRecord) -> None:
+        """Do nothing: nobody mends."""
 
     async def _opened(self, record: ArchiveRecord) -> Archive:
         return self.archive if record == self.record else self.others[record.creation]

@@ -70,6 +70,7 @@ ROWS: Mapping[type[XmiradError], Row] = {
     errors.ArchiveEmptyError: Row(Detail.PRECONDITION, "archive"),
     errors.ArchiveNotEmptyError: Row(Detail.PRECONDITION, "archive"),
     errors.ArchiveNotReadyError: Row(Detail.PRECONDITION, "archive"),
+    errors.ArchiveRebuildingError: Row(Detail.PRECONDITION, "archive"),
     errors.HomeInUseError: Row(Detail.PRECONDITION, "home"),
     errors.CalibrationRefusedError: Row(Detail.PRECONDITION, "archive"),
     errors.ConcurrentImportError: Row(Detail.RESOURCE, "import"),

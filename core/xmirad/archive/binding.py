@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from xmirad.archive.port import ArchiveBinding
+from xmirad.archive.port import DAMAGED, ArchiveBinding
 from xmirad.errors import ArchiveNotReadyError, InvalidRequestError, ModelMismatchError, SiteKeyMismatchError
 from xmirad.ids import ARCHIVE_ID
 
@@ -25,8 +25,8 @@ def from_json(creation: str, data: Mapping[str, Any]) -> ArchiveBinding:
         ArchiveNotReadyError: If it is incomplete or of another creation.
     """
     if set(data) != {field.name for field in fields(ArchiveBinding)} or data["creation"] != creation:
-        message = "the archive does not say what it is bound to; rebuild it"
-        raise ArchiveNotReadyError(message, metadata={"creation": creation})
+        message = "the archive does not say what it is bound to"
+        raise ArchiveNotReadyError(message, metadata={"creation": creation, "cause": DAMAGED})
     return ArchiveBinding(
         archive=str(data["archive"]),
         creation=creation,

@@ -29,17 +29,22 @@ from xmirad.archive.counting import RememberedCounts
 from xmirad.archive.edge_index import index_of, search_params, shard_config
 from xmirad.archive.embeddings import cosine, query_embedding, stored_embeddings
 from xmirad.archive.payload import REVISION, facet_text, flat_item, from_flat, revision_of
-from xmirad.archive.port import ArchiveBinding, ScoredItem, StoredItem
+from xmirad.archive.port import DAMAGED, ArchiveBinding, ScoredItem, StoredItem
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, XmiradError
 from xmirad.types import EdgeIndex
 
+SYSTEM_ERRORS = ("os error 28", "os error 122", "os error 24", "os error 13", "os error 12", "No space left")
+"""Disk full, quota, too many files, no permission, no memory: the shard itself may be in order."""
 EVERY_VALUE = 1_000_000
 """More than a field has values: `FacetRequest` cannot be told to return them all."""
 
 
 @contextmanager
-def shard_errors(archive: str) -> Iterator[None]:
-    """Turn what Edge raises, which is a bare `Exception`, or a panic, which is not even that, into our error."""
+def shard_errors(archive: str, *, is_loading: bool = False) -> Iterator[None]:
+    """Turn what Edge raises, which is a bare `Exception`, or a panic, which is not even that, into our error.
+
+    A shard that cannot be loaded, or panics, counts as damaged, unless the disk is full or the like.
+    """
     try:
         yield
     except (XmiradError, KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -48,10 +53,11 @@ def shard_errors(archive: str) -> Iterator[None]:
         if "WouldBlock" in str(error):
             message = "another process has the archive open"
             raise ArchiveNotReadyError(message, metadata={"archive": archive}, retry_delay_seconds=1.0) from error
-        message = (
-            f"the embedded vector store failed; if it fails after a restart, run `xmirad archive rebuild {archive}`"
-        )
-        raise BackendUnavailableError(message, metadata={"backend": "edge", "archive": archive}) from error
+        metadata = {"backend": "edge", "archive": archive}
+        if not any(words in str(error) for words in SYSTEM_ERRORS) and (is_loading or not isinstance(error, Exception)):
+            metadata["cause"] = DAMAGED
+        message = "the embedded vector store failed; an archive that is damaged is made again from the catalog"
+        raise BackendUnavailableError(message, metadata=metadata, retry_delay_seconds=1.0) from error
 
 
 def create_shard(folder: Path, binding: ArchiveBinding, index: EdgeIndex = EdgeIndex.FLAT) -> edge.EdgeShard:
@@ -71,7 +77,7 @@ def load_archive(folder: Path, binding: ArchiveBinding) -> "EdgeArchive":
         ArchiveNotReadyError: If another process has it open.
         BackendUnavailableError: If it cannot be opened.
     """
-    with shard_errors(binding.archive):
+    with shard_errors(binding.archive, is_loading=True):
         return EdgeArchive(binding, edge.EdgeShard.load(str(folder)), index_of(folder))
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from xmirad.archive.conditions import All, AnyOf, Between, Condition, ItemIs, Not, PayloadField
-from xmirad.archive.port import SearchableArchive
+from xmirad.archive.port import ReadableArchive
 from xmirad.errors import InvalidRequestError
 from xmirad.types import IntRange, ItemFilter
 
@@ -52,7 +52,7 @@ def conditions_of(item_filter: ItemFilter, *, site: str) -> Condition:
     return All(tuple(conditions))
 
 
-def unknown_values(archive: SearchableArchive, item_filter: ItemFilter, *, site: str) -> None:
+def unknown_values(archive: ReadableArchive, item_filter: ItemFilter, *, site: str) -> None:
     """Refuse values that no item of the site has, so that a misspelling does not look like an empty archive.
 
     An archive that holds nothing of the site passes: it is empty, and no value could be right. Costs one count for
@@ -67,7 +67,7 @@ def unknown_values(archive: SearchableArchive, item_filter: ItemFilter, *, site:
                 _refuse(archive, name, value, site=site)
 
 
-def _refuse(archive: SearchableArchive, name: str, value: str, *, site: str) -> None:
+def _refuse(archive: ReadableArchive, name: str, value: str, *, site: str) -> None:
     if archive.count(of_site(site)) == 0:
         return
     counts = archive.facet(VALUE_FIELDS[name], where=of_site(site))

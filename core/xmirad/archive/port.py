@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xmirad.archive.conditions import Condition, PayloadField
+from xmirad.errors import ArchiveNotFoundError, XmiradError
 from xmirad.types import Float32Array, ItemAttributes
 
 
@@ -83,12 +84,43 @@ class ArchiveBinding:
     site_key_fingerprint: str
 
 
-class SearchableArchive(Protocol):
-    """One open archive, for reading.
+DAMAGED = "DAMAGED"
+"""`metadata["cause"]` of an error that says that an archive's part in the store is of no use any more."""
+
+
+def is_damage(error: XmiradError) -> bool:
+    """Return whether an error means that an archive's part in the store is gone or damaged, so must be made again."""
+    return isinstance(error, ArchiveNotFoundError) or error.metadata.get("cause") == DAMAGED
+
+
+class ReadableArchive(Protocol):
+    """The items of an archive, for reading.
 
     Every method raises `BackendUnavailableError` if the store does not answer, and `ArchiveNotFoundError` or
     `ArchiveNotReadyError` if the archive has been dropped or closed meanwhile.
     """
+
+    def get(self, items: Sequence[str], *, with_embedding: bool = False) -> list[StoredItem]:
+        """Return items in the order of asking; those that do not exist are left out."""
+        ...
+
+    def scan(
+        self, *, after: str | None, limit: int, where: Condition | None = None, with_embedding: bool = False
+    ) -> list[StoredItem]:
+        """Return a page of at most `limit` items in the order of their ids, beginning behind the id `after`."""
+        ...
+
+    def facet(self, field: PayloadField, *, where: Condition | None = None) -> dict[str, int]:
+        """Count the items of every value of a field, exactly; booleans are `true` and `false`."""
+        ...
+
+    def count(self, where: Condition | None = None) -> int:
+        """Count items exactly."""
+        ...
+
+
+class SearchableArchive(ReadableArchive, Protocol):
+    """One open archive, for searching."""
 
     @property
     def binding(self) -> ArchiveBinding:
@@ -114,24 +146,6 @@ class SearchableArchive(Protocol):
         Raises:
             InvalidRequestError: If the embedding is not of the archive's size, not finite or zero.
         """
-        ...
-
-    def get(self, items: Sequence[str], *, with_embedding: bool = False) -> list[StoredItem]:
-        """Return items in the order of asking; those that do not exist are left out."""
-        ...
-
-    def scan(
-        self, *, after: str | None, limit: int, where: Condition | None = None, with_embedding: bool = False
-    ) -> list[StoredItem]:
-        """Return a page of at most `limit` items in the order of their ids, beginning behind the id `after`."""
-        ...
-
-    def count(self, where: Condition | None = None) -> int:
-        """Count items exactly."""
-        ...
-
-    def facet(self, field: PayloadField, *, where: Condition | None = None) -> dict[str, int]:
-        """Count the items of every value of a field, exactly; booleans are `true` and `false`."""
         ...
 
 

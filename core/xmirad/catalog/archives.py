@@ -35,7 +35,9 @@ def insert_archive(connection: Connection, record: ArchiveRecord) -> None:
     statement = engine.insert(archives).values(values).on_conflict_do_nothing().returning(archives.c.creation)
     if connection.execute(statement).first() is not None:
         connection.execute(insert(gates).values(creation=record.creation, is_open=True))
-        connection.execute(insert(indexes).values(creation=record.creation, state=IndexState.LIVE, done=0, total=0))
+        connection.execute(
+            insert(indexes).values(creation=record.creation, state=IndexState.LIVE, is_live=True, done=0, total=0)
+        )
 
 
 def find_archive(connection: Connection, archive: str) -> ArchiveRecord:

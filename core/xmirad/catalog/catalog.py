@@ -146,15 +146,19 @@ class Catalog:
         return self.database.read(lambda connection: items.item_state(connection, record, item))
 
     def items(
-        self, record: ArchiveRecord, *, on_corrupt: Callable[[RecordCorruptError], None] | None = None
+        self,
+        record: ArchiveRecord,
+        *,
+        after: str = "",
+        on_corrupt: Callable[[RecordCorruptError], None] | None = None,
     ) -> Iterator[ItemRecord]:
         """Yield the record of every item of an archive that is not deleted, by id; read by pages.
 
         Args:
             record: The archive.
+            after: The id behind which to begin.
             on_corrupt: Told of each record that cannot be read; without it they are logged.
         """
-        after = ""
         while True:
             page, after = self.database.read(partial(items.page_of_items, record=record, after=after))
             yield from _readable(page, on_corrupt)
@@ -164,6 +168,12 @@ class Catalog:
     def not_live(self, record: ArchiveRecord, ids: Sequence[str]) -> set[str]:
         """Return those of some items that the archive does not hold: deleted ones, and those that nobody stored."""
         return self.database.read(lambda connection: items.not_live(connection, record.creation, ids))
+
+    def revisions(self, record: ArchiveRecord, *, after: str, limit: int) -> list[tuple[str, int]]:
+        """Return ids and revisions of the next items that are not deleted, in the order of ids."""
+        return self.database.read(
+            lambda connection: items.page_of_revisions(connection, record.creation, after=after, limit=limit)
+        )
 
     def count_items(self, record: ArchiveRecord) -> int:
         """Return how many items an archive holds that are not deleted."""

@@ -225,6 +225,13 @@ def not_live(connection: Connection, creation: str, ids: Sequence[str]) -> set[s
     return set(connection.execute(statement, {"creation": creation, "ids": json.dumps(list(ids))}).scalars())
 
 
+def page_of_revisions(connection: Connection, creation: str, *, after: str, limit: int) -> list[tuple[str, int]]:
+    """Return ids and revisions of the next items that are not deleted."""
+    of_archive = LIVE.with_only_columns(items.c.item, items.c.revision).limit(limit)
+    rows = connection.execute(of_archive.where(items.c.creation == creation, items.c.item > after))
+    return [(row.item, row.revision) for row in rows]
+
+
 def has_items(connection: Connection, record: ArchiveRecord) -> bool:
     """Return whether an archive holds an item that is not deleted."""
     some = LIVE.with_only_columns(literal(1)).where(items.c.creation == record.creation).limit(1)

@@ -7,6 +7,7 @@ written: what changes an item in between leaves it marked.
 A mark is PENDING until the store has acknowledged the write, then APPLIED until the write outlives a loss of power.
 """
 
+import json
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,14 +20,17 @@ from xmirad.catalog import items as item_rows
 from xmirad.catalog.clock import now_ms
 from xmirad.catalog.database import Database
 from xmirad.catalog.embeddings import decode
+from xmirad.catalog.leases import Lease, still_holds
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
-from xmirad.catalog.tables import archives, embeddings, items, marks
+from xmirad.catalog.tables import archives, claims, embeddings, items, marks
 from xmirad.errors import EmbeddingCorruptError, RecordCorruptError
 from xmirad.types import Float32Array
 
 URGENT, BULK = 0, 1
 """Uploads and deletions go before imports and before what a comparison found."""
 TICKET_BITS = 62
+PAUSED_MS = 3_600_000
+"""So long a process may be paused between what it claims and what it writes."""
 IS_PENDING = marks.c.apply_ms.is_(None)
 OF_ITEM = and_(items.c.creation == marks.c.creation, items.c.item == marks.c.item)
 OF_EMBEDDING = and_(embeddings.c.creation == marks.c.creation, embeddings.c.item == marks.c.item)
@@ -53,6 +57,7 @@ WITH_WORK = (
     .where(exists(select(literal(1)).where(marks.c.creation == archives.c.creation, IS_PENDING)))
     .order_by(archives.c.creation)
 )
+IS_LIVE = select(literal(1)).where(archives.c.creation == bindparam("creation"), archives.c.delete_time.is_(None))
 PENDING_OF_ITEM = select(literal(1)).where(
     marks.c.creation == bindparam("creation"), marks.c.item == bindparam("item"), IS_PENDING
 )
@@ -138,6 +143,41 @@ def settle(connection: Connection, creation: str, applied: Sequence[tuple[str, i
     mark(connection, creation, set(ids) - there)
 
 
+def claim(connection: Connection, lease: Lease, creation: str, ids: Sequence[str]) -> bool:
+    """Note what the holder of a lease is about to write into the store; return False if the lease is lost."""
+    if not still_holds(connection, lease):
+        return False
+    engine = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = {"epoch": lease.epoch, "creation": creation, "items": json.dumps(sorted(ids)), "again_ms": None}
+    put = engine.insert(claims).values(row)
+    connection.execute(put.on_conflict_do_update(index_elements=["epoch", "creation"], set_={"items": row["items"]}))
+    return True
+
+
+def settle_claim(connection: Connection, lease: Lease, creation: str, applied: Sequence[tuple[str, int]]) -> None:
+    """Settle what was claimed; if the lease is lost, mark it again, for another one may have written a later state."""
+    if still_holds(connection, lease):
+        settle(connection, creation, applied)
+        connection.execute(delete(claims).where(claims.c.epoch == lease.epoch, claims.c.creation == creation))
+    elif connection.execute(IS_LIVE, {"creation": creation}).first() is not None:
+        mark(connection, creation, [item for item, _ in applied])
+
+
+def recall_claims(connection: Connection, lease: Lease) -> None:
+    """Mark what earlier holders of a lease may still write: at once, and an hour later for one that was paused."""
+    rows = connection.execute(select(claims).where(claims.c.epoch < lease.epoch).order_by(claims.c.epoch)).all()
+    now = connection.execute(select(now_ms(connection))).scalar_one()
+    for row in rows:
+        is_due = row.again_ms is None or not now < row.again_ms <= now + PAUSED_MS  # of another clock counts as due
+        if is_due and connection.execute(IS_LIVE, {"creation": row.creation}).first() is not None:
+            mark(connection, row.creation, json.loads(row.items))
+        of_row = (claims.c.epoch == row.epoch) & (claims.c.creation == row.creation)
+        if row.again_ms is None:
+            connection.execute(update(claims).where(of_row).values(again_ms=now + PAUSED_MS))
+        elif is_due:
+            connection.execute(delete(claims).where(of_row))
+
+
 def forget_applied(connection: Connection, creation: str, *, age_ms: int) -> None:
     """Delete the marks whose writes outlive a loss of power: those that the store acknowledged so long ago."""
     connection.execute(
@@ -197,9 +237,24 @@ class Marks:
         """Return how many marks of an archive are pending, but not more than `at_most`."""
         return self._database.read(lambda connection: count_pending(connection, record.creation, at_most=at_most))
 
-    def settle(self, record: ArchiveRecord, applied: Sequence[tuple[str, int]]) -> None:
-        """Note which changes the store has acknowledged, by item and ticket."""
-        self._database.write(lambda connection: settle(connection, record.creation, applied))
+    def claim(self, record: ArchiveRecord, ids: Sequence[str], lease: Lease) -> bool:
+        """Note what is about to be written into the store; return False if the lease is lost: then do not write."""
+        return self._database.write(lambda connection: claim(connection, lease, record.creation, ids))
+
+    def recall_claims(self, lease: Lease) -> None:
+        """Mark what earlier holders of the lease may still write."""
+        self._database.write(lambda connection: recall_claims(connection, lease))
+
+    def settle(self, record: ArchiveRecord, applied: Sequence[tuple[str, int]], lease: Lease | None = None) -> None:
+        """Note which changes the store has acknowledged, by item and ticket; they were claimed if there is a lease."""
+
+        def work(connection: Connection) -> None:
+            if lease is None:
+                settle(connection, record.creation, applied)
+            else:
+                settle_claim(connection, lease, record.creation, applied)
+
+        self._database.write(work)
 
     def forget_applied(self, record: ArchiveRecord, *, age_ms: int) -> None:
         """Delete the marks whose writes outlive a loss of power: those acknowledged so long ago."""

@@ -7,6 +7,7 @@ from itertools import islice
 from xmirad.archive.port import ArchiveStore, StoredItem
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.indexes import Indexes
 from xmirad.catalog.items import corrupt_item
 from xmirad.catalog.orphans import delete_orphans, delete_unused
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
@@ -65,6 +66,9 @@ class Rebuilder:
         fresh.optimize()
         fresh.flush()
         fresh.close()
+        indexes = Indexes(self._catalog.database)
+        indexes.begin(self._record, total=self._report.indexed)
+        indexes.finish(self._record)
         half_deleted = list(self._catalog.half_deleted(self._record))
         for found in half_deleted:
             delete_unused(self._catalog, self._images, found)

@@ -123,15 +123,29 @@ Index(
 )
 Index("marks_applied", marks.c.creation, marks.c.apply_ms, sqlite_where=_is_applied, postgresql_where=_is_applied)
 
+claims = Table(
+    "claims",
+    metadata,
+    Column("epoch", Integer, nullable=False),
+    Column("creation", STRING, nullable=False),  # maybe of an archive that is gone
+    Column("items", Text, nullable=False),
+    Column("again_ms", BigInteger),  # set once its holder has lost the lease: when to mark the items once more
+    PrimaryKeyConstraint("epoch", "creation"),
+)
+"""What the holder of the lease is about to write into the vector store: it may arrive after the lease is lost."""
+
 indexes = Table(
     "indexes",
     metadata,
     Column("creation", ForeignKey(archives.c.creation), primary_key=True),
     Column("state", STRING, nullable=False),
+    Column("is_live", Boolean, nullable=False),
     Column("done", Integer, nullable=False),
     Column("total", Integer, nullable=False),
 )
-"""The archive's part in the vector store."""
+"""What an archive's part in the vector store is good for."""
+_is_unfinished = indexes.c.is_live.is_(False)
+Index("indexes_unfinished", indexes.c.creation, sqlite_where=_is_unfinished, postgresql_where=_is_unfinished)
 
 calibrations = Table(
     "calibrations",

@@ -203,6 +203,7 @@ class Client(ExplanationMethods, ImportMethods, AccessMethods):
         view: SearchView = SearchView.BASIC,
         explain_top: int = 0,
         evidence: bool = False,
+        allow_partial: bool = False,
     ) -> SearchResponse:
         """Return the nearest items of an image, of an item (by name) or of a vector; see `StreamedSearch`."""
         search = StreamedSearch(
@@ -219,6 +220,7 @@ class Client(ExplanationMethods, ImportMethods, AccessMethods):
             view=view,
             explain_top=explain_top,
             evidence=evidence,
+            allow_partial=allow_partial,
         )
         return self._connection.run(search_calls.search(archive, search))
 

@@ -111,6 +111,7 @@ def search_request(archive: str, search: StreamedSearch) -> retrieval_service_pb
             view=SEARCH_VIEW.to_proto(search.view),
             explain_top=search.explain_top,
             evidence=search.evidence,
+            allow_partial=search.allow_partial,
             **source_fields(search.source),
         )
 

@@ -51,6 +51,7 @@ class StreamedSearch:
         view: How much of every result to return.
         explain_top: Explain so many of the first results; the query is stored for it.
         evidence: Also say what the nearest items tell of the query.
+        allow_partial: Search what is there while the archive's index is being made again, instead of failing.
     """
 
     correlation_id: str
@@ -66,6 +67,7 @@ class StreamedSearch:
     view: SearchView = SearchView.BASIC
     explain_top: int = 0
     evidence: bool = False
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,19 @@ class SearchTimings:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialIndex:
+    """How far an index is that is being made again.
+
+    Attributes:
+        indexed_items: How many items it holds already, about.
+        total_items: How many it will hold, about.
+    """
+
+    indexed_items: int
+    total_items: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResponse:
     """The answer to a search.
 
@@ -124,6 +139,7 @@ class SearchResponse:
         explanation_error: Why explanations that were asked for are not created, or None.
         evidence: What the nearest items say of the query, or None where it was not asked for.
         decoding_notes: Choices made while the query's image was decoded, such as `no usable window: percentiles`.
+        partial: How far the archive's index is, if only a part of it was searched; else None.
     """
 
     results: tuple[SearchResult, ...]
@@ -137,6 +153,7 @@ class SearchResponse:
     explanation_error: XmiradError | None = None
     evidence: Evidence | None = None
     decoding_notes: tuple[str, ...] = ()
+    partial: PartialIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)

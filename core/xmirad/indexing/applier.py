@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from xmirad.archive.port import Archive, StoredItem
+from xmirad.archive.port import Archive, StoredItem, is_damage
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.leases import Lease, Leases
 from xmirad.catalog.marks import Change, Marks
 from xmirad.catalog.records import ArchiveRecord
 from xmirad.catalog.stored import stored_item
-from xmirad.errors import BackendUnavailableError, EmbeddingCorruptError, XmiradError
+from xmirad.errors import ArchiveRebuildingError, BackendUnavailableError, EmbeddingCorruptError, XmiradError
 from xmirad.failpoints import Failpoint, FailpointName
 from xmirad.indexing.runner import Applied, Lanes
 from xmirad.lanes import Priority
@@ -41,6 +41,7 @@ LEASE = "index"
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 3.0
 OpenInStore = Callable[[ArchiveRecord], Awaitable[Archive]]
+OnDamage = Callable[[ArchiveRecord], Awaitable[None]]
 EmbedAgain = Callable[[ArchiveRecord, UInt8Array], Float32Array]
 _log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Applier:
         lanes: Lanes,
         *,
         open_in_store: OpenInStore,
+        on_damage: OnDamage,
         embed: EmbedAgain,
         holder: str,
         is_shared: bool,
@@ -84,6 +86,7 @@ class Applier:
             images: Model inputs, from which embeddings that are lost are computed again.
             lanes: Of the process.
             open_in_store: Returns an archive's part in the vector store.
+            on_damage: Told of an archive whose part in it is of no use any more.
             embed: Maps model inputs, uint8 `[N, S, S, 3]`, to embeddings of an archive's model.
             holder: Random id of this process.
             is_shared: Whether other processes may write to the vector store, so that it takes a lease.
@@ -94,9 +97,10 @@ class Applier:
         self._images = images
         self._lanes = lanes
         self._open_in_store = open_in_store
+        self._on_damage = on_damage
         self._embed = embed
         self._holder = holder
-        self._is_shared = is_shared
+        self.is_shared = is_shared
         self._failpoint = failpoint
         self._leases = Leases(catalog.database)
         self._lease: Lease | None = None
@@ -106,6 +110,11 @@ class Applier:
         self._watches: dict[tuple[str, str], list[Watch]] = {}
         self._stale: deque[tuple[ArchiveRecord, Collection[str]]] = deque()
         self._work = asyncio.Event()
+
+    @property
+    def may_write(self) -> bool:
+        """Whether this process is the one that writes to the vector store."""
+        return not self.is_shared or self._lease is not None
 
     def wake(self) -> None:
         """Look for marks at once."""
@@ -157,7 +166,8 @@ class Applier:
         while True:
             self._work.clear()
             try:
-                is_busy = await self._may_write() and await self._round()
+                await self._claim()
+                is_busy = self.may_write and await self._round()
             except XmiradError as error:
                 _log.warning("index.not_followed", extra={"reason": error.reason})
                 is_busy = False
@@ -171,18 +181,19 @@ class Applier:
     async def _are_pending(self, record: ArchiveRecord, items: Collection[str]) -> bool:
         return await self._lanes.blobs.run(Priority.INTERACTIVE, self._marks.are_pending, record, items)
 
-    async def _may_write(self) -> bool:
-        """Return whether this process is the one that writes, taking or renewing the lease where there is one."""
-        if not self._is_shared:
-            return True
+    async def _claim(self) -> None:
+        """Take or renew the lease, where there is one."""
+        if not self.is_shared:
+            return
         if time.monotonic() - self._renewed >= RENEW_SECONDS:
             self._renewed = time.monotonic()
             claim = lambda: self._leases.claim(LEASE, self._holder, seconds=LEASE_SECONDS)  # noqa: E731
             lease = await self._lanes.blobs.run(Priority.BACKGROUND, claim)
-            if lease is not None and lease != self._lease:  # what the last holder had acknowledged may be lost
-                self._following.clear()
+            if lease is not None:
+                if lease != self._lease:  # what the last holder had acknowledged may be lost
+                    self._following.clear()
+                await self._lanes.blobs.run(Priority.BACKGROUND, self._marks.recall_claims, lease)
             self._lease = lease
-        return self._lease is not None
 
     async def _round(self) -> bool:
         """Apply a batch of every archive that has marks; return whether there was anything."""
@@ -217,7 +228,10 @@ class Applier:
         try:
             return await self._apply(following)
         except XmiradError as error:
-            _log.warning("index.not_followed", extra={"archive": record.archive, "reason": error.reason})
+            if is_damage(error):
+                await self._on_damage(record)
+            elif not isinstance(error, ArchiveRebuildingError):
+                _log.warning("index.not_followed", extra={"archive": record.archive, "reason": error.reason})
             self._paused[record.creation] = time.monotonic() + PAUSE_SECONDS
             if isinstance(error, BackendUnavailableError):  # a server that was restarted may have lost its last writes
                 self._following.pop(record.creation, None)
@@ -232,13 +246,19 @@ class Applier:
         archive = await self._open_in_store(record)
         items = [item for change in changes if (item := await self._described(record, change)) is not None]
         gone = [change.item for change in changes if change.record is None and change.is_readable]
+        lease = self._lease
+        if lease is not None and not await lanes.blobs.run(
+            Priority.BACKGROUND, self._marks.claim, record, [change.item for change in changes], lease
+        ):
+            self._lease = None
+            return False
         await lanes.store.run(Priority.BACKGROUND, _write, archive, items, gone)
         following.is_flushed = False
         for _ in changes:
             self._failpoint.reach(FailpointName.AFTER_UPSERT)
         self._tell(record, changes)
         applied = [(change.item, change.ticket) for change in changes]
-        await lanes.blobs.run(Priority.BACKGROUND, self._marks.settle, record, applied)
+        await lanes.blobs.run(Priority.BACKGROUND, self._marks.settle, record, applied, lease)
         return True
 
     async def _described(self, record: ArchiveRecord, change: Change) -> StoredItem | None:
@@ -280,7 +300,7 @@ class Applier:
             return
         record, lanes, age_ms = following.record, self._lanes, 0
         following.last_flush = time.monotonic()
-        if self._is_shared:
+        if self.is_shared:
             age_ms = round(SERVER_DURABLE_SECONDS * 1_000)
         else:
             archive = await self._open_in_store(record)

@@ -102,23 +102,33 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             metrics=metrics,
             boot_id=boot_id,
         )
-        async with _serving(settings, servicers, metrics, home) as (ports, health):
+        # Uploads that are under way at the end wait for the vector store as well.
+        async with (
+            _in_background(archives.keep_up()),
+            _serving(settings, servicers, metrics, home) as (ports, health),
+        ):
             await _load_default_model(models, lanes)
             announce(home, Announcement(ports.address, os.getpid(), boot_id, __version__, ports.local_address))
             _log.info("service.started", address=ports.address, version=__version__, boot_id=boot_id)
-            explaining = keep_up(explainer, lanes, metrics, health)
-            watching, importing = health.watch(archives, lanes), imports.keep_up(metrics)
-            purging, expiring = purger.keep_up(archives), servicers.replays.keep_up()
-            async with _in_background(watching, explaining, importing, purging, expiring, archives.applier.keep_up()):
-                await stopping.wait()
-            explainer.leaving.set()
-            imports.leaving.set()
+            await _until(stopping, servicers, lanes, health)
             withdraw(home)
             await health.leave()
             _log.info("service.draining", drain_seconds=settings.server.drain_seconds)
         await archives.close()
         tools.catalog.database.close()
     _log.info("service.stopped", boot_id=boot_id)
+
+
+async def _until(stopping: asyncio.Event, servicers: Servicers, lanes: Lanes, health: HealthReporter) -> None:
+    """Do what is done in the background until the process is told to end; then let streams end."""
+    archives, explainer, imports = servicers.archives, servicers.explainer, servicers.imports
+    explaining = keep_up(explainer, lanes, servicers.metrics, health)
+    watching, importing = health.watch(archives, lanes), imports.keep_up(servicers.metrics)
+    purging, expiring = servicers.purger.keep_up(archives), servicers.replays.keep_up()
+    async with _in_background(watching, explaining, importing, purging, expiring):
+        await stopping.wait()
+    explainer.leaving.set()
+    imports.leaving.set()
 
 
 def _stopping() -> asyncio.Event:

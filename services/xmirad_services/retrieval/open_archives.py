@@ -1,28 +1,34 @@
 """The archives that this process has open."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
 import structlog
 
-from xmirad.archive.port import Archive, ArchiveStore, SearchableArchive
+from xmirad.archive.port import Archive, ArchiveStore, ReadableArchive, SearchableArchive, is_damage
 from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.live_archive import LiveArchive
+from xmirad.catalog.indexes import Indexes
+from xmirad.catalog.live_archive import IndexPlace, LiveArchive
 from xmirad.catalog.marks import URGENT
-from xmirad.catalog.records import ArchiveRecord
+from xmirad.catalog.recorded_archive import RecordedArchive
+from xmirad.catalog.records import ArchiveRecord, IndexState
 from xmirad.catalog.stored import binding_of
 from xmirad.errors import (
     ArchiveNotEmptyError,
     ArchiveNotFoundError,
-    ArchiveNotReadyError,
+    ArchiveRebuildingError,
     ModelMismatchError,
     ModelNotFoundError,
     SiteKeyMismatchError,
+    XmiradError,
 )
 from xmirad.indexing.applier import Applier
+from xmirad.indexing.mender import Mender
 from xmirad.indexing.runner import IndexRunner, Tools
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
@@ -47,10 +53,18 @@ class OpenArchive:
 
     record: ArchiveRecord
     archive: SearchableArchive
+    place: IndexPlace
+    recorded: ReadableArchive
     applier: Applier
     artifact: ModelArtifact | None
     embed_query: Callable[[UInt8Array], EmbeddedQuery]
     runner: IndexRunner | None
+
+    @property
+    def items(self) -> ReadableArchive:
+        """The archive's items, all of them in any state of its index."""
+        is_whole = self.place.archive is not None and self.place.progress.state is IndexState.LIVE
+        return self.archive if is_whole else self.recorded
 
     def require_artifact(self) -> ModelArtifact:
         """Return the archive's model.
@@ -89,14 +103,6 @@ class OpenArchive:
         return ModelNotFoundError(message, metadata=metadata)
 
 
-@dataclass(frozen=True, slots=True)
-class _Handle:
-    """An archive's part in the vector store, and which archive of its name it belongs to."""
-
-    creation: str
-    archive: Archive
-
-
 class OpenArchives:
     """Opens archives when they are first needed. Belongs to one event loop."""
 
@@ -107,7 +113,8 @@ class OpenArchives:
         self._tools = tools
         self._open: dict[str, OpenArchive] = {}
         self._looked: dict[str, float] = {}
-        self._handles: dict[str, _Handle] = {}
+        self._places: dict[str, IndexPlace] = {}
+        self._indexes = Indexes(tools.catalog.database)
         self._next_count = float("-inf")
         self._sizes: dict[str, int] = {}
         self.applier = Applier(
@@ -115,10 +122,14 @@ class OpenArchives:
             tools.images,
             tools.lanes,
             open_in_store=self.handle,
+            on_damage=self._note_damage,
             embed=lambda record, pixels: models.embedder(record.model).embed(pixels),
             holder=uuid4().hex,
             is_shared=store.kind != "edge",
             failpoint=tools.failpoint,
+        )
+        self.mender = Mender(
+            tools.catalog, tools.lanes, self.applier, open_in_store=self.handle, reset_in_store=self._reset
         )
 
     @property
@@ -135,7 +146,8 @@ class OpenArchives:
             SiteKeyMismatchError: If it was built with another site key.
         """
         present, looked = self._open.get(archive), self._looked.get(archive, float("-inf"))
-        if present is not None and present.artifact is not None and time.monotonic() - looked < LOOK_SECONDS:
+        is_known = present is not None and present.artifact is not None and present.place.archive is not None
+        if present is not None and is_known and time.monotonic() - looked < LOOK_SECONDS:
             return _of_site(present, site)
         async with self._tools.locks.holding(f"archive/{archive}"):
             return _of_site(await self._open_once(archive, site=site), site)
@@ -213,18 +225,22 @@ class OpenArchives:
         Raises:
             BackendUnavailableError: If the store fails.
         """
-        async with self._tools.locks.holding(f"handle/{archive}"):
-            if archive in self._handles and self._handles[archive].creation == creation:
-                del self._handles[archive]
+        async with self._tools.locks.holding(f"handle/{creation}"):
+            self._places.pop(creation, None)
             await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.drop, archive, creation)
 
     async def close(self) -> None:
         """Close every archive and the store."""
-        for handle in self._handles.values():
-            await self._tools.lanes.store.run(Priority.INTERACTIVE, handle.archive.close)
+        for place in self._places.values():
+            if place.archive is not None:
+                await self._tools.lanes.store.run(Priority.INTERACTIVE, place.archive.close)
         self._open.clear()
-        self._handles.clear()
+        self._places.clear()
         await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.close)
+
+    async def keep_up(self) -> None:
+        """Let the vector store follow the catalog, and mend it, until cancelled."""
+        await asyncio.gather(self.applier.keep_up(), self.mender.keep_up())
 
     def ping(self) -> None:
         """Ask the vector store for a sign of life, on its lane.
@@ -250,21 +266,58 @@ class OpenArchives:
 
         Raises:
             ArchiveNotFoundError: If the archive was deleted meanwhile.
-            ArchiveNotReadyError: If another process holds it, or the vector store has lost it.
+            ArchiveNotReadyError: If another process holds it.
+            ArchiveRebuildingError: If the vector store has lost it, or it is damaged; it is going to be made again.
         """
-        async with self._tools.locks.holding(f"handle/{record.archive}"):
-            held = self._held(record)
-            if held is None:
-                present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, record.archive)
-                if present.creation != record.creation:
-                    raise _not_found(record.archive)
-                held = await self._tools.lanes.store.run(Priority.INTERACTIVE, self._opened_in_store, present)
-                self._handles[record.archive] = _Handle(record.creation, held)
-            return held
+        async with self._tools.locks.holding(f"handle/{record.creation}"):
+            place = await self._place(record)
+            if place.archive is None:
+                try:
+                    opened = await self._tools.lanes.store.run(Priority.INTERACTIVE, self._opened_in_store, record)
+                except XmiradError as error:
+                    if not is_damage(error) and not isinstance(error, ModelMismatchError | SiteKeyMismatchError):
+                        raise
+                    await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._report_damage, place)
+                    raise place.rebuilding() from error
+                place.archive = opened
+            return place.archive
 
-    def _held(self, record: ArchiveRecord) -> Archive | None:
-        handle = self._handles.get(record.archive)
-        return handle.archive if handle is not None and handle.creation == record.creation else None
+    async def _reset(self, record: ArchiveRecord) -> Archive:
+        """Make an archive's part in the vector store anew, empty."""
+        async with self._tools.locks.holding(f"handle/{record.creation}"):
+            place = await self._place(record)
+            place.archive, place.progress = (
+                None,
+                await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._indexes.progress, record),
+            )
+            place.archive = await self._tools.lanes.store.run(
+                Priority.BACKGROUND, self._store.reset, binding_of(record)
+            )
+            return place.archive
+
+    async def _place(self, record: ArchiveRecord) -> IndexPlace:
+        """Return where an archive's part in the vector store is, as far as that is known."""
+        place = self._places.get(record.creation)
+        if place is None:
+            present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, record.archive)
+            if present.creation != record.creation:
+                raise _not_found(record.archive)
+            progress = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._indexes.progress, record)
+            place = self._places.setdefault(record.creation, IndexPlace(record, progress))
+        return place
+
+    async def _note_damage(self, record: ArchiveRecord) -> None:
+        """Ask for an index to be made again that failed while it was written to."""
+        place = self._places.get(record.creation)
+        if place is not None:
+            place.archive = None
+            await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._report_damage, place)
+
+    def _report_damage(self, place: IndexPlace) -> None:
+        """Ask for an index to be made again; called on a thread."""
+        self._indexes.report_damage(place.record)
+        place.progress = self._indexes.progress(place.record)
+        _log.warning("index.damaged", archive=place.record.archive)
 
     async def _open_once(self, archive: str, *, site: str) -> OpenArchive:
         """Return an archive as the catalog has it, opening it if it is not open and the site's; under its lock."""
@@ -281,13 +334,17 @@ class OpenArchives:
         _check_site(record, site)
         if present is None or (present.artifact is None and await self._artifact(record) is not None):
             present = self._open[archive] = await self._opened(record)
+        await self._look(present.place)
         self._looked[archive] = looked
         return present
 
     def _let_go(self, archive: str) -> None:
         """Forget an archive that another process has deleted; uploads under way end with an error of theirs."""
         present = self._open.pop(archive, None)
-        if present is not None and present.runner is not None:
+        if present is None:
+            return
+        self._places.pop(present.record.creation, None)
+        if present.runner is not None:
             present.runner.refuse()
 
     async def _artifact(self, record: ArchiveRecord) -> ModelArtifact | None:
@@ -301,8 +358,7 @@ class OpenArchives:
             message = "the archive was built with another site key; provide that key"
             metadata = {"archive": record.archive, "archive_site_key": record.site_key_fingerprint}
             raise SiteKeyMismatchError(message, metadata=metadata)
-        artifact = await self._artifact(record)
-        handle = await self.handle(record)
+        artifact, place = await self._artifact(record), await self._place(record)
 
         def embed(pixels: UInt8Array) -> Float32Array:
             return self._models.embedder(record.model).embed(pixels)
@@ -315,19 +371,25 @@ class OpenArchives:
             recipe, following = artifact.preprocessing, self.applier.following
             runner = IndexRunner(record, embed, recipe, self._tools, following=following, priority=URGENT)
         note_stale = partial(self.applier.note_stale, record)
-        archive = LiveArchive(handle, record, self.catalog, on_stale=note_stale)
-        return OpenArchive(record, archive, self.applier, artifact, embed_query, runner)
+        archive = LiveArchive(place, self.catalog, on_stale=note_stale, on_damage=self._report_damage)
+        recorded = RecordedArchive(record, self.catalog)
+        return OpenArchive(record, archive, place, recorded, self.applier, artifact, embed_query, runner)
+
+    async def _look(self, place: IndexPlace) -> None:
+        """Look how far an index is, and open it if it can be opened."""
+        progress = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._indexes.progress, place.record)
+        place.progress = progress
+        with suppress(ArchiveRebuildingError):
+            await self.handle(place.record)
 
     def _opened_in_store(self, record: ArchiveRecord) -> Archive:
         """Open the archive where it is; make it only if nothing was ever stored, so that a lost store is noticed."""
         try:
             return self._store.open(binding_of(record))
         except ArchiveNotFoundError:
-            if not self.catalog.has_items(record):
-                return self._store.create(binding_of(record))
-        archive = record.archive
-        message = f"the vector store has lost archive {archive}; run `xmirad archive rebuild {archive}`"
-        raise ArchiveNotReadyError(message, metadata={"archive": archive})
+            if self.catalog.has_items(record):
+                raise
+        return self._store.create(binding_of(record))
 
 
 def _of_site(opened: OpenArchive, site: str) -> OpenArchive:

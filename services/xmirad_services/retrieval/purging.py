@@ -12,7 +12,7 @@ import structlog
 
 from xmirad.archive.conditions import Condition
 from xmirad.catalog.orphans import delete_unused
-from xmirad.catalog.records import DeletedArchive, ItemReference
+from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemReference
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
@@ -99,10 +99,20 @@ class Purger:
 
     async def _purge_archives(self, archives: OpenArchives) -> None:
         with _next_round():
+            for record in await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.archives):
+                with _next_round(archive=record.archive):
+                    await self._finish_deletions(archives, record)
+        with _next_round():
             for deleted in await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.deleted_archives):
                 with _next_round(archive=deleted.archive):
                     await archives.drop(deleted.archive, deleted.creation)
                     await self.purge_archive(deleted)
+
+    async def _finish_deletions(self, archives: OpenArchives, record: ArchiveRecord) -> None:
+        """Finish the deletions of items that a crash has cut short; the vector store follows their marks."""
+        catalog = self._tools.catalog
+        if await self._tools.lanes.blobs.run(Priority.BACKGROUND, lambda: next(catalog.half_deleted(record), None)):
+            await self.finish(await archives.get(record.archive, site=record.site))
 
     async def purge_archive(self, deleted: DeletedArchive) -> None:
         """Delete what is left of an archive that was deleted: what only its items use, then its rows."""
@@ -123,7 +133,7 @@ class Purger:
 
     async def _page(self, opened: OpenArchive, condition: Condition, after: str | None) -> list[str]:
         def scan() -> list[str]:
-            return [found.item for found in opened.archive.scan(after=after, limit=PAGE, where=condition)]
+            return [found.item for found in opened.items.scan(after=after, limit=PAGE, where=condition)]
 
         return await self._tools.lanes.store.run(Priority.BACKGROUND, scan)
 

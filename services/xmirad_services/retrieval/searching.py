@@ -8,6 +8,7 @@ from xmirad.archive.evidence import EvidenceItems, narrows, search_with_evidence
 from xmirad.archive.feedback import Judgments
 from xmirad.archive.filters import unknown_values
 from xmirad.archive.search import SearchOutcome, SearchQuery, search_archive
+from xmirad.catalog.records import IndexProgress
 from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.evidence.weighing import Evidence, weigh
 from xmirad.indexing.runner import Tools
@@ -45,6 +46,7 @@ class SearchTask:
         site: The caller's site.
         judged: What the reader thinks of earlier results, or None.
         with_evidence: Also say what the nearest items tell of the query.
+        allow_partial: Search what is there while the index is being made again.
     """
 
     archive: str
@@ -61,17 +63,22 @@ class SearchTask:
     site: str
     judged: Judgments | None = None
     with_evidence: bool = False
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """A ranking and how it came about; `query` is what was searched for in the end."""
+    """A ranking and how it came about.
+
+    `query` is what was searched for in the end, `partial` how far the index is if it does not hold every item.
+    """
 
     outcome: SearchOutcome
     query: Query
     model: str
     exclusion: QueryItemExclusion
     evidence: Evidence | None = None
+    partial: IndexProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +107,22 @@ class Searcher:
         if task.model:
             wanted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._models.find, task.model)
             opened.require_model(wanted.digest)
+        partial = opened.place.require_whole(allow_partial=task.allow_partial)
         if task.with_evidence:
             found, calibration = await asyncio.gather(self._find(opened, task), self._calibration(opened, task))
         else:
             found, calibration = await self._find(opened, task), None
         items = found.evidence_items
+        answer = replace(found.answer, partial=partial)
         if items is None:
-            return found.answer
+            return answer
         evidence = weigh(
             items.neighbors,
             same_patient_items=items.same_patient_items,
             calibration=calibration,
             features=found.answer.query.untrained_features,
         )
-        return replace(found.answer, evidence=evidence)
+        return replace(answer, evidence=evidence)
 
     async def _find(self, opened: OpenArchive, task: SearchTask) -> _Found:
         store, site_key = self._tools.lanes.store, self._tools.site_key

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from support.catalogs import damage_document, damage_embedding
 from support.plans import assert_no_scan
 from support.records import archive_record, item_record, unit_vector
+from xmirad.catalog import marks as marks_module
 from xmirad.catalog.catalog import Catalog
+from xmirad.catalog.leases import Lease, Leases
 from xmirad.catalog.marks import BULK, Change, Marks
 from xmirad.catalog.records import ArchiveRecord
 
@@ -268,3 +270,64 @@ def test_items_that_are_not_there_are_found_however_many_are_asked_for(chest: Ca
     assert chest.not_live(CHEST, [*IDS, *unknown]) == {IDS[0], *unknown}
     assert chest.not_live(CHEST, IDS[1:]) == set()
     assert chest.count_items(CHEST) == 2
+
+
+def lease_of(catalog: Catalog, holder: str) -> Lease:
+    """Take the lease over at once, as if the one before had expired."""
+    leases = Leases(catalog.database)
+    lease = leases.claim("index", holder, seconds=0.0)
+    assert lease is not None
+    return lease
+
+
+def test_an_applier_that_lost_its_lease_may_not_claim_and_marks_again_what_it_wrote(
+    chest: Catalog, open_catalog: Callable[..., Catalog]
+) -> None:
+    chest.put_item(ITEMS[0], unit_vector(0))
+    paused, read = lease_of(chest, "paused"), changes(chest)
+    assert marks_of(chest).claim(CHEST, IDS[:1], paused)
+    other = open_catalog()
+    later = lease_of(other, "other")
+    other.add_tombstones(CHEST, IDS[:1])
+    settle(other, changes(other))
+    marks_of(other).forget_applied(CHEST, age_ms=0)
+
+    assert not marks_of(chest).claim(CHEST, IDS[:1], paused)
+    marks_of(chest).settle(CHEST, [(change.item, change.ticket) for change in read], paused)
+    assert [(change.item, change.record) for change in changes(other)] == [(IDS[0], None)]
+    assert marks_of(other).claim(CHEST, IDS[:1], later)
+
+
+def test_what_a_dead_applier_claimed_is_marked_at_once_and_an_hour_later(
+    chest: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been paused right before its write, and die right after it."""
+    chest.put_item(ITEMS[0], unit_vector(0))
+    dead = lease_of(chest, "dead")
+    assert marks_of(chest).claim(CHEST, IDS[:1], dead)
+    settle(chest, changes(chest))
+    marks_of(chest).forget_applied(CHEST, age_ms=0)
+
+    later = lease_of(chest, "later")
+    marks_of(chest).recall_claims(later)
+    assert [change.item for change in changes(chest)] == IDS[:1]
+    settle(chest, changes(chest))
+    marks_of(chest).forget_applied(CHEST, age_ms=0)
+    marks_of(chest).recall_claims(later)
+    assert changes(chest) == []
+
+    monkeypatch.setattr(marks_module, "PAUSED_MS", -1)  # an hour has passed
+    marks_of(chest).recall_claims(later)
+    assert [change.item for change in changes(chest)] == IDS[:1]
+    settle(chest, changes(chest))
+    marks_of(chest).recall_claims(later)
+    assert changes(chest) == []
+
+
+def test_claims_on_an_archive_that_is_gone_are_no_error(chest: Catalog) -> None:
+    dead = lease_of(chest, "dead")
+    assert marks_of(chest).claim(CHEST, IDS[:1], dead)
+    chest.delete_archive(CHEST)
+    chest.forget_archive(CHEST.creation)
+    marks_of(chest).recall_claims(lease_of(chest, "later"))
+    marks_of(chest).settle(CHEST, [(IDS[0], 1)], dead)

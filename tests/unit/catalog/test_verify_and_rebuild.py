@@ -201,7 +201,7 @@ def test_a_deletion_that_was_cut_short_is_reported_and_finished_by_a_rebuild(sit
     site.catalog.add_tombstones(RECORD, [deleted.item])  # and here the process dies: files and identifiers stay
     assert Problem(ProblemKind.HALF_DELETED, deleted.item) in site.problems()
     site.rebuild()
-    assert site.catalog.item_state(RECORD, deleted.item) == ItemState(None, 1, has_tombstone=True)
+    assert site.catalog.item_state(RECORD, deleted.item) == ItemState(None, 2, has_tombstone=True)
     assert deleted.image not in set(site.images.digests())
     assert site.problems() == ()
 

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from support.catalogs import sqlite_catalog
 from support.fake_client import FakeClient
+from support.records import archive_record
 from xmirad import __version__
+from xmirad.catalog.indexes import Indexes
+from xmirad.catalog.records import IndexState
 from xmirad.cli.failures import global_flags_first
 from xmirad.cli.main import app
 from xmirad.errors import BackendUnavailableError, InternalError, InvalidRequestError, QueueFullError, XmiradError
@@ -276,13 +280,24 @@ def test_models_of_an_empty_home(home: Path) -> None:
     assert "MODEL_NOT_FOUND" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["verify", "rebuild"])
-def test_offline_commands_refuse_a_home_that_is_in_use(home: Path, command: str) -> None:
+def test_a_rebuild_of_an_archive_that_is_being_served_asks_for_it(home: Path) -> None:
+    from xmirad.home import Home, exclusive
+
+    Home(home).prepare()
+    catalog = sqlite_catalog(home)
+    record = catalog.create_archive(archive_record(archive="wards"))
+    with exclusive(Home(home).service_lock, purpose="the retrieval service"):
+        assert _json(_run("archive", "rebuild", "wards", "--json")) == {"archive": "wards", "requested": True}
+    assert Indexes(catalog.database).progress(record).state is IndexState.REQUESTED
+    catalog.database.close()
+
+
+def test_offline_commands_refuse_a_home_that_is_in_use(home: Path) -> None:
     from xmirad.home import Home, exclusive
 
     Home(home).prepare()
     with exclusive(Home(home).service_lock, purpose="the retrieval service"):
-        result = _run("archive", command, "wards")
+        result = _run("archive", "verify", "wards")
     assert result.exit_code == 1
     assert "in use by the retrieval service" in result.stderr
 

@@ -13,7 +13,8 @@ from support.indexing import Workshop, incoming, until, workshop
 from support.memory_archive import MemoryArchive
 from support.records import item_record
 from xmirad.blobs import keys
-from xmirad.catalog.records import DeletedArchive, ItemReference, ItemState
+from xmirad.catalog.live_archive import IndexPlace
+from xmirad.catalog.records import DeletedArchive, IndexProgress, IndexState, ItemReference, ItemState
 from xmirad.catalog.stored import binding_of
 from xmirad.errors import (
     ArchiveNotFoundError,
@@ -55,6 +56,8 @@ def parts(shop: Workshop) -> tuple[Purger, OpenArchive, IndexRunner]:
     runner = shop.runner()
     opened = OpenArchive(
         shop.record,
+        shop.archive,
+        IndexPlace(shop.record, IndexProgress(IndexState.LIVE, 0, 0), shop.archive),
         shop.archive,
         shop.applier(),
         cast("ModelArtifact", None),

@@ -25,43 +25,45 @@ _sym_db = _symbol_database.Default()
 from xmirad.api.v1 import resources_pb2 as xmirad_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xmirad/v1/retrieval_service.proto\x12\txmirad.v1\x1a\x19xmirad/v1/resources.proto\"\x96\x04\n\rSearchRequest\x12\x0f\n\x07\x61rchive\x18\x01 \x01(\t\x12!\n\x05image\x18\x02 \x01(\x0b\x32\x10.xmirad.v1.ImageH\x00\x12*\n\ndicom_file\x18\x03 \x01(\x0b\x32\x14.xmirad.v1.DicomFileH\x00\x12\x0e\n\x04item\x18\x04 \x01(\tH\x00\x12)\n\tembedding\x18\x05 \x01(\x0b\x32\x14.xmirad.v1.EmbeddingH\x00\x12\'\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x10 \x01(\x0b\x32\x13.xmirad.v1.FeedbackH\x00\x12\r\n\x05top_k\x18\x06 \x01(\x05\x12%\n\x06\x66ilter\x18\x07 \x01(\x0b\x32\x15.xmirad.v1.ItemFilter\x12#\n\x07patient\x18\x08 \x01(\x0b\x32\x12.xmirad.v1.Patient\x12\x30\n\x0epatient_policy\x18\t \x01(\x0e\x32\x18.xmirad.v1.PatientPolicy\x12\x1a\n\x12\x65xclude_query_item\x18\n \x01(\x08\x12\x16\n\tmin_score\x18\x0b \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05\x65xact\x18\x0c \x01(\x08\x12\r\n\x05model\x18\r \x01(\t\x12#\n\x04view\x18\x0e \x01(\x0e\x32\x15.xmirad.v1.SearchView\x12\x13\n\x0b\x65xplain_top\x18\x0f \x01(\x05\x12\x10\n\x08\x65vidence\x18\x11 \x01(\x08\x42\x08\n\x06sourceB\x0c\n\n_min_score\"\xca\x01\n\x0cSearchResult\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12,\n\x0csame_patient\x18\x05 \x01(\x0e\x32\x16.xmirad.v1.SamePatient\x12)\n\x08identity\x18\x06 \x01(\x0b\x32\x17.xmirad.v1.ItemIdentity\x12\x11\n\tthumbnail\x18\x07 \x01(\x0c\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\"+\n\x07Ranking\x12\x10\n\x08item_ids\x18\x01 \x01(\x0c\x12\x0e\n\x06scores\x18\x02 \x03(\x02\"Z\n\rLabelEvidence\x12\r\n\x05label\x18\x01 \x01(\t\x12\x17\n\nconfidence\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nitem_count\x18\x03 \x01(\x05\x42\r\n\x0b_confidence\"\xbc\x02\n\x08\x45vidence\x12(\n\x06labels\x18\x01 \x03(\x0b\x32\x18.xmirad.v1.LabelEvidence\x12\x12\n\ncalibrated\x18\x02 \x01(\x08\x12\x1f\n\x17\x63\x61libration_query_count\x18\x03 \x01(\x05\x12\x15\n\rcounted_items\x18\x04 \x01(\x05\x12\x1a\n\x12same_patient_items\x18\x05 \x01(\x05\x12\x1a\n\rmean_distance\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x64istance_threshold\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12 \n\x13out_of_distribution\x18\x08 \x01(\x08H\x02\x88\x01\x01\x42\x10\n\x0e_mean_distanceB\x15\n\x13_distance_thresholdB\x16\n\x14_out_of_distribution\"G\n\rSearchTimings\x12\x11\n\tdecode_ms\x18\x01 \x01(\x01\x12\x10\n\x08\x65mbed_ms\x18\x02 \x01(\x01\x12\x11\n\tsearch_ms\x18\x03 \x01(\x01\"\x93\x03\n\x0eSearchResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.xmirad.v1.SearchResult\x12#\n\x07ranking\x18\x02 \x01(\x0b\x32\x12.xmirad.v1.Ranking\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cquery_digest\x18\x04 \x01(\t\x12\x16\n\x0esearched_items\x18\x05 \x01(\x03\x12\r\n\x05\x65xact\x18\x06 \x01(\x08\x12;\n\x14query_item_exclusion\x18\x07 \x01(\x0e\x32\x1d.xmirad.v1.QueryItemExclusion\x12)\n\x07timings\x18\x08 \x01(\x0b\x32\x18.xmirad.v1.SearchTimings\x12\x12\n\nrequest_id\x18\t \x01(\t\x12+\n\x11\x65xplanation_error\x18\n \x01(\x0b\x32\x10.xmirad.v1.Error\x12%\n\x08\x65vidence\x18\x0b \x01(\x0b\x32\x13.xmirad.v1.Evidence\x12\x16\n\x0e\x64\x65\x63oding_notes\x18\x0c \x03(\t\"W\n\x13StreamSearchRequest\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12(\n\x06search\x18\x02 \x01(\x0b\x32\x18.xmirad.v1.SearchRequest\"\x8b\x01\n\x14StreamSearchResponse\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.xmirad.v1.SearchResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.xmirad.v1.ErrorH\x00\x42\t\n\x07outcome\"{\n\x11\x45mbedImageRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x05image\x18\x02 \x01(\x0b\x32\x10.xmirad.v1.ImageH\x00\x12*\n\ndicom_file\x18\x03 \x01(\x0b\x32\x14.xmirad.v1.DicomFileH\x00\x42\x08\n\x06source\"\xa8\x01\n\x12\x45mbedImageResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0cimage_digest\x18\x02 \x01(\t\x12\'\n\tembedding\x18\x03 \x01(\x0b\x32\x14.xmirad.v1.Embedding\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x30\n\x12untrained_features\x18\x05 \x01(\x0b\x32\x14.xmirad.v1.Embedding*\x9a\x01\n\rPatientPolicy\x12\x1e\n\x1aPATIENT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16PATIENT_POLICY_INCLUDE\x10\x01\x12\x17\n\x13PATIENT_POLICY_FLAG\x10\x02\x12\x18\n\x14PATIENT_POLICY_GROUP\x10\x03\x12\x1a\n\x16PATIENT_POLICY_EXCLUDE\x10\x04*o\n\nSearchView\x12\x1b\n\x17SEARCH_VIEW_UNSPECIFIED\x10\x00\x12\x17\n\x13SEARCH_VIEW_RANKING\x10\x01\x12\x15\n\x11SEARCH_VIEW_BASIC\x10\x02\x12\x14\n\x10SEARCH_VIEW_FULL\x10\x03*p\n\x0bSamePatient\x12\x1c\n\x18SAME_PATIENT_UNSPECIFIED\x10\x00\x12\x14\n\x10SAME_PATIENT_YES\x10\x01\x12\x13\n\x0fSAME_PATIENT_NO\x10\x02\x12\x18\n\x14SAME_PATIENT_UNKNOWN\x10\x03*{\n\x12QueryItemExclusion\x12$\n QUERY_ITEM_EXCLUSION_UNSPECIFIED\x10\x00\x12\x1d\n\x19QUERY_ITEM_EXCLUSION_NAME\x10\x01\x12 \n\x1cQUERY_ITEM_EXCLUSION_CONTENT\x10\x02\x32\xf1\x01\n\x10RetrievalService\x12=\n\x06Search\x12\x18.xmirad.v1.SearchRequest\x1a\x19.xmirad.v1.SearchResponse\x12S\n\x0cStreamSearch\x12\x1e.xmirad.v1.StreamSearchRequest\x1a\x1f.xmirad.v1.StreamSearchResponse(\x01\x30\x01\x12I\n\nEmbedImage\x12\x1c.xmirad.v1.EmbedImageRequest\x1a\x1d.xmirad.v1.EmbedImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xmirad/v1/retrieval_service.proto\x12\txmirad.v1\x1a\x19xmirad/v1/resources.proto\"\xc4\x04\n\rSearchRequest\x12\x0f\n\x07\x61rchive\x18\x01 \x01(\t\x12!\n\x05image\x18\x02 \x01(\x0b\x32\x10.xmirad.v1.ImageH\x00\x12*\n\ndicom_file\x18\x03 \x01(\x0b\x32\x14.xmirad.v1.DicomFileH\x00\x12\x0e\n\x04item\x18\x04 \x01(\tH\x00\x12)\n\tembedding\x18\x05 \x01(\x0b\x32\x14.xmirad.v1.EmbeddingH\x00\x12\'\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x10 \x01(\x0b\x32\x13.xmirad.v1.FeedbackH\x00\x12\r\n\x05top_k\x18\x06 \x01(\x05\x12%\n\x06\x66ilter\x18\x07 \x01(\x0b\x32\x15.xmirad.v1.ItemFilter\x12#\n\x07patient\x18\x08 \x01(\x0b\x32\x12.xmirad.v1.Patient\x12\x30\n\x0epatient_policy\x18\t \x01(\x0e\x32\x18.xmirad.v1.PatientPolicy\x12\x1a\n\x12\x65xclude_query_item\x18\n \x01(\x08\x12\x16\n\tmin_score\x18\x0b \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05\x65xact\x18\x0c \x01(\x08\x12\r\n\x05model\x18\r \x01(\t\x12#\n\x04view\x18\x0e \x01(\x0e\x32\x15.xmirad.v1.SearchView\x12\x13\n\x0b\x65xplain_top\x18\x0f \x01(\x05\x12\x10\n\x08\x65vidence\x18\x11 \x01(\x08\x12\x1a\n\rallow_partial\x18\x12 \x01(\x08H\x02\x88\x01\x01\x42\x08\n\x06sourceB\x0c\n\n_min_scoreB\x10\n\x0e_allow_partial\"\xca\x01\n\x0cSearchResult\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12,\n\x0csame_patient\x18\x05 \x01(\x0e\x32\x16.xmirad.v1.SamePatient\x12)\n\x08identity\x18\x06 \x01(\x0b\x32\x17.xmirad.v1.ItemIdentity\x12\x11\n\tthumbnail\x18\x07 \x01(\x0c\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\"+\n\x07Ranking\x12\x10\n\x08item_ids\x18\x01 \x01(\x0c\x12\x0e\n\x06scores\x18\x02 \x03(\x02\"Z\n\rLabelEvidence\x12\r\n\x05label\x18\x01 \x01(\t\x12\x17\n\nconfidence\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nitem_count\x18\x03 \x01(\x05\x42\r\n\x0b_confidence\"\xbc\x02\n\x08\x45vidence\x12(\n\x06labels\x18\x01 \x03(\x0b\x32\x18.xmirad.v1.LabelEvidence\x12\x12\n\ncalibrated\x18\x02 \x01(\x08\x12\x1f\n\x17\x63\x61libration_query_count\x18\x03 \x01(\x05\x12\x15\n\rcounted_items\x18\x04 \x01(\x05\x12\x1a\n\x12same_patient_items\x18\x05 \x01(\x05\x12\x1a\n\rmean_distance\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x64istance_threshold\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12 \n\x13out_of_distribution\x18\x08 \x01(\x08H\x02\x88\x01\x01\x42\x10\n\x0e_mean_distanceB\x15\n\x13_distance_thresholdB\x16\n\x14_out_of_distribution\"G\n\rSearchTimings\x12\x11\n\tdecode_ms\x18\x01 \x01(\x01\x12\x10\n\x08\x65mbed_ms\x18\x02 \x01(\x01\x12\x11\n\tsearch_ms\x18\x03 \x01(\x01\"\xbd\x03\n\x0eSearchResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.xmirad.v1.SearchResult\x12#\n\x07ranking\x18\x02 \x01(\x0b\x32\x12.xmirad.v1.Ranking\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cquery_digest\x18\x04 \x01(\t\x12\x16\n\x0esearched_items\x18\x05 \x01(\x03\x12\r\n\x05\x65xact\x18\x06 \x01(\x08\x12;\n\x14query_item_exclusion\x18\x07 \x01(\x0e\x32\x1d.xmirad.v1.QueryItemExclusion\x12)\n\x07timings\x18\x08 \x01(\x0b\x32\x18.xmirad.v1.SearchTimings\x12\x12\n\nrequest_id\x18\t \x01(\t\x12+\n\x11\x65xplanation_error\x18\n \x01(\x0b\x32\x10.xmirad.v1.Error\x12%\n\x08\x65vidence\x18\x0b \x01(\x0b\x32\x13.xmirad.v1.Evidence\x12\x16\n\x0e\x64\x65\x63oding_notes\x18\x0c \x03(\t\x12(\n\x07partial\x18\r \x01(\x0b\x32\x17.xmirad.v1.PartialIndex\":\n\x0cPartialIndex\x12\x15\n\rindexed_items\x18\x01 \x01(\x03\x12\x13\n\x0btotal_items\x18\x02 \x01(\x03\"W\n\x13StreamSearchRequest\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12(\n\x06search\x18\x02 \x01(\x0b\x32\x18.xmirad.v1.SearchRequest\"\x8b\x01\n\x14StreamSearchResponse\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.xmirad.v1.SearchResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.xmirad.v1.ErrorH\x00\x42\t\n\x07outcome\"{\n\x11\x45mbedImageRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x05image\x18\x02 \x01(\x0b\x32\x10.xmirad.v1.ImageH\x00\x12*\n\ndicom_file\x18\x03 \x01(\x0b\x32\x14.xmirad.v1.DicomFileH\x00\x42\x08\n\x06source\"\xa8\x01\n\x12\x45mbedImageResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0cimage_digest\x18\x02 \x01(\t\x12\'\n\tembedding\x18\x03 \x01(\x0b\x32\x14.xmirad.v1.Embedding\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x30\n\x12untrained_features\x18\x05 \x01(\x0b\x32\x14.xmirad.v1.Embedding*\x9a\x01\n\rPatientPolicy\x12\x1e\n\x1aPATIENT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16PATIENT_POLICY_INCLUDE\x10\x01\x12\x17\n\x13PATIENT_POLICY_FLAG\x10\x02\x12\x18\n\x14PATIENT_POLICY_GROUP\x10\x03\x12\x1a\n\x16PATIENT_POLICY_EXCLUDE\x10\x04*o\n\nSearchView\x12\x1b\n\x17SEARCH_VIEW_UNSPECIFIED\x10\x00\x12\x17\n\x13SEARCH_VIEW_RANKING\x10\x01\x12\x15\n\x11SEARCH_VIEW_BASIC\x10\x02\x12\x14\n\x10SEARCH_VIEW_FULL\x10\x03*p\n\x0bSamePatient\x12\x1c\n\x18SAME_PATIENT_UNSPECIFIED\x10\x00\x12\x14\n\x10SAME_PATIENT_YES\x10\x01\x12\x13\n\x0fSAME_PATIENT_NO\x10\x02\x12\x18\n\x14SAME_PATIENT_UNKNOWN\x10\x03*{\n\x12QueryItemExclusion\x12$\n QUERY_ITEM_EXCLUSION_UNSPECIFIED\x10\x00\x12\x1d\n\x19QUERY_ITEM_EXCLUSION_NAME\x10\x01\x12 \n\x1cQUERY_ITEM_EXCLUSION_CONTENT\x10\x02\x32\xf1\x01\n\x10RetrievalService\x12=\n\x06Search\x12\x18.xmirad.v1.SearchRequest\x1a\x19.xmirad.v1.SearchResponse\x12S\n\x0cStreamSearch\x12\x1e.xmirad.v1.StreamSearchRequest\x1a\x1f.xmirad.v1.StreamSearchResponse(\x01\x30\x01\x12I\n\nEmbedImage\x12\x1c.xmirad.v1.EmbedImageRequest\x1a\x1d.xmirad.v1.EmbedImageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xmirad.api.v1.retrieval_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PATIENTPOLICY']._serialized_start=2280
-  _globals['_PATIENTPOLICY']._serialized_end=2434
-  _globals['_SEARCHVIEW']._serialized_start=2436
-  _globals['_SEARCHVIEW']._serialized_end=2547
-  _globals['_SAMEPATIENT']._serialized_start=2549
-  _globals['_SAMEPATIENT']._serialized_end=2661
-  _globals['_QUERYITEMEXCLUSION']._serialized_start=2663
-  _globals['_QUERYITEMEXCLUSION']._serialized_end=2786
+  _globals['_PATIENTPOLICY']._serialized_start=2428
+  _globals['_PATIENTPOLICY']._serialized_end=2582
+  _globals['_SEARCHVIEW']._serialized_start=2584
+  _globals['_SEARCHVIEW']._serialized_end=2695
+  _globals['_SAMEPATIENT']._serialized_start=2697
+  _globals['_SAMEPATIENT']._serialized_end=2809
+  _globals['_QUERYITEMEXCLUSION']._serialized_start=2811
+  _globals['_QUERYITEMEXCLUSION']._serialized_end=2934
   _globals['_SEARCHREQUEST']._serialized_start=76
-  _globals['_SEARCHREQUEST']._serialized_end=610
-  _globals['_SEARCHRESULT']._serialized_start=613
-  _globals['_SEARCHRESULT']._serialized_end=815
-  _globals['_RANKING']._serialized_start=817
-  _globals['_RANKING']._serialized_end=860
-  _globals['_LABELEVIDENCE']._serialized_start=862
-  _globals['_LABELEVIDENCE']._serialized_end=952
-  _globals['_EVIDENCE']._serialized_start=955
-  _globals['_EVIDENCE']._serialized_end=1271
-  _globals['_SEARCHTIMINGS']._serialized_start=1273
-  _globals['_SEARCHTIMINGS']._serialized_end=1344
-  _globals['_SEARCHRESPONSE']._serialized_start=1347
-  _globals['_SEARCHRESPONSE']._serialized_end=1750
-  _globals['_STREAMSEARCHREQUEST']._serialized_start=1752
-  _globals['_STREAMSEARCHREQUEST']._serialized_end=1839
-  _globals['_STREAMSEARCHRESPONSE']._serialized_start=1842
-  _globals['_STREAMSEARCHRESPONSE']._serialized_end=1981
-  _globals['_EMBEDIMAGEREQUEST']._serialized_start=1983
-  _globals['_EMBEDIMAGEREQUEST']._serialized_end=2106
-  _globals['_EMBEDIMAGERESPONSE']._serialized_start=2109
-  _globals['_EMBEDIMAGERESPONSE']._serialized_end=2277
-  _globals['_RETRIEVALSERVICE']._serialized_start=2789
-  _globals['_RETRIEVALSERVICE']._serialized_end=3030
+  _globals['_SEARCHREQUEST']._serialized_end=656
+  _globals['_SEARCHRESULT']._serialized_start=659
+  _globals['_SEARCHRESULT']._serialized_end=861
+  _globals['_RANKING']._serialized_start=863
+  _globals['_RANKING']._serialized_end=906
+  _globals['_LABELEVIDENCE']._serialized_start=908
+  _globals['_LABELEVIDENCE']._serialized_end=998
+  _globals['_EVIDENCE']._serialized_start=1001
+  _globals['_EVIDENCE']._serialized_end=1317
+  _globals['_SEARCHTIMINGS']._serialized_start=1319
+  _globals['_SEARCHTIMINGS']._serialized_end=1390
+  _globals['_SEARCHRESPONSE']._serialized_start=1393
+  _globals['_SEARCHRESPONSE']._serialized_end=1838
+  _globals['_PARTIALINDEX']._serialized_start=1840
+  _globals['_PARTIALINDEX']._serialized_end=1898
+  _globals['_STREAMSEARCHREQUEST']._serialized_start=1900
+  _globals['_STREAMSEARCHREQUEST']._serialized_end=1987
+  _globals['_STREAMSEARCHRESPONSE']._serialized_start=1990
+  _globals['_STREAMSEARCHRESPONSE']._serialized_end=2129
+  _globals['_EMBEDIMAGEREQUEST']._serialized_start=2131
+  _globals['_EMBEDIMAGEREQUEST']._serialized_end=2254
+  _globals['_EMBEDIMAGERESPONSE']._serialized_start=2257
+  _globals['_EMBEDIMAGERESPONSE']._serialized_end=2425
+  _globals['_RETRIEVALSERVICE']._serialized_start=2937
+  _globals['_RETRIEVALSERVICE']._serialized_end=3178
 # @@protoc_insertion_point(module_scope)

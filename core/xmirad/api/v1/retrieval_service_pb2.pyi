@@ -53,7 +53,7 @@ QUERY_ITEM_EXCLUSION_NAME: QueryItemExclusion
 QUERY_ITEM_EXCLUSION_CONTENT: QueryItemExclusion
 
 class SearchRequest(_message.Message):
-    __slots__ = ("archive", "image", "dicom_file", "item", "embedding", "feedback", "top_k", "filter", "patient", "patient_policy", "exclude_query_item", "min_score", "exact", "model", "view", "explain_top", "evidence")
+    __slots__ = ("archive", "image", "dicom_file", "item", "embedding", "feedback", "top_k", "filter", "patient", "patient_policy", "exclude_query_item", "min_score", "exact", "model", "view", "explain_top", "evidence", "allow_partial")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     DICOM_FILE_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +71,7 @@ class SearchRequest(_message.Message):
     VIEW_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_TOP_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     archive: str
     image: _resources_pb2.Image
     dicom_file: _resources_pb2.DicomFile
@@ -88,7 +89,8 @@ class SearchRequest(_message.Message):
     view: SearchView
     explain_top: int
     evidence: bool
-    def __init__(self, archive: _Optional[str] = ..., image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., feedback: _Optional[_Union[_resources_pb2.Feedback, _Mapping]] = ..., top_k: _Optional[int] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., patient_policy: _Optional[_Union[PatientPolicy, str]] = ..., exclude_query_item: _Optional[bool] = ..., min_score: _Optional[float] = ..., exact: _Optional[bool] = ..., model: _Optional[str] = ..., view: _Optional[_Union[SearchView, str]] = ..., explain_top: _Optional[int] = ..., evidence: _Optional[bool] = ...) -> None: ...
+    allow_partial: bool
+    def __init__(self, archive: _Optional[str] = ..., image: _Optional[_Union[_resources_pb2.Image, _Mapping]] = ..., dicom_file: _Optional[_Union[_resources_pb2.DicomFile, _Mapping]] = ..., item: _Optional[str] = ..., embedding: _Optional[_Union[_resources_pb2.Embedding, _Mapping]] = ..., feedback: _Optional[_Union[_resources_pb2.Feedback, _Mapping]] = ..., top_k: _Optional[int] = ..., filter: _Optional[_Union[_resources_pb2.ItemFilter, _Mapping]] = ..., patient: _Optional[_Union[_resources_pb2.Patient, _Mapping]] = ..., patient_policy: _Optional[_Union[PatientPolicy, str]] = ..., exclude_query_item: _Optional[bool] = ..., min_score: _Optional[float] = ..., exact: _Optional[bool] = ..., model: _Optional[str] = ..., view: _Optional[_Union[SearchView, str]] = ..., explain_top: _Optional[int] = ..., evidence: _Optional[bool] = ..., allow_partial: _Optional[bool] = ...) -> None: ...
 
 class SearchResult(_message.Message):
     __slots__ = ("item", "rank", "score", "labels", "same_patient", "identity", "thumbnail", "explanation")
@@ -159,7 +161,7 @@ class SearchTimings(_message.Message):
     def __init__(self, decode_ms: _Optional[float] = ..., embed_ms: _Optional[float] = ..., search_ms: _Optional[float] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "ranking", "model", "query_digest", "searched_items", "exact", "query_item_exclusion", "timings", "request_id", "explanation_error", "evidence", "decoding_notes")
+    __slots__ = ("results", "ranking", "model", "query_digest", "searched_items", "exact", "query_item_exclusion", "timings", "request_id", "explanation_error", "evidence", "decoding_notes", "partial")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     RANKING_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +174,7 @@ class SearchResponse(_message.Message):
     EXPLANATION_ERROR_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     DECODING_NOTES_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[SearchResult]
     ranking: Ranking
     model: str
@@ -184,7 +187,16 @@ class SearchResponse(_message.Message):
     explanation_error: _resources_pb2.Error
     evidence: Evidence
     decoding_notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ..., explanation_error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., decoding_notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    partial: PartialIndex
+    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ..., explanation_error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., decoding_notes: _Optional[_Iterable[str]] = ..., partial: _Optional[_Union[PartialIndex, _Mapping]] = ...) -> None: ...
+
+class PartialIndex(_message.Message):
+    __slots__ = ("indexed_items", "total_items")
+    INDEXED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    indexed_items: int
+    total_items: int
+    def __init__(self, indexed_items: _Optional[int] = ..., total_items: _Optional[int] = ...) -> None: ...
 
 class StreamSearchRequest(_message.Message):
     __slots__ = ("correlation_id", "search")

@@ -193,4 +193,4 @@ app.command("import", epilog=archive_imports.EXAMPLES)(archive_imports.import_fo
 app.command("imports")(archive_imports.list_imports)
 app.command("cancel-import")(archive_imports.cancel_import)
 app.command("verify", epilog=archive_offline.EXAMPLES)(archive_offline.verify)
-app.command("rebuild", epilog=archive_offline.EXAMPLES)(archive_offline.rebuild)
+app.command("rebuild", epilog=archive_offline.REBUILD_EXAMPLES)(archive_offline.rebuild)

@@ -22,6 +22,8 @@ Repair = Annotated[
 ]
 EXAMPLES = """\b
 Works offline: stop `xmirad up` or `xmirad serve` first."""
+REBUILD_EXAMPLES = """\b
+Graphs and codes (`store.edge_index`) are made only while no service runs."""
 
 
 def verify(
@@ -58,13 +60,32 @@ def verify(
 
 
 def rebuild(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
-    """Make an archive anew from catalog and blob store, which are the truth."""
+    """Make an archive's index anew from the catalog: a running service does it in the background, else this command."""
+    from xmirad.errors import HomeInUseError
+
+    try:
+        _rebuild(context, archive, Output(as_json))
+    except HomeInUseError:
+        _ask_for_rebuild(context, archive, Output(as_json))
+
+
+def _ask_for_rebuild(context: typer.Context, archive: str, output: Output) -> None:
+    from xmirad.catalog.indexes import Indexes
+    from xmirad.composition import catalog as open_catalog
+
+    catalog = open_catalog(settings_of(context))
+    Indexes(catalog.database).request(catalog.archive(archive))
+    catalog.database.close()
+    output.json({"archive": archive, "requested": True})
+    output.text(f"{archive}: the running service makes its index anew; searches are refused until then")
+
+
+def _rebuild(context: typer.Context, archive: str, output: Output) -> None:
     from xmirad.catalog.images import ImageBlobs
     from xmirad.catalog.rebuild import Rebuilder
     from xmirad.composition import archive_store, blob_store
     from xmirad.composition import catalog as open_catalog
 
-    output = Output(as_json)
     with _home_of(context, "xmirad archive rebuild") as settings, closing(archive_store(settings)) as store:
         catalog, images = open_catalog(settings, create=True), ImageBlobs(blob_store(settings))
         record = catalog.archive(archive)

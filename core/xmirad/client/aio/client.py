@@ -206,6 +206,7 @@ class AioClient(AioExplanationMethods, AioImportMethods, AioAccessMethods):
         view: SearchView = SearchView.BASIC,
         explain_top: int = 0,
         evidence: bool = False,
+        allow_partial: bool = False,
     ) -> SearchResponse:
         """Return the nearest items of an image, of an item (by name) or of a vector; see `StreamedSearch`."""
         search = StreamedSearch(
@@ -222,6 +223,7 @@ class AioClient(AioExplanationMethods, AioImportMethods, AioAccessMethods):
             view=view,
             explain_top=explain_top,
             evidence=evidence,
+            allow_partial=allow_partial,
         )
         return await self._connection.run(search_calls.search(archive, search))
 

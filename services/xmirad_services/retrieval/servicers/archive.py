@@ -191,7 +191,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
 
     async def _facets(self, opened: OpenArchive, fields: list[PayloadField]) -> list[dict[str, int]]:
         def facets() -> list[dict[str, int]]:
-            return [opened.archive.facet(field, where=of_site(opened.record.site)) for field in fields]
+            return [opened.items.facet(field, where=of_site(opened.record.site)) for field in fields]
 
         return await self._tools.lanes.store.run(Priority.INTERACTIVE, facets)
 

@@ -63,7 +63,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
 
         def scan() -> list[StoredItem]:
             with_embedding = view is ItemView.EMBEDDING
-            return opened.archive.scan(after=after, limit=size + 1, where=where, with_embedding=with_embedding)
+            return opened.items.scan(after=after, limit=size + 1, where=where, with_embedding=with_embedding)
 
         found = await self._tools.lanes.store.run(Priority.INTERACTIVE, scan)
         page = found[:size]
@@ -123,7 +123,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         wanted = filter_from_proto(message, archive=opened.record.archive)
 
         def check() -> None:
-            unknown_values(opened.archive, wanted, site=opened.record.site)
+            unknown_values(opened.items, wanted, site=opened.record.site)
 
         await self._tools.lanes.store.run(Priority.INTERACTIVE, check)
         return conditions_of(wanted, site=opened.record.site)
@@ -139,7 +139,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
 
     async def _get(self, opened: OpenArchive, items: Sequence[str], view: ItemView) -> list[resources_pb2.Item]:
         def get() -> list[StoredItem]:
-            found = opened.archive.get(items, with_embedding=view is ItemView.EMBEDDING)
+            found = opened.items.get(items, with_embedding=view is ItemView.EMBEDDING)
             return [item for item in found if item.payload.site == opened.record.site]
 
         return await self._messages(opened, await self._tools.lanes.store.run(Priority.INTERACTIVE, get), view)

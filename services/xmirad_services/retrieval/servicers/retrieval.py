@@ -168,6 +168,7 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
             site=caller.site,
             judged=judged,
             with_evidence=request.evidence,
+            allow_partial=request.allow_partial,
         )
 
     async def _fill(self, archive: str, answer: SearchAnswer, response: pb.SearchResponse) -> None:
@@ -209,4 +210,7 @@ def _response(answer: SearchAnswer) -> pb.SearchResponse:
         ),
         request_id=request_id.get(),
         decoding_notes=query.decoding_notes,
+        partial=None
+        if answer.partial is None
+        else pb.PartialIndex(indexed_items=answer.partial.done, total_items=answer.partial.total),
     )

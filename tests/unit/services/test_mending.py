@@ -1,0 +1,213 @@
+"""The vector store is an index: whatever becomes of it, it is made again from the catalog, and searches say so."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from support.catalogs import damage_embedding
+from support.indexing import SITE_KEY, Workshop, incoming, workshop
+from support.records import EMBEDDING_SIZE, MODEL
+from xmirad.archive.edge import EdgeStore
+from xmirad.archive.edge_archive import EdgeArchive
+from xmirad.catalog.indexes import Indexes
+from xmirad.catalog.records import IndexState
+from xmirad.errors import ArchiveRebuildingError
+from xmirad.imaging.preprocessing import IMAGENET
+from xmirad.indexing import applier, mender
+from xmirad.types import Float32Array, UInt8Array
+from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
+
+COUNT = 100
+"""More than are mended without a word."""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    monkeypatch.setattr(mender, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(applier, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(applier, "FLUSH_SECONDS", 0.05)
+    with workshop(tmp_path, site_key_fingerprint=SITE_KEY.fingerprint) as made:
+        yield made
+
+
+class OneModel:
+    """Has one model, which embeds as the workshop does."""
+
+    digest, embedding_size = MODEL, EMBEDDING_SIZE
+    preprocessing = IMAGENET
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    def find(self, name: str) -> "OneModel":
+        return self
+
+    def embedder(self, digest: str) -> "OneModel":
+        return self
+
+    def embed(self, pixels: UInt8Array) -> Float32Array:
+        return self._shop.embed(pixels)
+
+
+@asynccontextmanager
+async def service(shop: Workshop, folder: Path) -> AsyncIterator[OpenArchives]:
+    """Open the archives as a service does, which applies marks and mends."""
+    archives = OpenArchives(EdgeStore(folder / "store"), cast("LoadedModels", OneModel(shop)), shop.tools)
+    tasks = [asyncio.create_task(archives.applier.keep_up()), asyncio.create_task(archives.mender.keep_up())]
+    try:
+        yield archives
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await archives.close()
+
+
+async def fill(archives: OpenArchives, count: int = COUNT, *, first: int = 0) -> list[str]:
+    opened = await archives.get("chest", site="local")
+    numbers = range(first, first + count)
+    storing = [opened.require_runner().store(incoming(b"%d" % n, external_id=str(n))) for n in numbers]
+    return [stored.item for stored in await asyncio.gather(*storing)]
+
+
+def held(opened: OpenArchive) -> list[str]:
+    """Return the ids of what a search of everything finds."""
+    opened.place.require_whole(allow_partial=False)
+    query = np.full(EMBEDDING_SIZE, 1.0, np.float32)
+    return sorted(found.item for found in opened.archive.query(query, top_k=1_000))
+
+
+async def mended(archives: OpenArchives) -> list[str]:
+    """Wait until a search finds something again, and return what."""
+    async with asyncio.timeout(20):
+        while True:
+            opened = await archives.get("chest", site="local")
+            progress = await asyncio.to_thread(Indexes(archives.catalog.database).progress, opened.record)
+            followed = await archives.applier.has_followed(opened.record, [])
+            if followed and progress.state is IndexState.LIVE and opened.place.progress.state is IndexState.LIVE:
+                try:
+                    return await archives._tools.lanes.store.run(1, held, opened)  # type: ignore[arg-type]
+                except ArchiveRebuildingError:
+                    pass
+            archives._looked.clear()
+            await asyncio.sleep(0.05)
+
+
+def lose(store: Path) -> None:
+    shutil.rmtree(store)
+
+
+def damage_segments(store: Path) -> None:
+    for file in store.rglob("shard/segments/**/*"):
+        if file.is_file():
+            file.write_bytes(b"\xff" * 64)
+
+
+def damage_configuration(store: Path) -> None:
+    next(store.rglob("edge_config.json")).write_text("broken")
+
+
+def damage_binding(store: Path) -> None:
+    next(store.rglob("binding.json")).write_text("{")
+
+
+@pytest.mark.parametrize("harm", [lose, damage_segments, damage_configuration, damage_binding])
+async def test_a_store_that_is_lost_or_damaged_is_made_again(
+    shop: Workshop, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    async with service(shop, tmp_path) as archives:
+        items = await fill(archives)
+        assert await mended(archives) == sorted(items)
+    harm(tmp_path / "store")
+    async with service(shop, tmp_path) as archives:
+        opened = await archives.get("chest", site="local")
+        with pytest.raises(ArchiveRebuildingError) as caught:
+            opened.place.require_whole(allow_partial=False)
+        assert caught.value.retry_delay_seconds is not None
+        assert await mended(archives) == sorted(items)
+    async with service(shop, tmp_path) as archives:
+        assert await mended(archives) == sorted(items)
+
+
+async def test_a_store_of_an_older_time_is_brought_up_to_date(shop: Workshop, tmp_path: Path) -> None:
+    async with service(shop, tmp_path) as archives:
+        old = await fill(archives)
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    async with service(shop, tmp_path) as archives:
+        new = await fill(archives, first=COUNT)
+        record = (await archives.get("chest", site="local")).record
+        shop.tools.catalog.add_tombstones(record, old[:10])
+        shop.tools.catalog.forget_items(record, old[:10])
+        assert await archives.applier.has_followed(record, old[:10])
+    shutil.rmtree(tmp_path / "store")
+    shutil.copytree(tmp_path / "copy", tmp_path / "store")
+    async with service(shop, tmp_path) as archives:
+        opened = await archives.get("chest", site="local")
+        shown = await archives._tools.lanes.store.run(1, held, opened)  # type: ignore[arg-type]
+        assert not set(old[:10]) & set(shown)  # whatever the store says
+        async with asyncio.timeout(20):
+            while await mended(archives) != sorted([*old[10:], *new]):
+                await asyncio.sleep(0.05)
+
+
+async def test_an_index_that_is_asked_for_is_made_again_while_everything_else_goes_on(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    async with service(shop, tmp_path) as archives:
+        items = await fill(archives)
+        opened = await archives.get("chest", site="local")
+        Indexes(shop.tools.catalog.database).request(opened.record)
+        more = await fill(archives, 5, first=COUNT)
+        assert [item.item for item in opened.items.scan(after=None, limit=1_000)] == sorted([*items, *more])
+        async with asyncio.timeout(20):
+            while await mended(archives) != sorted([*items, *more]):
+                await asyncio.sleep(0.05)
+
+
+async def test_a_shard_that_panics_while_it_is_searched_is_made_again(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        """As pyo3's: not an `Exception`."""
+
+    async with service(shop, tmp_path) as archives:
+        items = await fill(archives)
+        opened = await archives.get("chest", site="local")
+        shard = cast("EdgeArchive", opened.place.archive)._open_shard
+
+        class Panicking:
+            def query(self, request: object) -> object:
+                raise PanicException("index out of bounds")
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(shard, name)
+
+        monkeypatch.setattr(opened.place.archive, "_open_shard", Panicking())
+        with pytest.raises(ArchiveRebuildingError):
+            await archives._tools.lanes.store.run(1, held, opened)  # type: ignore[arg-type]
+        assert await mended(archives) == sorted(items)
+
+
+async def test_a_damaged_embedding_is_computed_again_and_one_that_cannot_be_costs_no_other_item(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    async with service(shop, tmp_path) as archives:
+        items = await fill(archives)
+        await mended(archives)
+    for item in items[:2]:
+        damage_embedding(shop.tools.catalog, item, b"garbage")
+    lost = shop.tools.catalog.item("chest", items[1])
+    assert lost is not None
+    shop.tools.images.delete_derived(lost.image)
+    lose(tmp_path / "store")
+    async with service(shop, tmp_path) as archives:
+        assert await mended(archives) == sorted(set(items) - {items[1]})
+        record = (await archives.get("chest", site="local")).record
+        assert isinstance(shop.tools.catalog.embeddings(record, items[:1])[items[0]], np.ndarray)
