@@ -89,7 +89,7 @@ class Parts:
 
     def imports(self) -> ImportStore:
         """Return the records of imports."""
-        return ImportStore(self._machinery.blobs)
+        return ImportStore(self._machinery.catalog.database)
 
     async def _advance(self, task: ImportTask) -> Sequence[int]:
         made = self._machinery

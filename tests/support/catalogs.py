@@ -1,6 +1,9 @@
 """Catalogs for tests: SQLite files in a folder."""
 
+import shutil
+import weakref
 from pathlib import Path
+from tempfile import mkdtemp
 
 from sqlalchemy import delete, update
 
@@ -12,6 +15,14 @@ from xmirad.catalog.tables import archives, embeddings, items
 def sqlite_catalog(folder: Path, *, create: bool = True) -> Catalog:
     """Return a catalog in a folder as the home has it, which is made when it is first used."""
     return Catalog(Database(f"sqlite:///{folder / 'catalog.db'}", create=create))
+
+
+def temporary_catalog(owner: object) -> Catalog:
+    """Return a catalog that goes with its owner."""
+    folder = Path(mkdtemp())
+    catalog = sqlite_catalog(folder)
+    weakref.finalize(owner, _remove, catalog, folder)
+    return catalog
 
 
 def damage_document(catalog: Catalog, item: str, document: str = "{") -> None:
@@ -34,3 +45,8 @@ def damage_archive(catalog: Catalog, archive: str) -> None:
     """Overwrite what the stored record of an archive says of originals."""
     statement = update(archives).where(archives.c.archive == archive).values(originals="some")
     catalog.database.write(lambda connection: connection.execute(statement))
+
+
+def _remove(catalog: Catalog, folder: Path) -> None:
+    catalog.database.close()
+    shutil.rmtree(folder)

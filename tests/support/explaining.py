@@ -1,21 +1,16 @@
 """Explanations without network, server and model: small images, made-up embeddings, a worker that is called."""
 
 import hashlib
-import shutil
-import weakref
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, cast
 
 import numpy as np
 from sqlalchemy import select, update
 
-from support.catalogs import sqlite_catalog
+from support.catalogs import temporary_catalog
 from support.dict_blobs import DictBlobs
 from support.fake_board import FakeBoard, FakeQueue
 from support.records import archive_record, item_record
 from support.saliency import unit
-from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.explanation_tables import cache_subscribers, explanations, queries
 from xmirad.catalog.images import ImageBlobs
 from xmirad.errors import ItemNotFoundError
@@ -82,9 +77,7 @@ class World:
     def __init__(self, *, max_waiting: int = 1_000, budget_bytes: int = 1_000_000) -> None:
         self.now = 1_000_000.0
         self.blobs, self.board, self.queue = DictBlobs(), FakeBoard(), FakeQueue(max_waiting=max_waiting)
-        folder = Path(mkdtemp())
-        self.catalog = sqlite_catalog(folder)
-        weakref.finalize(self, _remove, self.catalog, folder)
+        self.catalog = temporary_catalog(self)
         self.archive = self.catalog.create_archive(archive_record(model=MODEL, preprocessing=PREPROCESSING))
         self.database = self.catalog.database
         self.images = ExplanationImages(self.catalog, self.blobs, clock=self.clock)
@@ -221,8 +214,3 @@ def _picture(number: int) -> tuple[UInt8Array, Float32Array]:
     embedder = FakeEmbedder()
     activations = embedder.activations(embedder.normalized(pixels[None]))[0]
     return pixels, unit(activations.mean(axis=(1, 2)))
-
-
-def _remove(catalog: Catalog, folder: Path) -> None:
-    catalog.database.close()
-    shutil.rmtree(folder)

@@ -1,10 +1,11 @@
-"""Imports over a blob store in a dictionary, with a queue that is a list and images that need no decoder."""
+"""Imports over a catalog, with a queue that is a list and images that need no decoder."""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.dict_blobs import DictBlobs
+from support.catalogs import temporary_catalog
+from support.records import archive_record
 from xmirad.errors import InvalidImageError, XmiradError
 from xmirad.imports.importing import Importing
 from xmirad.imports.listing import Listings
@@ -35,11 +36,13 @@ class ImportWorld:
     def __init__(self, folder: Path) -> None:
         self.now = 1_000.0
         self.folder = folder
-        self.blobs = DictBlobs()
+        self.catalog = temporary_catalog(self)
+        self.catalog.create_archive(archive_record(archive=ARCHIVE))
         self.queue = ListQueue()
-        self.store = ImportStore(self.blobs, clock=lambda: self.now)
+        self.store = ImportStore(self.catalog.database, clock=lambda: self.now)
         self.stored: dict[bytes, int] = {}
         self.faults: list[XmiradError] = []
+        self.tasks_done = 0
         self.seconds_an_image = 0.0
         self.importing = Importing(
             self.store,
@@ -76,6 +79,7 @@ class ImportWorld:
 
     def work(self, *, step_seconds: float = 5.0, begin_seconds: float = 5.0) -> None:
         """Do one task, as a worker does."""
+        self.tasks_done += 1
         archive, number, segment = self.queue.tasks.pop(0)
         steps = self.steps(step_seconds=step_seconds, begin_seconds=begin_seconds)
         for each in asyncio.run(steps.run(archive, number, segment)):

@@ -55,13 +55,3 @@ def explanation(explanation_id: str) -> str:
 def attempt(explanation_id: str, number: int) -> str:
     """Return the prefix of one attempt at an explanation, counted from 1."""
     return f"{explanation(explanation_id)}{number:04d}/"
-
-
-def imports(archive_id: str) -> str:
-    """Return the prefix of everything of the imports into an archive."""
-    return f"imports/{archive_id}/"
-
-
-def import_of(archive_id: str, number: int) -> str:
-    """Return the prefix of everything of one import, counted from 1."""
-    return f"{imports(archive_id)}{number:06d}/"

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xmirad.catalog.records import ArchiveRecord, DeletedArchive, IndexState
-from xmirad.catalog.tables import archives, calibrations, gates, indexes, marks
+from xmirad.catalog.tables import archives, calibrations, gates, import_segments, imports, indexes, marks
 from xmirad.errors import ArchiveNotFoundError, RecordCorruptError
 from xmirad.types import OriginalsPolicy
 
@@ -95,7 +95,7 @@ def pass_gate(connection: Connection, creation: str, archive: str) -> None:
 
 def delete_archive(connection: Connection, creation: str) -> None:
     """Delete an archive's rows; its items are gone already."""
-    for table in (calibrations, marks, indexes, gates, archives):
+    for table in (import_segments, imports, calibrations, marks, indexes, gates, archives):
         connection.execute(delete(table).where(table.c.creation == creation))
 
 

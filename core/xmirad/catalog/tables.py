@@ -228,3 +228,32 @@ Index(
     postgresql_where=_is_in_force,
 )
 Index("tokens_name", tokens.c.site, tokens.c.name)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("creation", ForeignKey(archives.c.creation), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", STRING, nullable=False),
+    Column("site", STRING, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("plan", Text),  # empty until the folder has been looked into
+    Column("result", Text),  # empty until it has ended
+    PrimaryKeyConstraint("creation", "number"),
+)
+_is_unfinished = imports.c.result.is_(None)
+Index(
+    "imports_unfinished", imports.c.creation, unique=True, sqlite_where=_is_unfinished, postgresql_where=_is_unfinished
+)
+Index("imports_of_site", imports.c.site, imports.c.name)
+
+import_segments = Table(
+    "import_segments",
+    metadata,
+    Column("creation", STRING, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("position", Integer, nullable=False),  # the first image that is not settled
+    Column("done", Text, nullable=False),  # what became of those before it
+    PrimaryKeyConstraint("creation", "number", "segment"),
+)

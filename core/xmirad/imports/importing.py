@@ -2,10 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from xmirad.errors import BackendUnavailableError, ConcurrentImportError, ImportNotFoundError, InvalidRequestError
-from xmirad.ids import import_name
 from xmirad.imports.ports import ImportQueue
 from xmirad.imports.records import ImportFigures, ImportSnapshot
 from xmirad.imports.store import ImportStore
@@ -49,25 +48,18 @@ class Importing:
 
         Raises:
             InvalidRequestError: If no folder of the site has this alias.
+            ArchiveNotFoundError: If the archive was deleted meanwhile.
             ConcurrentImportError: If another import into the archive is not finished.
-            BackendUnavailableError: If the blob store fails. A queue that fails only delays the import.
+            BackendUnavailableError: If the catalog fails. A queue that fails only delays the import.
         """
         folders = self._folders if site == self._site else frozenset()
         if folder not in folders:
             known = ", ".join(sorted(folders)) or "none; they are named in the setting imports.folders"
             message = f"no folder of the service has this alias; known are: {known}"
             raise InvalidRequestError(message, field="folder", metadata={"value": folder, "allowed": known})
-        latest = self._store.latest(archive)
-        if latest is not None and not latest.state.is_terminal:
-            raise _running(latest.request.name)
-        number = latest.request.number + 1 if latest is not None else 1
-        request = self._store.begin(
-            archive, number, site=site, folder=folder, split=split, include=include, exclude=exclude
-        )
-        if request is None:
-            raise _running(import_name(archive, number))
+        request = self._store.begin(archive, site=site, folder=folder, split=split, include=include, exclude=exclude)
         try:
-            self._queue.publish(archive, number, None)
+            self._queue.publish(archive, request.number, None)
         except BackendUnavailableError as error:  # it is stored, and the sweep publishes it
             _log.warning("import.not_published", extra={"reason": error.reason})
         return ImportSnapshot(request)
@@ -84,13 +76,12 @@ class Importing:
             raise ImportNotFoundError(f"there is no {name}", field="name", metadata={"import": name})
         return found
 
-    def page(self, archives: Sequence[str], *, after: str, limit: int) -> list[ImportSnapshot]:
-        """Return at most `limit` imports into some archives, in the order of their names, behind the name `after`."""
-        named = {
-            import_name(archive, number): (archive, number) for archive in archives for number in self._numbers(archive)
-        }
-        names = [name for name in sorted(named) if name > after]
-        return [self._store.snapshot(*named[name]) for name in names[:limit]]
+    def page(self, *, site: str, archive: str = "", after: str, limit: int) -> list[ImportSnapshot]:
+        """Return at most `limit` imports of a site, in the order of their names, behind the name `after`.
+
+        Those into one archive, or into all if it is empty.
+        """
+        return self._store.page(site=site, archive=archive, after=after, limit=limit)
 
     def cancel(self, archive: str, number: int, *, site: str) -> ImportSnapshot:
         """Stop an import and return it; images stored stay, and one that has ended stays as it is.
@@ -118,10 +109,6 @@ class Importing:
         if left > 0:
             raise _running(latest.request.name, seconds=left)
 
-    def forget(self, archive: str) -> None:
-        """Delete the records of the imports into an archive that is gone."""
-        self._store.forget(archive)
-
     def sweep(self, archives: Iterable[str]) -> ImportFigures:
         """Publish again what is neither done nor waiting, and return how the latest imports are."""
         found = [latest for archive in archives if (latest := self._store.latest(archive)) is not None]
@@ -132,9 +119,6 @@ class Importing:
             for segment in segments or [None]:
                 self._queue.publish(latest.request.archive, latest.request.number, segment)
         return ImportFigures.of(found)
-
-    def _numbers(self, archive: str) -> list[int]:
-        return self._store.numbers(archive)
 
 
 def _running(name: str, *, seconds: float | None = None) -> ConcurrentImportError:

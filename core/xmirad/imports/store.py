@@ -1,17 +1,20 @@
-"""Imports in the blob store: what was asked, what was found, what became of the images, and how it ended."""
+"""Imports in the catalog: what was asked, what was found, what became of the images, and how it ended."""
 
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from xmirad.blobs import keys
-from xmirad.blobs.port import BlobNotFoundError, BlobStore
+from xmirad.catalog import imports as rows
+from xmirad.catalog.database import Database
+from xmirad.catalog.imports import ImportRow, SegmentRow
 from xmirad.errors import ImportNotFoundError, XmiradError
 from xmirad.explanations.results import error_from_document, error_to_document
 from xmirad.ids import import_name
 from xmirad.imports.records import (
+    MOST_FAILURES,
     ImportFailure,
     ImportOutcome,
     ImportPart,
@@ -21,59 +24,92 @@ from xmirad.imports.records import (
 )
 from xmirad.types import ImportState
 
-REQUEST = "request.json"
-PLAN = "plan.json"
-PARTS = "parts/"
-RESULT = "result.json"
+COUNTS = ("created", "updated", "unchanged", "failed")
 
 
 class ImportStore:
-    """Records of imports; each is written once. Safe to use from many threads and processes."""
+    """Records of imports. Safe to use from many threads and processes.
 
-    def __init__(self, blobs: BlobStore, *, clock: Callable[[], float] = time.time) -> None:
-        """Keep them in a blob store."""
-        self._blobs = blobs
+    Every method raises `BackendUnavailableError` if the catalog cannot be used.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        """Keep them in a catalog's database."""
+        self._database = database
         self._clock = clock
 
     def begin(
         self,
         archive: str,
-        number: int,
         *,
         site: str,
         folder: str,
         split: str,
         include: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
-    ) -> ImportRequest | None:
-        """Store the request of an import, or return None if this number is taken."""
-        request = ImportRequest(archive, number, site, folder, split, self._clock(), include, exclude)
-        return request if self._put(archive, number, REQUEST, dataclasses.asdict(request)) else None
+    ) -> ImportRequest:
+        """Store the request of the next import into an archive.
+
+        Raises:
+            ArchiveNotFoundError: If there is no such archive.
+            ConcurrentImportError: If another import into it is not finished.
+        """
+        request = ImportRequest(archive, 0, site, folder, split, self._clock(), include, exclude)
+        document = json.dumps(dataclasses.asdict(request))
+        number = self._database.write(partial(rows.begin, archive=archive, site=site, request=document))
+        return dataclasses.replace(request, number=number)
 
     def put_plan(self, request: ImportRequest, plan: ImportPlan) -> ImportPlan:
-        """Store what was found, or return the plan that is there."""
-        if self._put(request.archive, request.number, PLAN, dataclasses.asdict(plan)):
-            return plan
-        return self._plan(self._get(request.archive, request.number, PLAN) or {})
+        """Store what was found, or return the plan that is there.
+
+        Raises:
+            ImportNotFoundError: If the archive was deleted meanwhile.
+        """
+        row = self._row(request.archive, request.number)
+        firsts = [plan.bounds(segment)[0] for segment in range(plan.segments)]
+        document = json.dumps(dataclasses.asdict(plan))
+        self._database.write(
+            partial(rows.put_plan, creation=row.creation, number=row.number, plan=document, firsts=firsts)
+        )
+        return _snapshot(self._row(request.archive, request.number), request.archive).plan or plan
 
     def put_part(self, request: ImportRequest, part: ImportPart) -> None:
-        """Store what became of some images; the first to say it of the same images counts."""
+        """Store what became of some images; the first to say it of the same images counts.
+
+        Raises:
+            ImportNotFoundError: If the archive was deleted meanwhile.
+        """
+        row = self._row(request.archive, request.number)
+        before = next(each for each in row.segments if each.segment == part.segment)
+        if before.position != part.first:
+            return
+        so_far = json.loads(before.done)
         failures = [{"path": each.path, "error": error_to_document(each.error)} for each in part.failures]
-        document = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)} | {"failures": failures}
-        self._put(request.archive, request.number, f"{PARTS}{part.segment:02d}-{part.first:09d}.json", document)
+        done = {name: so_far.get(name, 0) + getattr(part, name) for name in COUNTS}
+        done["failures"] = [*so_far.get("failures", []), *failures][:MOST_FAILURES]
+        move = partial(rows.move_on, creation=row.creation, number=row.number, segment=before)
+        self._database.write(partial(move, done=json.dumps(done), position=part.end))
 
     def finish(self, request: ImportRequest, state: ImportState, error: XmiradError | None = None) -> None:
-        """Store how an import ended; the first to say so counts."""
+        """Store how an import ended; the first to say so counts.
+
+        Raises:
+            ImportNotFoundError: If the archive was deleted meanwhile.
+        """
+        row = self._row(request.archive, request.number)
         document = {
             "state": state.value,
             "finish_time": self._clock(),
             "error": None if error is None else error_to_document(error),
         }
-        self._put(request.archive, request.number, RESULT, document)
+        self._database.write(
+            partial(rows.finish, creation=row.creation, number=row.number, result=json.dumps(document))
+        )
 
     def is_finished(self, request: ImportRequest) -> bool:
-        """Return whether an import has ended."""
-        return self._blobs.exists(keys.import_of(request.archive, request.number) + RESULT)
+        """Return whether an import has ended, or is gone with its archive."""
+        row = self._database.read(partial(rows.find_import, archive=request.archive, number=request.number))
+        return row is None or row.result is not None
 
     def snapshot(self, archive: str, number: int) -> ImportSnapshot:
         """Return an import as it is now.
@@ -81,63 +117,46 @@ class ImportStore:
         Raises:
             ImportNotFoundError: If there is none.
         """
-        request = self._get(archive, number, REQUEST)
-        if request is None:
-            name = import_name(archive, number)
-            raise ImportNotFoundError(f"there is no {name}", field="name", metadata={"import": name})
-        result = self._get(archive, number, RESULT)  # before the parts, which do not grow behind it
-        plan = self._get(archive, number, PLAN)
-        return ImportSnapshot(
-            ImportRequest(**_with_tuples(request, "include", "exclude")),
-            self._plan(plan) if plan else None,
-            tuple(self._parts(archive, number)),
-            _outcome(result) if result else None,
-        )
+        return _snapshot(self._row(archive, number), archive)
 
     def latest(self, archive: str) -> ImportSnapshot | None:
         """Return the latest import into an archive, or None."""
-        numbers = self.numbers(archive)
-        return self.snapshot(archive, numbers[-1]) if numbers else None
+        row = self._database.read(partial(rows.latest_import, archive=archive))
+        return None if row is None else _snapshot(row, archive)
 
-    def numbers(self, archive: str) -> list[int]:
-        """Return the numbers of the imports into an archive, in order."""
-        return sorted({int(key.split("/")[2]) for key in self._blobs.list(keys.imports(archive))})
+    def page(self, *, site: str, archive: str, after: str, limit: int) -> list[ImportSnapshot]:
+        """Return a site's imports behind a name, in the order of their names; into one archive, or all for ""."""
+        page = partial(rows.page_of_imports, site=site, archive=archive, after=after, limit=limit)
+        return [_snapshot(row, json.loads(row.request)["archive"]) for row in self._database.read(page)]
 
-    def forget(self, archive: str) -> None:
-        """Delete the records of all imports into an archive."""
-        for key in list(self._blobs.list(keys.imports(archive))):
-            self._blobs.delete(key)
+    def _row(self, archive: str, number: int) -> ImportRow:
+        row = self._database.read(partial(rows.find_import, archive=archive, number=number))
+        if row is None:
+            name = import_name(archive, number)
+            raise ImportNotFoundError(f"there is no {name}", field="name", metadata={"import": name})
+        return row
 
-    def _parts(self, archive: str, number: int) -> Iterator[ImportPart]:
-        """Yield the parts that follow on each other; one behind a gap was overtaken by another of the same images."""
-        prefix = keys.import_of(archive, number)
-        ends: dict[int, int] = {}
-        for key in list(self._blobs.list(prefix + PARTS)):
-            document = self._get(archive, number, key.removeprefix(prefix))
-            if document is None or document["first"] < ends.get(document["segment"], 0):
-                continue
-            ends[document["segment"]] = document["end"]
-            failures = (
-                ImportFailure(each["path"], error_from_document(each["error"])) for each in document["failures"]
-            )
-            yield ImportPart(**(document | {"failures": tuple(failures)}))
 
-    def _plan(self, document: Mapping[str, Any]) -> ImportPlan:
-        named = tuple((path, why) for path, why in document["first_unreadable"])
-        return ImportPlan(**{**_with_tuples(document, "warnings"), "first_unreadable": named})
+def _snapshot(row: ImportRow, archive: str) -> ImportSnapshot:
+    request = _with_tuples(json.loads(row.request), "include", "exclude") | {"archive": archive, "number": row.number}
+    plan = _plan(json.loads(row.plan)) if row.plan else None
+    parts = tuple(_part(plan, segment) for segment in row.segments) if plan else ()
+    return ImportSnapshot(
+        ImportRequest(**request), plan, parts, _outcome(json.loads(row.result)) if row.result else None
+    )
 
-    def _put(self, archive: str, number: int, name: str, document: Mapping[str, Any]) -> bool:
-        key = keys.import_of(archive, number) + name
-        is_stored = self._blobs.put(key, json.dumps(document).encode(), if_absent=True)
-        self._blobs.sync(key)
-        return is_stored
 
-    def _get(self, archive: str, number: int, name: str) -> dict[str, Any] | None:
-        try:
-            document: dict[str, Any] = json.loads(self._blobs.get(keys.import_of(archive, number) + name))
-        except BlobNotFoundError:
-            return None
-        return document
+def _part(plan: ImportPlan, segment: SegmentRow) -> ImportPart:
+    done = json.loads(segment.done)
+    failures = (ImportFailure(each["path"], error_from_document(each["error"])) for each in done.get("failures", []))
+    counts = {name: done.get(name, 0) for name in COUNTS}
+    first = plan.bounds(segment.segment)[0]
+    return ImportPart(segment.segment, first, segment.position, **counts, failures=tuple(failures))
+
+
+def _plan(document: Mapping[str, Any]) -> ImportPlan:
+    named = tuple((path, why) for path, why in document["first_unreadable"])
+    return ImportPlan(**{**_with_tuples(document, "warnings"), "first_unreadable": named})
 
 
 def _with_tuples(document: Mapping[str, Any], *fields: str) -> dict[str, Any]:

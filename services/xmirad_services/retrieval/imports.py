@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import structlog
 
 from xmirad.catalog.requests import is_repeated
-from xmirad.composition import blob_store
 from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, ConcurrentImportError
 from xmirad.ids import parse_import_name
 from xmirad.imports.importing import Importing
@@ -89,11 +88,9 @@ class Imports:
         """Return imports into an archive, or into all for an empty id, in the order of their names."""
         importing, site = self._require(), current_caller().site
         if archive:
-            names = [(await self._archives.get(archive, site=site)).record.archive]
-        else:
-            names = [record.archive for record in await self._archives.records(site=site)]
+            await self._archives.get(archive, site=site)
         return await self._lanes.blobs.run(
-            Priority.INTERACTIVE, lambda: importing.page(names, after=after, limit=limit)
+            Priority.INTERACTIVE, lambda: importing.page(site=site, archive=archive, after=after, limit=limit)
         )
 
     async def cancel(self, archive: str, number: int) -> ImportSnapshot:
@@ -129,11 +126,6 @@ class Imports:
         if self._importing is not None:
             await self._lanes.blobs.run(Priority.INTERACTIVE, self._importing.require_idle, archive)
 
-    async def forget(self, archive: str) -> None:
-        """Delete the records of the imports into an archive that is gone."""
-        if self._importing is not None:
-            await self._lanes.blobs.run(Priority.INTERACTIVE, self._importing.forget, archive)
-
     async def keep_up(self, metrics: RetrievalMetrics) -> None:
         """Publish again, until cancelled, what the queue has lost, and show how imports are; without any do nothing."""
         while self._importing is not None:
@@ -158,7 +150,7 @@ def make_imports(settings: Settings, archives: OpenArchives, lanes: Lanes) -> Im
     importing = None
     if url is not None and settings.store.kind is StoreKind.QDRANT:
         importing = Importing(
-            ImportStore(blob_store(settings)),
+            ImportStore(archives.catalog.database),
             RedisImportQueue(celery_app(url, settings.queue), connect(url)),
             site=settings.site,
             folders=settings.imports.folders,

@@ -1,11 +1,20 @@
 """Creating, cancelling, listing and sweeping imports."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from support.importing import ARCHIVE, FOLDER, STEP_SECONDS, ImportWorld
-from xmirad.errors import BackendUnavailableError, ConcurrentImportError, ImportNotFoundError, InvalidRequestError
+from xmirad.catalog.tables import imports
+from xmirad.errors import (
+    ArchiveNotFoundError,
+    BackendUnavailableError,
+    ConcurrentImportError,
+    ImportNotFoundError,
+    InvalidRequestError,
+)
 from xmirad.types import ImportState
 
 
@@ -39,9 +48,19 @@ def test_a_queue_that_is_away_only_delays_an_import(world: ImportWorld, monkeypa
     assert world.snapshot().state is ImportState.SUCCEEDED
 
 
-def test_of_two_services_that_create_at_the_same_time_one_is_refused(world: ImportWorld) -> None:
-    world.store.begin(ARCHIVE, 1, site="local", folder=FOLDER, split="")
-    assert world.store.begin(ARCHIVE, 1, site="local", folder=FOLDER, split="") is None
+def test_an_archive_that_is_created_again_has_no_imports(world: ImportWorld) -> None:
+    world.create()
+    record = world.catalog.archive(ARCHIVE)
+    world.catalog.delete_archive(record)
+    with pytest.raises(ImportNotFoundError):
+        world.snapshot()
+    with pytest.raises(ArchiveNotFoundError):
+        world.create()
+    world.catalog.create_archive(replace(record, creation="d" * 32))
+    assert world.store.latest(ARCHIVE) is None
+    assert world.create().number == 1
+    world.catalog.forget_archive(record.creation)
+    assert world.snapshot().state is ImportState.QUEUED
 
 
 @pytest.mark.parametrize(("site", "folder"), [("local", "other"), ("elsewhere", FOLDER), ("local", "/etc")])
@@ -77,7 +96,7 @@ def test_what_the_queue_lost_is_published_again(world: ImportWorld) -> None:
 def test_an_import_whose_last_part_was_written_but_not_its_end_is_finished_by_the_sweep(world: ImportWorld) -> None:
     world.create()
     world.work_all()
-    del world.blobs.data["imports/chest/000001/result.json"]
+    world.catalog.database.write(lambda connection: connection.execute(update(imports).values(result=None)))
 
     world.importing.sweep([ARCHIVE])
     world.work_all()
@@ -95,8 +114,6 @@ def test_an_archive_is_busy_until_no_worker_can_be_storing(world: ImportWorld) -
     assert caught.value.retry_delay_seconds == STEP_SECONDS
     world.now += STEP_SECONDS
     world.importing.require_idle(ARCHIVE)
-    world.importing.forget(ARCHIVE)
-    assert world.blobs.data == {}
 
 
 def test_pages_of_imports_follow_their_names(world: ImportWorld) -> None:
@@ -104,7 +121,8 @@ def test_pages_of_imports_follow_their_names(world: ImportWorld) -> None:
         world.create()
         world.work_all()
 
-    page = world.importing.page([ARCHIVE], after="", limit=2)
-    rest = world.importing.page([ARCHIVE], after=page[-1].request.name, limit=2)
+    page = world.importing.page(site="local", archive=ARCHIVE, after="", limit=2)
+    rest = world.importing.page(site="local", after=page[-1].request.name, limit=2)
+    assert world.importing.page(site="elsewhere", after="", limit=2) == []
 
     assert [each.request.number for each in (*page, *rest)] == [1, 2, 3]

@@ -98,7 +98,6 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         async def empty(opened: OpenArchive) -> None:
             await self._imports.require_idle(archive)
             await self._purger.forget_explanations(opened)
-            await self._imports.forget(archive)
 
         await self._archives.delete(opened, force=request.force, empty=empty)
         self._purger.wake()
