@@ -102,7 +102,10 @@ def _compared(settings: Settings, stored: Sequence[InspectedArchive]) -> Iterato
 
 
 def _archive(record: ArchiveRecord, stored: InspectedArchive | None) -> Finding:
-    name, rebuild = f"archive {record.archive}", f"stop the service, then `xmirad archive rebuild {record.archive}`"
+    name, rebuild = (
+        f"archive {record.archive}",
+        f"start the service, which makes it again, or run `xmirad archive rebuild {record.archive}`",
+    )
     if stored is None:
         return failed(name, "the vector store does not hold it", rebuild)
     problem = _problem(record, stored)

@@ -60,6 +60,7 @@ class _Following:
 
     record: ArchiveRecord
     is_flushed: bool = True
+    last_write: float = 0.0
     last_flush: float = 0.0
 
 
@@ -106,6 +107,7 @@ class Applier:
         self._lease: Lease | None = None
         self._renewed = float("-inf")
         self._following: dict[str, _Following] = {}
+        self._is_begun = False
         self._paused: dict[str, float] = {}
         self._watches: dict[tuple[str, str], list[Watch]] = {}
         self._stale: deque[tuple[ArchiveRecord, Collection[str]]] = deque()
@@ -192,6 +194,7 @@ class Applier:
             if lease is not None:
                 if lease != self._lease:  # what the last holder had acknowledged may be lost
                     self._following.clear()
+                    self._is_begun = False
                 await self._lanes.blobs.run(Priority.BACKGROUND, self._marks.recall_claims, lease)
             self._lease = lease
 
@@ -199,6 +202,8 @@ class Applier:
         """Apply a batch of every archive that has marks; return whether there was anything."""
         while self._stale:
             await self._lanes.blobs.run(Priority.BACKGROUND, self._marks.mark, *self._stale.popleft())
+        if not self._is_begun:
+            await self._begin()
         creations = await self._lanes.blobs.run(Priority.BACKGROUND, self._marks.creations_with_changes)
         is_busy = False
         for creation in creations:
@@ -212,16 +217,21 @@ class Applier:
         return is_busy
 
     async def _follow(self, creation: str) -> _Following | None:
-        """Return what is known of an archive; the first time, what was acknowledged before is applied again."""
+        """Return what is known of an archive, or None if it was deleted meanwhile."""
         if creation not in self._following:
-            records = await self._lanes.blobs.run(Priority.BACKGROUND, self._catalog.archives)
-            for record in records:
-                if record.creation not in self._following:
-                    await self._lanes.blobs.run(Priority.BACKGROUND, self._marks.reopen, record)
-                    self._following[record.creation] = _Following(record)
-            for gone in self._following.keys() - {record.creation for record in records}:
-                del self._following[gone]
+            await self._begin()
         return self._following.get(creation)
+
+    async def _begin(self) -> None:
+        """Begin to follow the archives that are new here; what a store acknowledged before is applied again."""
+        records = await self._lanes.blobs.run(Priority.BACKGROUND, self._catalog.archives)
+        for record in records:
+            if record.creation not in self._following:
+                await self._lanes.blobs.run(Priority.BACKGROUND, self._marks.reopen, record)
+                self._following[record.creation] = _Following(record)
+        for gone in self._following.keys() - {record.creation for record in records}:
+            del self._following[gone]
+        self._is_begun = True
 
     async def _apply_next(self, following: _Following) -> bool:
         record = following.record
@@ -253,7 +263,7 @@ class Applier:
             self._lease = None
             return False
         await lanes.store.run(Priority.BACKGROUND, _write, archive, items, gone)
-        following.is_flushed = False
+        following.is_flushed, following.last_write = False, time.monotonic()
         for _ in changes:
             self._failpoint.reach(FailpointName.AFTER_UPSERT)
         self._tell(record, changes)
@@ -302,6 +312,7 @@ class Applier:
         following.last_flush = time.monotonic()
         if self.is_shared:
             age_ms = round(SERVER_DURABLE_SECONDS * 1_000)
+            following.is_flushed = time.monotonic() - following.last_write > SERVER_DURABLE_SECONDS + FLUSH_SECONDS
         else:
             archive = await self._open_in_store(record)
             await lanes.store.run(Priority.BACKGROUND, archive.flush)

@@ -16,7 +16,7 @@ from support.records import EMBEDDING_SIZE, MODEL
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.edge_archive import EdgeArchive
 from xmirad.catalog.indexes import Indexes
-from xmirad.catalog.records import IndexState
+from xmirad.catalog.records import IndexProgress, IndexState
 from xmirad.errors import ArchiveRebuildingError
 from xmirad.imaging.preprocessing import IMAGENET
 from xmirad.indexing import applier, mender
@@ -128,9 +128,10 @@ async def test_a_store_that_is_lost_or_damaged_is_made_again(
     harm(tmp_path / "store")
     async with service(shop, tmp_path) as archives:
         opened = await archives.get("chest", site="local")
-        with pytest.raises(ArchiveRebuildingError) as caught:
-            opened.place.require_whole(allow_partial=False)
-        assert caught.value.retry_delay_seconds is not None
+        for allow_partial in (False, True):  # nothing is there yet
+            with pytest.raises(ArchiveRebuildingError) as caught:
+                opened.place.require_whole(allow_partial=allow_partial)
+            assert caught.value.retry_delay_seconds is not None
         assert await mended(archives) == sorted(items)
     async with service(shop, tmp_path) as archives:
         assert await mended(archives) == sorted(items)
@@ -169,6 +170,18 @@ async def test_an_index_that_is_asked_for_is_made_again_while_everything_else_go
         async with asyncio.timeout(20):
             while await mended(archives) != sorted([*items, *more]):
                 await asyncio.sleep(0.05)
+
+
+async def test_a_part_is_searched_only_if_the_caller_allows_it(shop: Workshop, tmp_path: Path) -> None:
+    async with service(shop, tmp_path) as archives:
+        await fill(archives, 3)
+        place = (await archives.get("chest", site="local")).place
+        assert place.require_whole(allow_partial=True) is None
+        place.progress = IndexProgress(IndexState.BUILDING, 1, 3)
+        with pytest.raises(ArchiveRebuildingError) as caught:
+            place.require_whole(allow_partial=False)
+        assert (caught.value.metadata["done"], caught.value.metadata["total"]) == ("1", "3")
+        assert place.require_whole(allow_partial=True) == place.progress
 
 
 async def test_a_shard_that_panics_while_it_is_searched_is_made_again(
