@@ -170,8 +170,9 @@ class Applier:
             try:
                 await self._claim()
                 is_busy = self.may_write and await self._round()
-            except XmiradError as error:
-                _log.warning("index.not_followed", extra={"reason": error.reason})
+            except Exception as error:  # noqa: BLE001 - whatever it is, uploads must not wait for ever
+                reason = error.reason if isinstance(error, XmiradError) else type(error).__name__
+                _log.warning("index.not_followed", extra={"reason": reason})
                 is_busy = False
                 await asyncio.sleep(PAUSE_SECONDS)
             if not is_busy:
@@ -213,7 +214,11 @@ class Applier:
             if following is not None:
                 is_busy |= await self._apply_next(following)
         for following in list(self._following.values()):
-            await self._flush(following)
+            try:
+                await self._flush(following)
+            except XmiradError as error:  # it was deleted, or its store fails: its marks stay until it is begun again
+                _log.info("index.not_flushed", extra={"archive": following.record.archive, "reason": error.reason})
+                del self._following[following.record.creation]
         return is_busy
 
     async def _follow(self, creation: str) -> _Following | None:

@@ -70,8 +70,9 @@ class Mender:
                     await self._round()
                 else:
                     self._compared.clear()
-            except XmiradError as error:
-                _log.warning("index.not_mended", extra={"reason": error.reason})
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may find it gone
+                reason = error.reason if isinstance(error, XmiradError) else type(error).__name__
+                _log.warning("index.not_mended", extra={"reason": reason})
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _round(self) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.indexing import Workshop, workshop
+from support.memory_archive import MemoryArchive
 from support.records import item_record, unit_vector
 from xmirad.catalog.marks import Marks
-from xmirad.errors import BackendUnavailableError, EmbeddingCorruptError
+from xmirad.catalog.stored import binding_of
+from xmirad.errors import ArchiveNotFoundError, BackendUnavailableError, EmbeddingCorruptError
 from xmirad.indexing import applier
 
 
@@ -59,3 +62,25 @@ async def test_a_store_that_fails_is_tried_again(shop: Workshop, fault: BaseExce
     shop.tools.catalog.put_item(item_record(), unit_vector(0))
     shop.applier()
     await eventually(lambda: shop.archive.count() == 1)
+
+
+async def test_an_archive_that_cannot_be_flushed_holds_up_no_other(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was deleted right after an upload."""
+    monkeypatch.setattr(applier, "PAUSE_SECONDS", 60.0)
+    other = shop.tools.catalog.create_archive(replace(shop.record, creation="d" * 32, archive="other"))
+    shop.others[other.creation] = MemoryArchive(binding_of(other))
+
+    def fail() -> None:
+        raise ArchiveNotFoundError("gone")
+
+    monkeypatch.setattr(shop.archive, "flush", fail)
+    shop.tools.catalog.put_item(item_record(), unit_vector(0))
+    shop.applier()
+    await eventually(lambda: shop.archive.count() == 1)
+    await asyncio.sleep(0.2)
+    for number in range(3):
+        record = item_record(number, creation=other.creation, archive="other")
+        shop.tools.catalog.put_item(record, unit_vector(number))
+        await eventually(lambda n=number: shop.others[other.creation].count() == n + 1)  # type: ignore[misc]
