@@ -111,7 +111,7 @@ class Parts:
             step_seconds=self.task_seconds * STEP_SHARE,
             max_image_bytes=self._settings.limits.max_image_bytes,
         )
-        return await steps.run(task.archive, task.number, task.segment)
+        return await steps.run(task.creation, task.number, task.segment)
 
 
 def _machinery(settings: Settings) -> Machinery:

@@ -1,6 +1,8 @@
 """What a worker does with a task. Every task may come twice, and any may take its worker with it."""
 
 import logging
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -32,7 +34,7 @@ def index(parts: Parts, document: dict[str, Any]) -> Ended:
     finally:
         parts.queue.put_down(task)
     for segment in further:  # not before: whoever takes it must find that nobody is at it
-        parts.queue.publish(task.archive, task.number, segment)
+        parts.queue.publish_task(replace(task, segment=segment))
     return ended
 
 
@@ -65,4 +67,5 @@ def _give_up(parts: Parts, task: ImportTask, document: dict[str, Any], attempts:
         f"a step of it ended its worker {attempts} times", metadata={"attempts": str(attempts), "cause": LOST}
     )
     imports = parts.imports()
-    imports.finish(imports.snapshot(task.archive, task.number).request, ImportState.FAILED, error)
+    with suppress(ImportNotFoundError):  # its archive was deleted
+        imports.finish(imports.current(task.creation, task.number).request, ImportState.FAILED, error)

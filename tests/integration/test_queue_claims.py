@@ -16,7 +16,7 @@ from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
 from xmirad.queue.app import celery_app
 from xmirad.queue.connection import Server
 from xmirad.queue.import_queue import PUBLISHING_SECONDS, RedisImportQueue
-from xmirad.queue.payloads import FillTask
+from xmirad.queue.payloads import FillTask, ImportTask
 from xmirad.queue.status import TAKEN, queue_status
 from xmirad.queue.task_queue import RedisTaskQueue
 from xmirad.settings import QueueSettings
@@ -151,7 +151,7 @@ def fail_to_publish(imports: RedisImportQueue, app: Celery, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(app, "send_task", fails)
         with pytest.raises(BackendUnavailableError):
-            imports.publish("chest", 1, None)
+            imports.publish_task(ImportTask("chest", "c" * 32, 1, None))
 
 
 def test_an_import_that_could_not_be_published_is_published_by_the_next_sweep(
@@ -159,7 +159,7 @@ def test_an_import_that_could_not_be_published_is_published_by_the_next_sweep(
 ) -> None:
     fail_to_publish(imports, app, monkeypatch)
     for _ in range(2):
-        imports.publish("chest", 1, None)
+        imports.publish_task(ImportTask("chest", "c" * 32, 1, None))
     assert server.connect().llen(QueueName.INDEX) == 1
 
 
@@ -173,7 +173,7 @@ def test_an_import_whose_publisher_died_does_not_wait_for_a_lost_task(
     assert 0 < connection.ttl(left) <= PUBLISHING_SECONDS
 
     connection.delete(left)
-    imports.publish("chest", 1, None)
+    imports.publish_task(ImportTask("chest", "c" * 32, 1, None))
     assert connection.ttl(left) > PUBLISHING_SECONDS
 
 

@@ -86,7 +86,7 @@ def test_dead_letters_are_listed_and_tried_again(server: ValkeyServer, home: Pat
 
 
 def test_a_step_of_an_import_is_not_tried_again(server: ValkeyServer, home: Path, letters: list[str]) -> None:
-    step = ImportTask("chest", 1, 0)
+    step = ImportTask("chest", "c" * 32, 1, 0)
     dead = DeadLetters(server.connect(), celery_app(server.url, QueueSettings()))
     dead.add(step.key, task=INDEX, payload=step.to_document(), reason="WORKER_LOST", attempts=3)
 

@@ -25,9 +25,12 @@ class ListQueue:
     def __init__(self) -> None:
         self.tasks: list[tuple[str, int, int | None]] = []
 
-    def publish(self, archive: str, number: int, segment: int | None) -> None:
-        if (archive, number, segment) not in self.tasks:
-            self.tasks.append((archive, number, segment))
+    def publish(self, request: ImportRequest, segment: int | None) -> None:
+        self.publish_task(request.creation, request.number, segment)
+
+    def publish_task(self, creation: str, number: int, segment: int | None) -> None:
+        if (creation, number, segment) not in self.tasks:
+            self.tasks.append((creation, number, segment))
 
 
 class ImportWorld:
@@ -80,10 +83,10 @@ class ImportWorld:
     def work(self, *, step_seconds: float = 5.0, begin_seconds: float = 5.0) -> None:
         """Do one task, as a worker does."""
         self.tasks_done += 1
-        archive, number, segment = self.queue.tasks.pop(0)
+        creation, number, segment = self.queue.tasks.pop(0)
         steps = self.steps(step_seconds=step_seconds, begin_seconds=begin_seconds)
-        for each in asyncio.run(steps.run(archive, number, segment)):
-            self.queue.publish(archive, number, each)
+        for each in asyncio.run(steps.run(creation, number, segment)):
+            self.queue.publish_task(creation, number, each)
 
     def work_all(self, *, step_seconds: float = 5.0) -> None:
         while self.queue.tasks:

@@ -31,21 +31,22 @@ class ImportRow:
 
     creation: str
     number: int
+    name: str
     request: str
     plan: str | None
     result: str | None
     segments: tuple[SegmentRow, ...]
 
 
-ROW = (imports.c.creation, imports.c.number, imports.c.request, imports.c.plan, imports.c.result)
+ROW = (imports.c.creation, imports.c.number, imports.c.name, imports.c.request, imports.c.plan, imports.c.result)
 OF_ARCHIVE = (
     select(*ROW).join(archives, archives.c.creation == imports.c.creation).where(archives.c.delete_time.is_(None))
 )
 UNFINISHED = imports.c.result.is_(None)
 
 
-def begin(connection: Connection, archive: str, *, site: str, request: str) -> int:
-    """Store the request of the next import into an archive, and return its number.
+def begin(connection: Connection, archive: str, *, site: str, request: str) -> tuple[str, int]:
+    """Store the request of the next import into an archive; return the archive's creation id and the number.
 
     Raises:
         ArchiveNotFoundError: If there is no such archive.
@@ -61,15 +62,21 @@ def begin(connection: Connection, archive: str, *, site: str, request: str) -> i
     engine = postgresql if connection.dialect.name == "postgresql" else sqlite
     put = engine.insert(imports).values(**row, request=request).on_conflict_do_nothing()
     if connection.execute(put.returning(imports.c.number)).first() is None:
-        running = import_name(archive, last or number)
+        unfinished = select(imports.c.name).where(imports.c.creation == record.creation, UNFINISHED)
+        running = connection.execute(unfinished).scalar_one_or_none() or import_name(archive, number)
         message = f"{running} is not finished; wait for it or cancel it"
         raise ConcurrentImportError(message, metadata={"import": running})
-    return number
+    return record.creation, number
 
 
 def find_import(connection: Connection, archive: str, number: int) -> ImportRow | None:
     """Return an import into the archive of a name, or None."""
     return _first(connection, OF_ARCHIVE.where(archives.c.archive == archive, imports.c.number == number))
+
+
+def current_import(connection: Connection, creation: str, number: int) -> ImportRow | None:
+    """Return an import into an archive that is not deleted, or None."""
+    return _first(connection, OF_ARCHIVE.where(imports.c.creation == creation, imports.c.number == number))
 
 
 def latest_import(connection: Connection, archive: str) -> ImportRow | None:
@@ -80,9 +87,11 @@ def latest_import(connection: Connection, archive: str) -> ImportRow | None:
 
 def page_of_imports(connection: Connection, *, site: str, archive: str, after: str, limit: int) -> list[ImportRow]:
     """Return a site's imports behind a name, in the order of their names; into one archive, or all if it is empty."""
-    page = OF_ARCHIVE.where(imports.c.site == site, imports.c.name > after).order_by(imports.c.name).limit(limit)
-    if archive:
-        page = page.where(archives.c.archive == archive)
+    page = OF_ARCHIVE.where(imports.c.site == site, imports.c.name > after).limit(limit)
+    if archive:  # numbers are in the order of names there
+        page = page.where(archives.c.archive == archive).order_by(imports.c.number)
+    else:
+        page = page.order_by(imports.c.name)
     return [_import(connection, row) for row in connection.execute(page).all()]
 
 
@@ -116,12 +125,12 @@ def finish(connection: Connection, creation: str, number: int, *, result: str) -
     connection.execute(row.values(result=result))
 
 
-def _first(connection: Connection, statement: Select[str, int, str, str | None, str | None]) -> ImportRow | None:
+def _first(connection: Connection, statement: Select[str, int, str, str, str | None, str | None]) -> ImportRow | None:
     row = connection.execute(statement).first()
     return None if row is None else _import(connection, row)
 
 
-def _import(connection: Connection, row: Row[str, int, str, str | None, str | None]) -> ImportRow:
+def _import(connection: Connection, row: Row[str, int, str, str, str | None, str | None]) -> ImportRow:
     of_import = (import_segments.c.creation == row.creation, import_segments.c.number == row.number)
     columns = (import_segments.c.segment, import_segments.c.position, import_segments.c.done)
     segments = connection.execute(select(*columns).where(*of_import).order_by(import_segments.c.segment)).all()

@@ -4,7 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from xmirad.errors import BackendUnavailableError, ConcurrentImportError, ImportNotFoundError, InvalidRequestError
+from xmirad.errors import (
+    BackendUnavailableError,
+    ConcurrentImportError,
+    ImportNotFoundError,
+    InvalidRequestError,
+    RecordCorruptError,
+)
 from xmirad.imports.ports import ImportQueue
 from xmirad.imports.records import ImportFigures, ImportSnapshot
 from xmirad.imports.store import ImportStore
@@ -59,7 +65,7 @@ class Importing:
             raise InvalidRequestError(message, field="folder", metadata={"value": folder, "allowed": known})
         request = self._store.begin(archive, site=site, folder=folder, split=split, include=include, exclude=exclude)
         try:
-            self._queue.publish(archive, request.number, None)
+            self._queue.publish(request, None)
         except BackendUnavailableError as error:  # it is stored, and the sweep publishes it
             _log.warning("import.not_published", extra={"reason": error.reason})
         return ImportSnapshot(request)
@@ -111,14 +117,21 @@ class Importing:
 
     def sweep(self, archives: Iterable[str]) -> ImportFigures:
         """Publish again what is neither done nor waiting, and return how the latest imports are."""
-        found = [latest for archive in archives if (latest := self._store.latest(archive)) is not None]
+        found = [latest for archive in archives if (latest := self._latest(archive)) is not None]
         for latest in found:
             if latest.state.is_terminal:
                 continue
             segments: Mapping[int | None, None] = dict.fromkeys(latest.unfinished())
             for segment in segments or [None]:
-                self._queue.publish(latest.request.archive, latest.request.number, segment)
+                self._queue.publish(latest.request, segment)
         return ImportFigures.of(found)
+
+    def _latest(self, archive: str) -> ImportSnapshot | None:
+        try:
+            return self._store.latest(archive)
+        except RecordCorruptError as error:  # named, and left: the others go on
+            _log.warning("import.unreadable", extra={"reason": error.reason, **error.metadata})
+            return None
 
 
 def _running(name: str, *, seconds: float | None = None) -> ConcurrentImportError:

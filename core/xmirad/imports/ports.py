@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from xmirad.imports.records import ImportRequest
+
 
 class ImportQueue(Protocol):
     """Publishes tasks of imports. What waits already is not published again.
@@ -9,12 +11,11 @@ class ImportQueue(Protocol):
     Every method raises BackendUnavailableError if it cannot be reached.
     """
 
-    def publish(self, archive: str, number: int, segment: int | None) -> None:
+    def publish(self, request: ImportRequest, segment: int | None) -> None:
         """Have some of an import done.
 
         Args:
-            archive: The archive's id.
-            number: Which import into it.
+            request: The import.
             segment: Which segment to go on with; None means to look into the folder first.
         """
         ...

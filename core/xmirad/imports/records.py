@@ -20,6 +20,7 @@ class ImportRequest:
 
     Attributes:
         archive: Id of the archive to fill.
+        creation: Which archive of that id it is.
         number: Which import into the archive it is, from 1.
         site: The site of the archive.
         folder: Alias of the folder.
@@ -30,6 +31,7 @@ class ImportRequest:
     """
 
     archive: str
+    creation: str
     number: int
     site: str
     folder: str

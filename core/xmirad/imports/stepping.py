@@ -83,14 +83,14 @@ class ImportSteps:
         self._step_seconds = step_seconds
         self._max_image_bytes = max_image_bytes
 
-    async def run(self, archive: str, number: int, segment: int | None) -> Sequence[int]:
+    async def run(self, creation: str, number: int, segment: int | None) -> Sequence[int]:
         """Look into the folder, or go on with a segment; return with which segments to go on after it.
 
         Raises:
             ImportNotFoundError: If there is no such import any more.
             BackendUnavailableError: If a store fails; what is done is kept.
         """
-        before = self._store.snapshot(archive, number)
+        before = self._store.current(creation, number)
         if before.state.is_terminal:
             return ()
         try:
@@ -123,7 +123,7 @@ class ImportSteps:
                 self._store.put_part(request, ImportPart.of(segment, before.position(segment), done))
             if step.error is not None:
                 raise step.error
-        return self._store.snapshot(request.archive, request.number)
+        return self._store.current(request.creation, request.number)
 
     async def _stored(self, before: ImportSnapshot, listing: Listing, segment: int) -> _Step:
         put = await self._open_archive(before.request)

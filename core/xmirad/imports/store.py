@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 from xmirad.catalog import imports as rows
 from xmirad.catalog.database import Database
 from xmirad.catalog.imports import ImportRow, SegmentRow
-from xmirad.errors import ImportNotFoundError, XmiradError
+from xmirad.errors import ImportNotFoundError, RecordCorruptError, XmiradError
 from xmirad.explanations.results import error_from_document, error_to_document
 from xmirad.ids import import_name
 from xmirad.imports.records import (
@@ -24,6 +25,7 @@ from xmirad.imports.records import (
 )
 from xmirad.types import ImportState
 
+_log = logging.getLogger(__name__)
 COUNTS = ("created", "updated", "unchanged", "failed")
 
 
@@ -54,10 +56,10 @@ class ImportStore:
             ArchiveNotFoundError: If there is no such archive.
             ConcurrentImportError: If another import into it is not finished.
         """
-        request = ImportRequest(archive, 0, site, folder, split, self._clock(), include, exclude)
+        request = ImportRequest(archive, "", 0, site, folder, split, self._clock(), include, exclude)
         document = json.dumps(dataclasses.asdict(request))
-        number = self._database.write(partial(rows.begin, archive=archive, site=site, request=document))
-        return dataclasses.replace(request, number=number)
+        creation, number = self._database.write(partial(rows.begin, archive=archive, site=site, request=document))
+        return dataclasses.replace(request, creation=creation, number=number)
 
     def put_plan(self, request: ImportRequest, plan: ImportPlan) -> ImportPlan:
         """Store what was found, or return the plan that is there.
@@ -65,13 +67,13 @@ class ImportStore:
         Raises:
             ImportNotFoundError: If the archive was deleted meanwhile.
         """
-        row = self._row(request.archive, request.number)
+        row = self._current(request.creation, request.number)
         firsts = [plan.bounds(segment)[0] for segment in range(plan.segments)]
         document = json.dumps(dataclasses.asdict(plan))
         self._database.write(
             partial(rows.put_plan, creation=row.creation, number=row.number, plan=document, firsts=firsts)
         )
-        return _snapshot(self._row(request.archive, request.number), request.archive).plan or plan
+        return self.current(request.creation, request.number).plan or plan
 
     def put_part(self, request: ImportRequest, part: ImportPart) -> None:
         """Store what became of some images; the first to say it of the same images counts.
@@ -79,7 +81,7 @@ class ImportStore:
         Raises:
             ImportNotFoundError: If the archive was deleted meanwhile.
         """
-        row = self._row(request.archive, request.number)
+        row = self._current(request.creation, request.number)
         before = next(each for each in row.segments if each.segment == part.segment)
         if before.position != part.first:
             return
@@ -96,7 +98,7 @@ class ImportStore:
         Raises:
             ImportNotFoundError: If the archive was deleted meanwhile.
         """
-        row = self._row(request.archive, request.number)
+        row = self._current(request.creation, request.number)
         document = {
             "state": state.value,
             "finish_time": self._clock(),
@@ -108,37 +110,84 @@ class ImportStore:
 
     def is_finished(self, request: ImportRequest) -> bool:
         """Return whether an import has ended, or is gone with its archive."""
-        row = self._database.read(partial(rows.find_import, archive=request.archive, number=request.number))
+        row = self._database.read(partial(rows.current_import, creation=request.creation, number=request.number))
         return row is None or row.result is not None
 
     def snapshot(self, archive: str, number: int) -> ImportSnapshot:
-        """Return an import as it is now.
+        """Return an import into the archive of an id as it is now.
 
         Raises:
             ImportNotFoundError: If there is none.
+            RecordCorruptError: If it cannot be read.
         """
-        return _snapshot(self._row(archive, number), archive)
-
-    def latest(self, archive: str) -> ImportSnapshot | None:
-        """Return the latest import into an archive, or None."""
-        row = self._database.read(partial(rows.latest_import, archive=archive))
-        return None if row is None else _snapshot(row, archive)
-
-    def page(self, *, site: str, archive: str, after: str, limit: int) -> list[ImportSnapshot]:
-        """Return a site's imports behind a name, in the order of their names; into one archive, or all for ""."""
-        page = partial(rows.page_of_imports, site=site, archive=archive, after=after, limit=limit)
-        return [_snapshot(row, json.loads(row.request)["archive"]) for row in self._database.read(page)]
-
-    def _row(self, archive: str, number: int) -> ImportRow:
         row = self._database.read(partial(rows.find_import, archive=archive, number=number))
         if row is None:
             name = import_name(archive, number)
             raise ImportNotFoundError(f"there is no {name}", field="name", metadata={"import": name})
+        return _snapshot(row)
+
+    def current(self, creation: str, number: int) -> ImportSnapshot:
+        """Return an import into an archive by its creation id.
+
+        Raises:
+            ImportNotFoundError: If there is none, because the archive was deleted.
+            RecordCorruptError: If it cannot be read.
+        """
+        return _snapshot(self._current(creation, number))
+
+    def latest(self, archive: str) -> ImportSnapshot | None:
+        """Return the latest import into an archive, or None.
+
+        Raises:
+            RecordCorruptError: If it cannot be read.
+        """
+        row = self._database.read(partial(rows.latest_import, archive=archive))
+        return None if row is None else _snapshot(row)
+
+    def page(self, *, site: str, archive: str, after: str, limit: int) -> list[ImportSnapshot]:
+        """Return a site's imports behind a name, in the order of their names; into one archive, or all for "".
+
+        Those that cannot be read are logged and left out.
+        """
+        found: list[ImportSnapshot] = []
+        while len(found) < limit:
+            page = partial(rows.page_of_imports, site=site, archive=archive, after=after, limit=limit - len(found))
+            read = self._database.read(page)
+            if not read:
+                break
+            found += filter(None, map(_readable, read))
+            after = read[-1].name
+        return found
+
+    def _current(self, creation: str, number: int) -> ImportRow:
+        row = self._database.read(partial(rows.current_import, creation=creation, number=number))
+        if row is None:
+            message = "the archive that was to be filled is gone"
+            raise ImportNotFoundError(message, field="name", metadata={"number": str(number)})
         return row
 
 
-def _snapshot(row: ImportRow, archive: str) -> ImportSnapshot:
-    request = _with_tuples(json.loads(row.request), "include", "exclude") | {"archive": archive, "number": row.number}
+def _readable(row: ImportRow) -> ImportSnapshot | None:
+    try:
+        return _snapshot(row)
+    except RecordCorruptError as error:
+        _log.warning("import.unreadable", extra={"reason": error.reason, **error.metadata})
+        return None
+
+
+def _snapshot(row: ImportRow) -> ImportSnapshot:
+    try:
+        return _read(row)
+    except (KeyError, TypeError, ValueError) as error:
+        message = (
+            f"the record of {row.name} cannot be read: put the catalog back from your backup, or delete the archive"
+        )
+        raise RecordCorruptError(message, metadata={"import": row.name}) from error
+
+
+def _read(row: ImportRow) -> ImportSnapshot:
+    request = _with_tuples(json.loads(row.request), "include", "exclude")
+    request |= {"creation": row.creation, "number": row.number}
     plan = _plan(json.loads(row.plan)) if row.plan else None
     parts = tuple(_part(plan, segment) for segment in row.segments) if plan else ()
     return ImportSnapshot(

@@ -3,6 +3,7 @@
 from celery import Celery
 
 from xmirad.explanations.ports import QueueName
+from xmirad.imports.records import ImportRequest
 from xmirad.queue.connection import PREFIX, Server, available
 from xmirad.queue.messages import publish
 from xmirad.queue.payloads import INDEX, ImportTask
@@ -23,14 +24,17 @@ class RedisImportQueue:
         self._server = server
         self._figures = TaskFigures(server)
 
-    def publish(self, archive: str, number: int, segment: int | None) -> None:
-        """Have some of an import done, unless that waits already.
+    def publish(self, request: ImportRequest, segment: int | None) -> None:
+        """Have some of an import done, unless that waits already; see `publish_task`."""
+        self.publish_task(ImportTask(request.archive, request.creation, request.number, segment))
+
+    def publish_task(self, task: ImportTask) -> None:
+        """Publish a task unless it waits already.
 
         Raises:
             BackendUnavailableError: If the queue cannot be reached. The task may be published again then: at once, or
                 after `PUBLISHING_SECONDS` if the server could not even be told that it does not wait.
         """
-        task = ImportTask(archive, number, segment)
         with available():
             is_new = bool(self._server.set(_key("waiting", task), 1, nx=True, ex=PUBLISHING_SECONDS))
             if is_new:

@@ -84,23 +84,26 @@ class ImportTask:
     """Go on with an import.
 
     Attributes:
-        archive: Id of the archive.
+        archive: Id of the archive, for people.
+        creation: Which archive of that id it is.
         number: Which import into it.
         segment: Which of its segments; None means to look into the folder first.
     """
 
     archive: str
+    creation: str
     number: int
     segment: int | None
 
     @property
     def key(self) -> str:
         """What makes two tasks the same work."""
-        return f"import/{self.archive}/{self.number}/{'plan' if self.segment is None else self.segment}"
+        segment = "plan" if self.segment is None else self.segment
+        return f"import/{self.archive}/{self.creation}/{self.number}/{segment}"
 
     def to_document(self) -> dict[str, Any]:
         """Return the task as JSON values."""
-        return {"archive": self.archive, "number": self.number, "segment": self.segment}
+        return {"archive": self.archive, "creation": self.creation, "number": self.number, "segment": self.segment}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "ImportTask":
@@ -110,4 +113,5 @@ class ImportTask:
             KeyError: If a field is missing.
         """
         segment = document["segment"]
-        return cls(str(document["archive"]), int(document["number"]), None if segment is None else int(segment))
+        archive, creation = str(document["archive"]), str(document["creation"])
+        return cls(archive, creation, int(document["number"]), None if segment is None else int(segment))

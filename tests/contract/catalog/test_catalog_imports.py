@@ -24,7 +24,9 @@ def catalog(open_catalog: Open) -> Catalog:
 
 
 def begin(catalog: Catalog) -> int:
-    return catalog.database.write(partial(rows.begin, archive="chest", site="local", request="{}"))
+    creation, number = catalog.database.write(partial(rows.begin, archive="chest", site="local", request="{}"))
+    assert creation == CHEST.creation
+    return number
 
 
 def found(catalog: Catalog, number: int = 1) -> ImportRow:

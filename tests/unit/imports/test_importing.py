@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from support.importing import ARCHIVE, FOLDER, STEP_SECONDS, ImportWorld
+from support.records import CREATION
 from xmirad.catalog.tables import imports
 from xmirad.errors import (
     ArchiveNotFoundError,
@@ -14,8 +15,10 @@ from xmirad.errors import (
     ConcurrentImportError,
     ImportNotFoundError,
     InvalidRequestError,
+    RecordCorruptError,
 )
-from xmirad.types import ImportState
+from xmirad.imports.records import ImportPart, ImportPlan
+from xmirad.types import ImportState, UploadState
 
 
 @pytest.fixture
@@ -59,8 +62,43 @@ def test_an_archive_that_is_created_again_has_no_imports(world: ImportWorld) -> 
     world.catalog.create_archive(replace(record, creation="d" * 32))
     assert world.store.latest(ARCHIVE) is None
     assert world.create().number == 1
+    with pytest.raises(ImportNotFoundError):
+        world.work()  # the task of the import before
     world.catalog.forget_archive(record.creation)
     assert world.snapshot().state is ImportState.QUEUED
+    world.work_all()
+    assert world.snapshot().state is ImportState.SUCCEEDED
+
+
+def test_a_worker_that_is_late_counts_nothing_in_the_import_of_another_archive(world: ImportWorld) -> None:
+    late = world.create()
+    record = world.catalog.archive(ARCHIVE)
+    plan = ImportPlan.of(3, listing="a", warnings=[])
+    world.store.put_plan(late, plan)
+    world.catalog.delete_archive(record)
+    world.catalog.create_archive(replace(record, creation="d" * 32))
+    world.store.put_plan(world.create(), plan)
+    with pytest.raises(ImportNotFoundError):
+        world.store.put_part(late, ImportPart.of(0, 0, [UploadState.CREATED]))
+    with pytest.raises(ImportNotFoundError):
+        world.store.finish(late, ImportState.FAILED)
+    assert world.store.is_finished(late)
+    assert (world.snapshot().state, world.snapshot().done) == (ImportState.RUNNING, 0)
+
+
+@pytest.mark.parametrize("document", ["{", "[]", "{}", '{"total": 1}'])
+def test_a_damaged_record_is_named_and_stops_no_other(world: ImportWorld, document: str) -> None:
+    world.catalog.create_archive(replace(world.catalog.archive(ARCHIVE), archive="other", creation="e" * 32))
+    damaged = world.create()
+    world.importing.create("other", site="local", folder=FOLDER, split="")
+    row = update(imports).where(imports.c.name == damaged.name).values(request=document)
+    world.catalog.database.write(lambda connection: connection.execute(row))
+    with pytest.raises(RecordCorruptError) as caught:
+        world.snapshot()
+    assert caught.value.metadata == {"import": damaged.name}
+    assert world.importing.sweep([ARCHIVE, "other"]).unfinished == 1
+    page = world.importing.page(site="local", after="", limit=5)
+    assert [each.request.archive for each in page] == ["other"]
 
 
 @pytest.mark.parametrize(("site", "folder"), [("local", "other"), ("elsewhere", FOLDER), ("local", "/etc")])
@@ -84,11 +122,11 @@ def test_what_the_queue_lost_is_published_again(world: ImportWorld) -> None:
     world.create()
     world.queue.tasks.clear()
     assert world.importing.sweep([ARCHIVE, "empty"]).unfinished == 1
-    assert world.queue.tasks == [(ARCHIVE, 1, None)]
+    assert world.queue.tasks == [(CREATION, 1, None)]
     world.work()
     world.queue.tasks.clear()
     world.importing.sweep([ARCHIVE])
-    assert world.queue.tasks == [(ARCHIVE, 1, 0)]
+    assert world.queue.tasks == [(CREATION, 1, 0)]
     world.work_all()
     assert world.importing.sweep([ARCHIVE]).unfinished == 0
 
