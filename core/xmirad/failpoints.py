@@ -3,6 +3,7 @@
 import os
 import signal
 from enum import StrEnum
+from pathlib import Path
 
 
 class FailpointName(StrEnum):
@@ -23,12 +24,15 @@ class Failpoint:
         """Arm it.
 
         Args:
-            spec: `name` or `name:n`, such as `after_record:25`; empty means never.
+            spec: `name` or `name:n`, such as `after_record:25`; empty means never. With `@FILE` behind it nothing
+                counts before the file is there, as what a process does while it starts.
 
         Raises:
             ValueError: If the name is unknown or n is no positive number.
         """
-        name, _, count = spec.partition(":")
+        place, _, file = spec.partition("@")
+        name, _, count = place.partition(":")
+        self._file = Path(file) if file else None
         self._name = FailpointName(name) if name else None
         self._remaining = int(count or 1)
         if self._remaining < 1:
@@ -40,7 +44,7 @@ class Failpoint:
 
     def reach(self, name: FailpointName) -> None:
         """Say that a place is reached."""
-        if name is not self._name:
+        if name is not self._name or (self._file is not None and not self._file.exists()):
             return
         self._remaining -= 1
         if self._remaining == 0:

@@ -107,7 +107,9 @@ def test_a_kill_after_any_statement_loses_nothing_doubles_nothing_and_leaves_not
 ) -> None:
     life = Life()
     with live_service(tmp_path / "home", XMIRAD_CATALOG__URL=database_url) as service:
-        with service.start(XMIRAD_FAILPOINT=f"after_statement:{count}") as client:
+        begun = tmp_path / "begun"
+        with service.start(XMIRAD_FAILPOINT=f"after_statement:{count}@{begun}") as client:
+            begun.touch()
             is_done = life.go_on(client)
         if not is_done:
             assert service.wait() == -signal.SIGKILL

@@ -29,7 +29,9 @@ def stored(client: Client) -> str:
 
 def killed(service: LiveService, count: int, send: Callable[[RawService], object]) -> None:
     """Send a request to a service that is killed after a statement of it."""
-    service.start(XMIRAD_FAILPOINT=f"after_statement:{count}").close()
+    begun = service.home / "begun"
+    service.start(XMIRAD_FAILPOINT=f"after_statement:{count}@{begun}").close()
+    begun.touch()
     with RawService(service.address) as raw, pytest.raises(grpc.RpcError):
         send(raw)
     assert service.wait() == -signal.SIGKILL
