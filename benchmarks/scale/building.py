@@ -10,9 +10,10 @@ from benchmarks.scale.mixture import load_mixture
 from benchmarks.scale.population import Population
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.port import ArchiveBinding, StoredItem
-from xmirad.catalog.rebuild import BATCH
 
 CREATION = "c" * 32
+BATCH = 64
+"""As many as are written at a time when an archive is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,16 @@ def build(cell: Cell, places: Places) -> Built:
     population = Population(load_mixture(places.mixture), cell.embedding_size)
     store = EdgeStore(places.store(cell), index=cell.index)
     feed = _Feed(population, cell.items)
-    archive = store.reset(binding_of(cell))
+    archive = store.reset(binding_of(cell)) if store.beside is None else store.beside.create_beside(binding_of(cell))
     for batch in feed.batches():
         archive.upsert(batch)
     archive.optimize()
     archive.flush()
     done = _now()
+    if store.beside is not None:
+        archive.close()
+        store.create(binding_of(cell))
+        store.beside.take_beside(binding_of(cell))
     store.close()
     files = [file for file in places.store(cell).rglob("*") if file.is_file()]
     return Built(

@@ -18,7 +18,7 @@ from benchmarks.stages import LIMITS, TOP_K, fill_randomly, random_embedding
 from xmirad.archive.edge_archive import EdgeArchive, create_shard
 from xmirad.archive.port import ArchiveBinding
 from xmirad.imaging.decoding import decode_image
-from xmirad.types import EncodedImage, Float32Array
+from xmirad.types import EdgeIndex, EncodedImage, Float32Array
 
 T = TypeVar("T")
 REPEATS = (7, 1)
@@ -68,7 +68,7 @@ def _queries(run: Run) -> Iterator[Figure]:
     folder = run.folder / "parts"
     folder.mkdir()
     binding = ArchiveBinding("parts", "c" * 32, run.artifact.digest, size, "parts")
-    shard = create_shard(folder, binding)
+    shard = create_shard(folder, binding, EdgeIndex.FLAT)
     with closing(EdgeArchive(binding, shard)) as archive:
         fill_randomly(archive, items)
         pairs = _in_turns(

@@ -1,7 +1,7 @@
 """The home folder: what lies where, who may read it, and who holds it.
 
 One process owns the data of a home at a time. It holds `run/service.lock`: the retrieval service while it runs,
-and the offline commands (`archive verify`, `archive rebuild`) instead of it. Whoever supervises holds
+and the offline command `archive verify` instead of it. Whoever supervises holds
 `run/supervisor.lock`.
 """
 

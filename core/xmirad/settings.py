@@ -110,7 +110,7 @@ class StoreSettings(SettingsGroup):
     kind: StoreKind = Field(StoreKind.EDGE, description="`edge`: embedded in the service; `qdrant`: a Qdrant server.")
     edge_index: EdgeIndex = Field(
         EdgeIndex.FLAT,
-        description="What `xmirad archive rebuild` makes of embedded archives: `flat`, `hnsw` or `int8`.",
+        description="What an embedded index becomes by `xmirad archive rebuild`: `flat`, `hnsw` or `int8`.",
     )
     url: PlainUrl = Field("http://127.0.0.1:6334", description="gRPC URL of the Qdrant server, without credentials.")
     api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")

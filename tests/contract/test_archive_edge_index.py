@@ -10,6 +10,7 @@ from support.archive_oracle import binding_of, random_items
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.edge_archive import EdgeArchive
 from xmirad.archive.port import ArchiveBinding, StoredItem
+from xmirad.errors import ArchiveNotFoundError
 from xmirad.types import EdgeIndex, Float32Array
 
 # The engine makes a graph in threads of the lowest priority, which beside other work get hardly any time.
@@ -43,11 +44,17 @@ def indexed(
 ) -> tuple[EdgeIndex, Path]:
     folder = tmp_path_factory.mktemp("indexed")
     with closing(EdgeStore(folder, index=request.param)) as store:
-        archive = store.reset(binding())
+        store.create(binding()).upsert(items[:3])
+        archive = store.create_beside(binding())
         for first in range(0, ITEMS, 256):
             archive.upsert(items[first : first + 256])
         archive.optimize()
         archive.flush()
+        archive.close()
+        with closing(store.open_beside(binding())) as beside:
+            assert beside.count() == ITEMS
+        assert (store.open(binding()).count(), store.list()) == (3, [binding().creation])
+        assert store.take_beside(binding()).count() == ITEMS
     return request.param, folder
 
 
@@ -69,7 +76,7 @@ def answers(archive: EdgeArchive, query: Float32Array, *, exact: bool) -> list[s
     return [found.item for found in archive.query(query, top_k=TOP_K, exact=exact)]
 
 
-def test_a_rebuilt_archive_knows_its_index_when_it_is_opened_again(indexed: tuple[EdgeIndex, Path]) -> None:
+def test_an_archive_knows_its_index_when_it_is_opened_again(indexed: tuple[EdgeIndex, Path]) -> None:
     index, folder = indexed
     with closing(EdgeStore(folder)) as store:
         archive = store.open(binding())
@@ -111,6 +118,22 @@ def test_items_stored_after_the_index_was_made_are_found(indexed: tuple[EdgeInde
         archive.delete([late.item])
 
 
-def test_a_new_archive_is_flat_whatever_a_rebuild_would_make(tmp_path: Path) -> None:
+def test_a_new_archive_is_flat_whatever_would_be_made_beside_it(tmp_path: Path) -> None:
     with closing(EdgeStore(tmp_path, index=EdgeIndex.HNSW)) as store:
         assert store.create(binding()).always_exact
+
+
+def test_what_was_made_beside_goes_with_the_archive_and_with_the_process_that_owned_it(tmp_path: Path) -> None:
+    with closing(EdgeStore(tmp_path, index=EdgeIndex.HNSW)) as store:
+        store.create(binding())
+        store.create_beside(binding()).close()
+        store.drop(binding().archive, binding().creation)
+        for use in (store.open_beside, store.take_beside):
+            with pytest.raises(ArchiveNotFoundError):
+                use(binding())
+        store.create(binding())
+        store.create_beside(binding()).close()
+    with closing(EdgeStore(tmp_path, index=EdgeIndex.HNSW)) as store:
+        assert store.open(binding()).always_exact
+        with pytest.raises(ArchiveNotFoundError):
+            store.open_beside(binding())

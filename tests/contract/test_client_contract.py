@@ -12,7 +12,7 @@ from support.fake_service import FakeService
 from support.uploads import picture
 from xmirad.api.vocabulary import ItemView, QueryItemExclusion, SearchView
 from xmirad.client import Client, Feedback, Upload
-from xmirad.client.types import ItemIdentity
+from xmirad.client.types import ItemIdentity, PartialIndex
 from xmirad.errors import (
     ArchiveAlreadyExistsError,
     ArchiveNotEmptyError,
@@ -237,6 +237,12 @@ def test_an_image_is_embedded(service: FakeService, client: Client) -> None:
     assert embedded.model == f"models/{DIGEST}"
     assert embedded.image_digest == image_digest(picture(1).data)
     assert embedded.request_id == service.switches.request_ids[-1]
+
+
+def test_a_rebuild_says_how_far_it_is(client: Client, names: list[str]) -> None:
+    info = client.rebuild_archive("covidx")
+    assert (info.rebuilding, info.optimizing) == (PartialIndex(0, len(names)), True)
+    assert client.get_archive("covidx").rebuilding is None
 
 
 def test_a_calibration_is_set_shown_and_taken_away(client: Client, names: list[str]) -> None:

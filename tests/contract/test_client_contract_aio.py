@@ -13,6 +13,7 @@ from support.uploads import picture
 from xmirad.client import Feedback, StreamedSearch, Upload
 from xmirad.client.aio import AioClient
 from xmirad.client.search_types import StreamedOutcome
+from xmirad.client.types import PartialIndex
 from xmirad.errors import (
     BackendUnavailableError,
     ExplanationNotFoundError,
@@ -171,6 +172,12 @@ async def test_explanations_are_listed_cancelled_and_warmed(client: AioClient, i
     assert cancelled.state is ExplanationState.CANCELLED
     assert (figures.selected_items, figures.queued_tasks) == (3, 0)
     assert (await client.cancel_warming("covidx", max_items=3)).cancelled_images == 2
+
+
+async def test_a_rebuild_says_how_far_it_is(client: AioClient, items: list[str]) -> None:
+    info = await client.rebuild_archive("covidx")
+    assert (info.rebuilding, info.optimizing) == (PartialIndex(0, len(items)), True)
+    assert (await client.get_archive("covidx")).rebuilding is None
 
 
 async def test_evidence_is_calibrated_and_asked_for(client: AioClient, items: list[str]) -> None:

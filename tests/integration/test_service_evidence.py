@@ -215,7 +215,7 @@ def test_calibration_survives_a_restart_and_a_rebuild(tmp_path: Path, world: Wor
         with service.start() as client:
             assert client.get_archive(ARCHIVE).evidence_calibration == calibration_of(world)
         assert service.stop() == 0
-        assert run_json(service.home, "archive", "rebuild", ARCHIVE)["indexed"] == SAMPLES
+        assert run_json(service.home, "archive", "rebuild", ARCHIVE)["items"] == SAMPLES
         with service.start() as client:
             assert client.get_archive(ARCHIVE).evidence_calibration == calibration_of(world)
             evidence = client.search(ARCHIVE, png(OUTSIDE), evidence=True).evidence

@@ -67,3 +67,31 @@ def test_a_service_mends_its_store_and_does_everything_else_meanwhile(
         log = service.log.read_text()
         assert "index.mended" in log
         assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_graph_is_made_while_the_archive_is_searched_and_filled(tmp_path: Path, *, is_killed: bool) -> None:
+    with live_service(tmp_path / "home", XMIRAD_STORE__EDGE_INDEX="hnsw") as service:
+        with service.start() as client:
+            client.create_archive("chest")
+            list(client.upload("chest", [Upload(png(n), correlation_id=str(n)) for n in range(ITEMS)]))
+            assert client.search("chest", png(1)).exact
+            assert client.rebuild_archive("chest").rebuilding is not None
+            if not is_killed:
+                client.create_item("chest", Upload(png(ITEMS)))
+                wait_until_optimized(client)
+                assert len(client.search("chest", png(1), top_k=ITEMS + 1).results) == ITEMS + 1
+                return
+        service.kill()
+        with service.start() as client:
+            wait_until_optimized(client)
+            assert found(client) == ITEMS
+            assert not list((service.home / "store").glob("*.beside*"))
+
+
+def wait_until_optimized(client: Client) -> None:
+    deadline = time.monotonic() + 60
+    while (archive := client.get_archive("chest")).rebuilding is not None or archive.optimizing:
+        assert time.monotonic() < deadline, "no graph was made"
+        time.sleep(0.1)
+    assert not client.search("chest", png(1)).exact

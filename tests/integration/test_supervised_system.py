@@ -75,7 +75,8 @@ def test_commands_bring_their_own_service_and_leave_none(environment: dict[str, 
     assert len(found["results"]) == 3
     assert find_service(Home(Path(environment["XMIRAD_HOME"]))) is None
     assert _run(environment, "archive", "verify", "phantoms")["clean"] is True
-    assert _run(environment, "archive", "rebuild", "phantoms")["indexed"] == 9
+    rebuilt = _run(environment, "archive", "rebuild", "phantoms")
+    assert (rebuilt["items"], rebuilt["state"]) == (9, "ready")
 
 
 def test_up_serves_and_drains_at_sigint(environment: dict[str, str], up: subprocess.Popen[str]) -> None:

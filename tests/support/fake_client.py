@@ -16,6 +16,7 @@ from xmirad.client.types import (
     ArchiveStats,
     Item,
     ItemIdentity,
+    PartialIndex,
     PurgeCounts,
     ServerInfo,
     Upload,
@@ -94,6 +95,10 @@ class FakeClient:
 
     def archive_stats(self, archive: str) -> ArchiveStats:
         return ArchiveStats(self.get_archive(archive), 2, {"labels": {"normal": 2}})
+
+    def rebuild_archive(self, archive: str) -> ArchiveInfo:
+        self.calls.append(("rebuild_archive", {"archive": archive}))
+        return replace(self.get_archive(archive), rebuilding=PartialIndex(0, 1))
 
     def delete_archive(self, archive: str, *, force: bool = False) -> None:
         self.calls.append(("delete_archive", {"archive": archive, "force": force}))

@@ -75,7 +75,7 @@ def GetModel(archives: FakeArchives, request: m.GetModelRequest, call: str) -> m
     return m.GetModelResponse(model=model(card="# Fake"))
 
 
-def _archive(archive: FakeArchive) -> a.Archive:
+def _archive(archive: FakeArchive, *, rebuilding: bool = False) -> a.Archive:
     return a.Archive(
         name=f"archives/{archive.archive}",
         model=archive.model,
@@ -83,6 +83,8 @@ def _archive(archive: FakeArchive) -> a.Archive:
         item_count=len(archive.items),
         create_time=time_to_proto(CREATED),
         evidence_calibration=None if archive.calibration is None else calibration_to_proto(archive.calibration),
+        rebuilding=r.PartialIndex(indexed_items=0, total_items=len(archive.items)) if rebuilding else None,
+        optimizing=rebuilding,
     )
 
 
@@ -107,6 +109,11 @@ def ListArchives(archives: FakeArchives, request: a.ListArchivesRequest, call: s
 def DeleteArchive(archives: FakeArchives, request: a.DeleteArchiveRequest, call: str) -> a.DeleteArchiveResponse:
     archives.delete(parse_archive_name(request.name, field="name"), force=request.force)
     return a.DeleteArchiveResponse()
+
+
+def RebuildArchive(archives: FakeArchives, request: a.RebuildArchiveRequest, call: str) -> a.RebuildArchiveResponse:
+    archive = archives.get(parse_archive_name(request.name, field="name"))
+    return a.RebuildArchiveResponse(archive=_archive(archive, rebuilding=True))
 
 
 def SetEvidenceCalibration(

@@ -26,7 +26,7 @@ class EdgeStore:
 
         Args:
             folder: Where the archives are.
-            index: What `reset` makes. Every archive keeps what it was made with; a new one is flat until then.
+            index: What is made beside an archive. Every archive is flat until then.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
@@ -34,13 +34,18 @@ class EdgeStore:
         self._lock = FolderLock(folder)
         self._open: dict[str, EdgeArchive] = {}
 
+    @property
+    def beside(self) -> "EdgeStore | None":
+        """What makes graphs or codes; see `ArchiveStore.beside`."""
+        return None if self._index is EdgeIndex.FLAT else self
+
     def create(self, binding: ArchiveBinding) -> EdgeArchive:
         """Create an archive, or open the one that is there; see `ArchiveStore.create`."""
         check_archive_id(binding.archive)
         folder = ArchiveFolder(self._folder, binding.creation)
         self._lock.acquire()
         if not folder.exists():
-            folder.make(binding, lambda shard: create_shard(shard, binding).close())
+            folder.make(binding, lambda shard: create_shard(shard, binding, EdgeIndex.FLAT).close())
         return self.open(binding)
 
     def open(self, binding: ArchiveBinding) -> EdgeArchive:
@@ -72,7 +77,30 @@ class EdgeStore:
         """Replace an archive by an empty one; see `ArchiveStore.reset`."""
         self.drop(binding.archive, binding.creation)
         folder = ArchiveFolder(self._folder, binding.creation)
-        folder.make(binding, lambda shard: create_shard(shard, binding, self._index).close())
+        folder.make(binding, lambda shard: create_shard(shard, binding, EdgeIndex.FLAT).close())
+        return self.open(binding)
+
+    def create_beside(self, binding: ArchiveBinding) -> EdgeArchive:
+        """Create an empty archive beside the one that is used; see `Beside.create_beside`."""
+        folder = ArchiveFolder(self._folder, binding.creation)
+        folder.make_beside(binding, lambda shard: create_shard(shard, binding, self._index).close())
+        return load_archive(folder.shard_beside, binding)
+
+    def open_beside(self, binding: ArchiveBinding) -> EdgeArchive:
+        """Open the archive beside; see `Beside.open_beside`."""
+        folder = ArchiveFolder(self._folder, binding.creation)
+        if not folder.shard_beside.is_dir():
+            raise _nothing_beside(binding)
+        return load_archive(folder.shard_beside, binding)
+
+    def take_beside(self, binding: ArchiveBinding) -> EdgeArchive:
+        """Put the archive beside in the place of the one that is used; see `Beside.take_beside`."""
+        self._lock.acquire()
+        folder = ArchiveFolder(self._folder, binding.creation)
+        if not folder.shard_beside.is_dir():
+            raise _nothing_beside(binding)
+        self._close(binding.creation)
+        folder.take_beside()
         return self.open(binding)
 
     def ping(self) -> None:
@@ -90,3 +118,7 @@ class EdgeStore:
         opened = self._open.pop(creation, None)
         if opened is not None:
             opened.close()
+
+
+def _nothing_beside(binding: ArchiveBinding) -> ArchiveNotFoundError:
+    return ArchiveNotFoundError("nothing was made beside the archive", metadata={"archive": binding.archive})

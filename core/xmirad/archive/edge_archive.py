@@ -2,8 +2,8 @@
 
 Facts about qdrant-edge-py 0.9.0 that shape this module: a shard holds the interpreter lock while it works, so more
 threads answer no faster; ids come back as `uuid.UUID`; NaN is stored without a word; `MatchValue(True)` never matches;
-`optimize()` freezes the process until the index is made, so only rebuilding calls it, and items stored since are
-compared one by one.
+`optimize()` freezes the process until the index is made, so a child calls it, and items stored since are compared one
+by one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def shard_errors(archive: str, *, is_loading: bool = False) -> Iterator[None]:
         raise BackendUnavailableError(message, metadata=metadata, retry_delay_seconds=1.0) from error
 
 
-def create_shard(folder: Path, binding: ArchiveBinding, index: EdgeIndex = EdgeIndex.FLAT) -> edge.EdgeShard:
+def create_shard(folder: Path, binding: ArchiveBinding, index: EdgeIndex) -> edge.EdgeShard:
     """Create an empty shard with an index on every payload field."""
     with shard_errors(binding.archive):
         shard = edge.EdgeShard.create(str(folder), shard_config(index, binding.embedding_size))

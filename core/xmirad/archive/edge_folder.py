@@ -3,6 +3,7 @@
     {folder}/lock                     held by the process that owns the store
     {folder}/{creation}/binding.json  what the archive of that creation is bound to
     {folder}/{creation}/shard/        the shard itself
+    {folder}/{creation}.beside/       the same, while its graph or its codes are being made
 
 A creation is made under another name and renamed once it is whole, so that it is there as a whole or not at all.
 """
@@ -23,6 +24,8 @@ BINDING = "binding.json"
 SHARD = "shard"
 UNFINISHED = ".unfinished"
 """Ending of what is being made or removed."""
+BESIDE = ".beside"
+"""Ending of what is made beside an archive by a child of the store's owner, and does not outlive that."""
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -51,7 +54,7 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or keep it if it is held already.
+        """Take the lock, or keep it if it is held already; what a dead holder's child has left is removed.
 
         Raises:
             ArchiveNotReadyError: If another process, or another store of this one, holds it.
@@ -65,6 +68,8 @@ class FolderLock:
             os.close(descriptor)
             raise ArchiveNotReadyError("another process has the archives open", retry_delay_seconds=1.0) from error
         self._descriptor = descriptor
+        for leftover in self._path.parent.glob(f"*{BESIDE}*"):
+            shutil.rmtree(leftover)
 
     def release(self) -> None:
         """Give the lock back if it is held."""
@@ -86,6 +91,8 @@ class ArchiveFolder:
         self.path = folder / creation
         self.shard = self.path / SHARD
         self._unfinished = folder / f"{creation}{UNFINISHED}"
+        self._beside = folder / f"{creation}{BESIDE}"
+        self.shard_beside = self._beside / SHARD
 
     def exists(self) -> bool:
         """Return whether the creation is there."""
@@ -102,30 +109,57 @@ class ArchiveFolder:
     def make(self, binding: ArchiveBinding, make_shard: Callable[[Path], None]) -> None:
         """Make the creation, which must not be there, with a shard that `make_shard` makes in an empty folder."""
         self._clear()
-        shard = self._unfinished / SHARD
-        shard.mkdir(parents=True)
-        write_durably(self._unfinished / BINDING, json.dumps(bindings.to_json(binding), indent=2))
-        make_shard(shard)
-        sync_folder(self._unfinished)
+        _make(self._unfinished, binding, make_shard)
         self._unfinished.rename(self.path)
         sync_folder(self.path.parent)
+
+    def make_beside(self, binding: ArchiveBinding, make_shard: Callable[[Path], None]) -> None:
+        """Make it beside the one that is there, in the place of an earlier attempt."""
+        self.clear_beside()
+        _make(self._beside, binding, make_shard)
+
+    def take_beside(self) -> None:
+        """Replace the creation by what was made beside it, which must be there."""
+        self._clear()
+        self.path.rename(self._unfinished)
+        self._beside.rename(self.path)
+        sync_folder(self.path.parent)
+        self._clear()
 
     def remove(self) -> None:
         """Remove the creation: it is gone at once, and its files then."""
         self._clear()
+        self.clear_beside()
         if self.exists():
             self.path.rename(self._unfinished)
             sync_folder(self.path.parent)
             self._clear()
+
+    def clear_beside(self) -> None:
+        """Remove what was made beside the creation; whoever is still making it fails."""
+        if self._beside.exists():
+            discarded = self._beside.with_suffix(f"{BESIDE}{UNFINISHED}")
+            shutil.rmtree(discarded, ignore_errors=True)
+            self._beside.rename(discarded)
+            shutil.rmtree(discarded, ignore_errors=True)
 
     def _clear(self) -> None:
         if self._unfinished.exists():
             shutil.rmtree(self._unfinished)
 
 
+def _make(path: Path, binding: ArchiveBinding, make_shard: Callable[[Path], None]) -> None:
+    shard = path / SHARD
+    shard.mkdir(parents=True)
+    write_durably(path / BINDING, json.dumps(bindings.to_json(binding), indent=2))
+    make_shard(shard)
+    sync_folder(path)
+
+
 def creations(folder: Path) -> list[str]:
     """Return the creations in a store's folder, sorted."""
-    return sorted(path.name for path in folder.glob("*") if path.is_dir() and not path.name.endswith(UNFINISHED))
+    endings = (UNFINISHED, BESIDE)
+    return sorted(path.name for path in folder.glob("*") if path.is_dir() and not path.name.endswith(endings))
 
 
 def read_binding(creation: Path) -> ArchiveBinding:

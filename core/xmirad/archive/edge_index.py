@@ -7,8 +7,8 @@
 | INT8 | every embedding's 8-bit code, then the best embeddings | D, pinned | approximate |
 
 A graph (Malkov and Yashunin, 2016) and codes are made by `optimize()`, which freezes the process for seconds to hours:
-that is why only `rebuilt` makes them, offline. Items stored since are compared one by one. Segments of less than 10 MB
-of embeddings are left as they are.
+that is why a child makes them, beside the shard that serves. Items stored since are compared one by one. Segments of
+less than 10 MB of embeddings are left as they are.
 """
 
 import json

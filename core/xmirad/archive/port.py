@@ -172,10 +172,6 @@ class Archive(SearchableArchive, Protocol):
         """Delete items; those that do not exist are passed over."""
         ...
 
-    def optimize(self) -> None:
-        """Make the graph or the codes of the archive's index, if they are not made by the store itself."""
-        ...
-
     def flush(self) -> None:
         """Make what was written survive a loss of power."""
         ...
@@ -185,12 +181,46 @@ class Archive(SearchableArchive, Protocol):
         ...
 
 
+class OptimizableArchive(Archive, Protocol):
+    """An archive whose graph or codes are made by calling it."""
+
+    def optimize(self) -> None:
+        """Make the graph or the codes."""
+        ...
+
+
+class Beside(Protocol):
+    """Makes an archive beside the one that is used, and puts it in its place."""
+
+    def create_beside(self, binding: ArchiveBinding) -> OptimizableArchive:
+        """Create an empty one with the index of the settings. Another process than the store's owner may do it."""
+        ...
+
+    def open_beside(self, binding: ArchiveBinding) -> Archive:
+        """Open the one beside.
+
+        Raises:
+            ArchiveNotFoundError: If there is none.
+            BackendUnavailableError: If it cannot be opened.
+        """
+        ...
+
+    def take_beside(self, binding: ArchiveBinding) -> Archive:
+        """Put the one beside in the place of the archive, which may not be used any more, and return it."""
+        ...
+
+
 class ArchiveStore(Protocol):
     """Where archives are kept."""
 
     @property
     def kind(self) -> str:
         """`edge` or `qdrant`."""
+        ...
+
+    @property
+    def beside(self) -> Beside | None:
+        """What makes graphs or codes, if the settings ask for some and the store does not make them by itself."""
         ...
 
     def create(self, binding: ArchiveBinding) -> Archive:
@@ -229,7 +259,7 @@ class ArchiveStore(Protocol):
         ...
 
     def reset(self, binding: ArchiveBinding) -> Archive:
-        """Replace an archive, whatever became of it, by an empty one with the index of the settings, and return it.
+        """Replace an archive, whatever became of it, by an empty one, and return it.
 
         An archive that was opened before may not be used any more.
 

@@ -35,6 +35,8 @@ class QdrantStore:
     """The server store. Any number of processes and threads may use the same archives."""
 
     kind = "qdrant"
+    beside = None
+    """The server makes its graphs by itself."""
 
     def __init__(
         self,

@@ -144,9 +144,6 @@ class QdrantArchive:
             )
         return {facet_text(hit.value): hit.count for hit in response.hits}
 
-    def optimize(self) -> None:
-        """Do nothing: the server makes its graphs by itself."""
-
     def flush(self) -> None:
         """Do nothing: the server acknowledges a write once it is in its write-ahead log."""
 

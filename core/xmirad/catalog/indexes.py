@@ -10,12 +10,14 @@ from xmirad.catalog.tables import archives, indexes
 
 PROGRESS = select(indexes.c.state, indexes.c.done, indexes.c.total).where(indexes.c.creation == bindparam("creation"))
 # The constant stands in the statement itself, as in the partial index: PostgreSQL plans before it sees values.
-UNFINISHED = (
+NOT_LIVE = (
     select(indexes.c.creation)
     .join(archives, archives.c.creation == indexes.c.creation)
     .where(indexes.c.is_live.is_(False), archives.c.delete_time.is_(None))
     .order_by(indexes.c.creation)
 )
+UNFINISHED = NOT_LIVE.where(indexes.c.state != IndexState.OPTIMIZING)
+TO_OPTIMIZE = NOT_LIVE.where(indexes.c.state == IndexState.OPTIMIZING)
 
 
 class Indexes:
@@ -33,13 +35,18 @@ class Indexes:
         """Return the creations of the archives whose indexes are to be made anew, or are being filled."""
         return self._database.read(lambda connection: connection.execute(UNFINISHED).scalars().all())
 
+    def to_optimize(self) -> Sequence[str]:
+        """Return the creations of the archives whose graphs or codes are to be made."""
+        return self._database.read(lambda connection: connection.execute(TO_OPTIMIZE).scalars().all())
+
     def request(self, record: ArchiveRecord) -> None:
-        """Ask for an index to be made anew; whoever applies marks does it."""
-        self._change(record, IndexState.REQUESTED, done=0)
+        """Ask for an index to be made anew, unless it is being made; whoever applies marks does it."""
+        is_whole = indexes.c.state.in_([state for state in IndexState if state.is_whole])
+        self._change(record, IndexState.REQUESTED, only_if=is_whole, done=0)
 
     def report_damage(self, record: ArchiveRecord) -> None:
-        """Ask for it because it was found missing or damaged; one that is being made anew already stays as it is."""
-        self._change(record, IndexState.REQUESTED, only_if=indexes.c.state == IndexState.LIVE, done=0)
+        """Ask for it because it was found missing or damaged, even while it is being made."""
+        self._change(record, IndexState.REQUESTED, done=0)
 
     def begin(self, record: ArchiveRecord, *, total: int) -> None:
         """Note that an index is being filled with about so many items."""
@@ -49,9 +56,14 @@ class Indexes:
         """Note how many items of those it holds."""
         self._change(record, IndexState.BUILDING, done=done, only_if=indexes.c.state == IndexState.BUILDING)
 
-    def finish(self, record: ArchiveRecord) -> None:
+    def finish(self, record: ArchiveRecord, *, to_optimize: bool) -> None:
         """Note that an index is filled, unless it was asked for anew meanwhile."""
-        self._change(record, IndexState.LIVE, only_if=indexes.c.state == IndexState.BUILDING)
+        state = IndexState.OPTIMIZING if to_optimize else IndexState.LIVE
+        self._change(record, state, only_if=indexes.c.state == IndexState.BUILDING)
+
+    def finish_optimizing(self, record: ArchiveRecord) -> None:
+        """Note that the graph or the codes of an index are made."""
+        self._change(record, IndexState.LIVE, only_if=indexes.c.state == IndexState.OPTIMIZING)
 
     def _change(
         self, record: ArchiveRecord, state: IndexState, *, only_if: ColumnElement[bool] | None = None, **values: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xmirad.archive.conditions import Condition, PayloadField
 from xmirad.archive.port import Archive, ArchiveBinding, ScoredItem, StoredItem, is_damage
 from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.records import ArchiveRecord, IndexProgress, IndexState
+from xmirad.catalog.records import ArchiveRecord, IndexProgress
 from xmirad.catalog.stored import binding_of
 from xmirad.errors import ArchiveRebuildingError, XmiradError
 from xmirad.types import Float32Array
@@ -47,7 +47,7 @@ class IndexPlace:
         Raises:
             ArchiveRebuildingError: If it is not whole and is wanted whole, or is not there at all.
         """
-        if self.progress.state is IndexState.LIVE and self.archive is not None:
+        if self.progress.state.is_whole and self.archive is not None:
             return None
         if self.archive is None or not allow_partial:
             raise self.rebuilding()

@@ -19,17 +19,6 @@ def orphaned_images(catalog: Catalog, images: ImageBlobs) -> list[str]:
     return [digest for digest in sorted(present - catalog.digests_in_use(present)) if _is_old(digest, images)]
 
 
-def delete_orphans(catalog: Catalog, images: ImageBlobs) -> int:
-    """Delete the blobs of orphaned images and return how many images they were of."""
-    deleted = 0
-    for digest in orphaned_images(catalog, images):
-        # Looked at once more: finding them all may have taken long, and an upload may have come meanwhile.
-        if _is_old(digest, images) and not catalog.digests_in_use([digest]):
-            images.delete_everything(digest)
-            deleted += 1
-    return deleted
-
-
 def delete_unused(catalog: Catalog, images: ImageBlobs, found: ItemReference) -> None:
     """Delete the blobs of a deleted item that no other item uses; its file if no archive keeps it that keeps files.
 

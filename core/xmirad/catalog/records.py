@@ -21,6 +21,13 @@ class IndexState(StrEnum):
     """It is missing, damaged or not wanted any more, and is to be made anew."""
     BUILDING = "BUILDING"
     """It is being filled."""
+    OPTIMIZING = "OPTIMIZING"
+    """It holds every item, and its graph or its codes are being made."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds every item, but for those that are marked."""
+        return self in (IndexState.LIVE, IndexState.OPTIMIZING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,14 @@ def list_archives(token: str) -> Call[Page[ArchiveInfo]]:
     )
 
 
+def rebuild_archive(archive: str) -> Call[ArchiveInfo]:
+    """Ask for an archive's index to be made again."""
+    request = archives.RebuildArchiveRequest(name=archive_name(archive))
+    return call(
+        lambda stubs: stubs.archives.RebuildArchive, request, lambda answer: parsing.archive_info(answer.archive)
+    )
+
+
 def delete_archive(archive: str, *, force: bool) -> Call[None]:
     """Ask for an archive to be deleted."""
     request = archives.DeleteArchiveRequest(name=archive_name(archive), force=force, request_id=uuid4().hex)

@@ -122,6 +122,10 @@ class Client(ExplanationMethods, ImportMethods, AccessMethods):
         """Yield the archives by name, fetching them page by page."""
         return self._connection.entries(archive_calls.list_archives)
 
+    def rebuild_archive(self, archive: str) -> ArchiveInfo:
+        """Ask for an archive's index to be made again, and return the archive at once: it says how far that is."""
+        return self._connection.run(archive_calls.rebuild_archive(archive))
+
     def delete_archive(self, archive: str, *, force: bool = False) -> None:
         """Delete an archive; with `force` even though it holds items."""
         self._connection.run(archive_calls.delete_archive(archive, force=force))

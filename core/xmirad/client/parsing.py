@@ -14,6 +14,7 @@ from xmirad.client.types import (
     Item,
     ItemIdentity,
     ModelInfo,
+    PartialIndex,
     ServerInfo,
     UploadOutcome,
     UploadReceipt,
@@ -80,7 +81,14 @@ def archive_info(message: archive_service_pb2.Archive) -> ArchiveInfo:
         evidence_calibration=calibration(message.evidence_calibration)
         if message.HasField("evidence_calibration")
         else None,
+        rebuilding=partial_index(message.rebuilding) if message.HasField("rebuilding") else None,
+        optimizing=message.optimizing,
     )
+
+
+def partial_index(message: resources_pb2.PartialIndex) -> PartialIndex:
+    """Read how far an index is."""
+    return PartialIndex(message.indexed_items, message.total_items)
 
 
 def calibration(message: archive_service_pb2.EvidenceCalibration) -> EvidenceCalibration:

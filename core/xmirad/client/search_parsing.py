@@ -6,7 +6,7 @@ from xmirad.api.ranking import ranking_from_proto
 from xmirad.api.v1 import retrieval_service_pb2
 from xmirad.api.vocabulary import QueryItemExclusion
 from xmirad.client import parsing
-from xmirad.client.search_types import PartialIndex, SearchResponse, SearchResult, SearchTimings, StreamedOutcome
+from xmirad.client.search_types import SearchResponse, SearchResult, SearchTimings, StreamedOutcome
 from xmirad.client.types import Embedded
 from xmirad.errors import InternalError
 from xmirad.evidence.weighing import Evidence, LabelEvidence
@@ -33,9 +33,7 @@ def search_response(message: retrieval_service_pb2.SearchResponse, *, archive: s
         else None,
         evidence=evidence(message.evidence) if message.HasField("evidence") else None,
         decoding_notes=tuple(message.decoding_notes),
-        partial=PartialIndex(message.partial.indexed_items, message.partial.total_items)
-        if message.HasField("partial")
-        else None,
+        partial=parsing.partial_index(message.partial) if message.HasField("partial") else None,
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from xmirad.api.vocabulary import QueryItemExclusion, SearchView
-from xmirad.client.types import ItemIdentity
+from xmirad.client.types import ItemIdentity, PartialIndex
 from xmirad.errors import XmiradError
 from xmirad.evidence.weighing import Evidence
 from xmirad.types import EncodedImage, Float32Array, ItemFilter, Patient, PatientPolicy, SamePatient
@@ -108,19 +108,6 @@ class SearchTimings:
     decode_ms: float
     embed_ms: float
     search_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class PartialIndex:
-    """How far an index is that is being made again.
-
-    Attributes:
-        indexed_items: How many items it holds already, about.
-        total_items: How many it will hold, about.
-    """
-
-    indexed_items: int
-    total_items: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,19 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialIndex:
+    """How far an index is that is being made again.
+
+    Attributes:
+        indexed_items: How many items it holds already, about.
+        total_items: How many it will hold, about.
+    """
+
+    indexed_items: int
+    total_items: int
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveInfo:
     """A collection of images that is searched as a whole.
 
@@ -101,6 +114,8 @@ class ArchiveInfo:
         item_count: How many items it holds.
         create_time: When it was created, in UTC.
         evidence_calibration: What its evidence is calibrated with; None where it is not, and in lists.
+        rebuilding: How far its index is, while that is being made again; else None.
+        optimizing: Whether a graph or codes are being made for it; until then searches compare with every item.
     """
 
     name: str
@@ -109,6 +124,8 @@ class ArchiveInfo:
     item_count: int
     create_time: datetime
     evidence_calibration: EvidenceCalibration | None = None
+    rebuilding: PartialIndex | None = None
+    optimizing: bool = False
 
     @property
     def archive(self) -> str:

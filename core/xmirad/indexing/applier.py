@@ -110,6 +110,9 @@ class Applier:
         self._is_begun = False
         self._paused: dict[str, float] = {}
         self._watches: dict[tuple[str, str], list[Watch]] = {}
+        self._noted: dict[str, set[str]] = {}
+        self.writing = asyncio.Lock()
+        """Held while marks are applied: whoever holds it knows that nobody writes to the vector store."""
         self._stale: deque[tuple[ArchiveRecord, Collection[str]]] = deque()
         self._work = asyncio.Event()
 
@@ -137,6 +140,15 @@ class Applier:
             self._watches[key].remove(watch)
             if not self._watches[key]:
                 del self._watches[key]
+
+    @contextmanager
+    def noting(self, record: ArchiveRecord) -> Iterator[set[str]]:
+        """Yield a set to which the ids of the archive's items are added that are written to the vector store."""
+        self._noted[record.creation] = set()
+        try:
+            yield self._noted[record.creation]
+        finally:
+            del self._noted[record.creation]
 
     async def _is_applied(self, watch: Watch, record: ArchiveRecord, item: str, ticket: int | None) -> bool:
         if ticket is None:
@@ -212,7 +224,8 @@ class Applier:
                 continue
             following = await self._follow(creation)
             if following is not None:
-                is_busy |= await self._apply_next(following)
+                async with self.writing:
+                    is_busy |= await self._apply_next(following)
         for following in list(self._following.values()):
             try:
                 await self._flush(following)
@@ -267,7 +280,9 @@ class Applier:
         ):
             self._lease = None
             return False
-        await lanes.store.run(Priority.BACKGROUND, _write, archive, items, gone)
+        if record.creation in self._noted:  # before, for a failing store may have written some of them
+            self._noted[record.creation].update(change.item for change in changes)
+        await lanes.store.run(Priority.BACKGROUND, write_items, archive, items, gone)
         following.is_flushed, following.last_write = False, time.monotonic()
         for _ in changes:
             self._failpoint.reach(FailpointName.AFTER_UPSERT)
@@ -326,7 +341,8 @@ class Applier:
         await lanes.blobs.run(Priority.BACKGROUND, forget)
 
 
-def _write(archive: Archive, items: Sequence[StoredItem], gone: Sequence[str]) -> None:
+def write_items(archive: Archive, items: Sequence[StoredItem], gone: Sequence[str]) -> None:
+    """Have an archive hold some items, and not hold others."""
     if items:
         archive.upsert(items)
     if gone:

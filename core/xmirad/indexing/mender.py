@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from xmirad.archive.port import Archive
 from xmirad.catalog.catalog import Catalog
@@ -41,7 +42,14 @@ class Mender:
     """Mends one archive after the other. Belongs to one event loop."""
 
     def __init__(
-        self, catalog: Catalog, lanes: Lanes, applier: Applier, *, open_in_store: InStore, reset_in_store: InStore
+        self,
+        catalog: Catalog,
+        lanes: Lanes,
+        applier: Applier,
+        *,
+        open_in_store: InStore,
+        reset_in_store: InStore,
+        is_optimized: bool,
     ) -> None:
         """Mend the archives of a catalog, in the process in which `applier` applies marks.
 
@@ -52,12 +60,14 @@ class Mender:
             open_in_store: Returns an archive's part in the vector store; raises `ArchiveRebuildingError` if that is
                 not there or damaged, having asked for it to be made anew.
             reset_in_store: Makes it anew, empty, and returns it.
+            is_optimized: Whether an archive that was made anew is to be optimized then: see `optimizing.py`.
         """
         self._catalog = catalog
         self._lanes = lanes
         self._applier = applier
         self._open_in_store = open_in_store
         self._reset_in_store = reset_in_store
+        self._is_optimized = is_optimized
         self._indexes = Indexes(catalog.database)
         self._marks = Marks(catalog.database)
         self._compared: set[str] = set()
@@ -93,7 +103,7 @@ class Mender:
     async def _mend(self, record: ArchiveRecord) -> None:
         blobs, indexes = self._lanes.blobs, self._indexes
         progress = await blobs.run(Priority.BACKGROUND, indexes.progress, record)
-        is_building = progress.state is not IndexState.LIVE
+        is_building = not progress.state.is_whole
         if progress.state is IndexState.REQUESTED:
             if self._applier.is_shared:  # until every replica has seen it, and searches no more
                 await asyncio.sleep(REPLICA_SECONDS)
@@ -106,7 +116,8 @@ class Mender:
         if is_building:
             await self._drain(record, at_most=0, seconds=LAST_SECONDS)
             await self._lanes.store.run(Priority.BACKGROUND, archive.flush)
-            await blobs.run(Priority.BACKGROUND, indexes.finish, record)
+            finish = partial(indexes.finish, record, to_optimize=self._is_optimized)
+            await blobs.run(Priority.BACKGROUND, finish)
             _log.info("index.mended", extra={"archive": record.archive})
         self._compared.add(record.creation)
 

@@ -79,8 +79,8 @@ def cost(quantity: Quantity, index: EdgeIndex, items: int, embedding_size: int) 
 
     Bytes are those of the process's own memory, of the files that it maps and searches use, of the disk without the
     write-ahead log, or of that log, which the engine cuts off once its segments are written; SEARCH_MS
-    are processor milliseconds of one search for ten results, BUILD_SECONDS processor seconds that `xmirad archive
-    rebuild` spends in the store.
+    are processor milliseconds of one search for ten results, BUILD_SECONDS processor seconds that making the index
+    again spends in the store.
     """
     made = effective(quantity, index, items, embedding_size)
     return growth(quantity, made).at(steps(quantity, made, items), embedding_size)

@@ -10,17 +10,18 @@ from uuid import uuid4
 
 import structlog
 
-from xmirad.archive.port import Archive, ArchiveStore, ReadableArchive, SearchableArchive, is_damage
+from xmirad.archive.port import Archive, ArchiveStore, Beside, ReadableArchive, SearchableArchive, is_damage
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.indexes import Indexes
 from xmirad.catalog.live_archive import IndexPlace, LiveArchive
 from xmirad.catalog.marks import URGENT
 from xmirad.catalog.recorded_archive import RecordedArchive
-from xmirad.catalog.records import ArchiveRecord, IndexState
+from xmirad.catalog.records import ArchiveRecord
 from xmirad.catalog.stored import binding_of
 from xmirad.errors import (
     ArchiveNotEmptyError,
     ArchiveNotFoundError,
+    ArchiveNotReadyError,
     ArchiveRebuildingError,
     ModelMismatchError,
     ModelNotFoundError,
@@ -29,6 +30,7 @@ from xmirad.errors import (
 )
 from xmirad.indexing.applier import Applier
 from xmirad.indexing.mender import Mender
+from xmirad.indexing.optimizing import MakeBeside, Optimizer
 from xmirad.indexing.runner import IndexRunner, Tools
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Priority
@@ -36,6 +38,7 @@ from xmirad.models.artifact import ModelArtifact
 from xmirad.models.embedder import EmbeddedQuery
 from xmirad.types import Float32Array, OriginalsPolicy, UInt8Array
 from xmirad_services.retrieval.loaded_models import LoadedModels
+from xmirad_services.retrieval.optimizing_child import make_beside_in_child
 
 COUNT_SECONDS = 10.0
 """How often all items are counted."""
@@ -63,7 +66,7 @@ class OpenArchive:
     @property
     def items(self) -> ReadableArchive:
         """The archive's items, all of them in any state of its index."""
-        is_whole = self.place.archive is not None and self.place.progress.state is IndexState.LIVE
+        is_whole = self.place.archive is not None and self.place.progress.state.is_whole
         return self.archive if is_whole else self.recorded
 
     def require_artifact(self) -> ModelArtifact:
@@ -106,15 +109,22 @@ class OpenArchive:
 class OpenArchives:
     """Opens archives when they are first needed. Belongs to one event loop."""
 
-    def __init__(self, store: ArchiveStore, models: LoadedModels, tools: Tools) -> None:
-        """Serve the archives of all sites, each to its own."""
+    def __init__(
+        self,
+        store: ArchiveStore,
+        models: LoadedModels,
+        tools: Tools,
+        *,
+        make_beside: MakeBeside = make_beside_in_child,
+    ) -> None:
+        """Serve the archives of all sites, each to its own; `make_beside` makes what takes an archive's place."""
         self._store = store
         self._models = models
         self._tools = tools
         self._open: dict[str, OpenArchive] = {}
         self._looked: dict[str, float] = {}
         self._places: dict[str, IndexPlace] = {}
-        self._indexes = Indexes(tools.catalog.database)
+        self.indexes = Indexes(tools.catalog.database)
         self._next_count = float("-inf")
         self._sizes: dict[str, int] = {}
         self.applier = Applier(
@@ -129,7 +139,20 @@ class OpenArchives:
             failpoint=tools.failpoint,
         )
         self.mender = Mender(
-            tools.catalog, tools.lanes, self.applier, open_in_store=self.handle, reset_in_store=self._reset
+            tools.catalog,
+            tools.lanes,
+            self.applier,
+            open_in_store=self.handle,
+            reset_in_store=self._reset,
+            is_optimized=store.beside is not None,
+        )
+        self._optimizer = Optimizer(
+            tools.catalog,
+            tools.lanes,
+            self.applier,
+            make_beside=make_beside,
+            open_beside=self._open_beside,
+            take_beside=self._take_beside,
         )
 
     @property
@@ -239,8 +262,11 @@ class OpenArchives:
         await self._tools.lanes.store.run(Priority.INTERACTIVE, self._store.close)
 
     async def keep_up(self) -> None:
-        """Let the vector store follow the catalog, and mend it, until cancelled."""
-        await asyncio.gather(self.applier.keep_up(), self.mender.keep_up())
+        """Let the vector store follow the catalog, mend and optimize it, until cancelled."""
+        work = [self.applier.keep_up(), self.mender.keep_up()]
+        if self._store.beside is not None:
+            work.append(self._optimizer.keep_up())
+        await asyncio.gather(*work)
 
     def ping(self) -> None:
         """Ask the vector store for a sign of life, on its lane.
@@ -288,12 +314,32 @@ class OpenArchives:
             place = await self._place(record)
             place.archive, place.progress = (
                 None,
-                await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._indexes.progress, record),
+                await self._tools.lanes.blobs.run(Priority.BACKGROUND, self.indexes.progress, record),
             )
             place.archive = await self._tools.lanes.store.run(
                 Priority.BACKGROUND, self._store.reset, binding_of(record)
             )
             return place.archive
+
+    async def _open_beside(self, record: ArchiveRecord) -> Archive:
+        return await self._tools.lanes.store.run(Priority.BACKGROUND, self._beside.open_beside, binding_of(record))
+
+    async def _take_beside(self, record: ArchiveRecord) -> Archive:
+        """Search from now on what was made beside an archive."""
+
+        def take() -> Archive:
+            place.archive = taken = self._beside.take_beside(binding_of(record))
+            return taken
+
+        async with self._tools.locks.holding(f"handle/{record.creation}"):
+            place = await self._place(record)
+            return await self._tools.lanes.store.run(Priority.BACKGROUND, take)
+
+    @property
+    def _beside(self) -> Beside:
+        if self._store.beside is None:
+            raise ArchiveNotReadyError("the vector store makes its graphs by itself")
+        return self._store.beside
 
     async def _place(self, record: ArchiveRecord) -> IndexPlace:
         """Return where an archive's part in the vector store is, as far as that is known."""
@@ -302,7 +348,7 @@ class OpenArchives:
             present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, record.archive)
             if present.creation != record.creation:
                 raise _not_found(record.archive)
-            progress = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._indexes.progress, record)
+            progress = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.indexes.progress, record)
             place = self._places.setdefault(record.creation, IndexPlace(record, progress))
         return place
 
@@ -315,8 +361,8 @@ class OpenArchives:
 
     def _report_damage(self, place: IndexPlace) -> None:
         """Ask for an index to be made again; called on a thread."""
-        self._indexes.report_damage(place.record)
-        place.progress = self._indexes.progress(place.record)
+        self.indexes.report_damage(place.record)
+        place.progress = self.indexes.progress(place.record)
         _log.warning("index.damaged", archive=place.record.archive)
 
     async def _open_once(self, archive: str, *, site: str) -> OpenArchive:
@@ -377,7 +423,7 @@ class OpenArchives:
 
     async def _look(self, place: IndexPlace) -> None:
         """Look how far an index is, and open it if it can be opened."""
-        progress = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._indexes.progress, place.record)
+        progress = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.indexes.progress, place.record)
         place.progress = progress
         with suppress(ArchiveRebuildingError):
             await self.handle(place.record)

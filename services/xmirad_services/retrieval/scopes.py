@@ -20,6 +20,7 @@ METHOD_SCOPES: Mapping[str, Scope | None] = {
     f"{ARCHIVE}/CreateArchive": Scope.ADMIN,
     f"{ARCHIVE}/GetArchive": Scope.READ,
     f"{ARCHIVE}/ListArchives": Scope.READ,
+    f"{ARCHIVE}/RebuildArchive": Scope.ADMIN,
     f"{ARCHIVE}/DeleteArchive": Scope.ADMIN,
     f"{ARCHIVE}/SetEvidenceCalibration": Scope.ADMIN,
     f"{ARCHIVE}/GetArchiveStats": Scope.READ,

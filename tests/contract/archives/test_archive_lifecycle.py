@@ -84,7 +84,6 @@ def test_a_reset_archive_is_empty_and_can_be_filled(
     fresh = store.reset(BINDING)
     assert fresh.count() == 0
     fresh.upsert(items[:50])
-    fresh.optimize()
     fresh.flush()
     assert store.open(BINDING).count() == 50
 

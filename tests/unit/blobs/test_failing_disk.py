@@ -1,4 +1,4 @@
-"""A disk that fails must look like a failing disk, never like an empty store: a rebuild would believe it."""
+"""A disk that fails must look like a failing disk, never like an empty store: a search for orphans would believe it."""
 
 import errno
 import os
@@ -6,19 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from fsspec import AbstractFileSystem
 
-from support.catalogs import sqlite_catalog
-from support.records import archive_record, item_record, unit_vector
-from xmirad.archive.edge import EdgeStore
-from xmirad.blobs import fsspec_store, keys
+from xmirad.blobs import fsspec_store
 from xmirad.blobs.fsspec_store import FolderBlobStore, RemoteBlobStore
-from xmirad.catalog.images import ImageBlobs
-from xmirad.catalog.rebuild import Rebuilder
 from xmirad.errors import BackendUnavailableError
-from xmirad.types import Float32Array, UInt8Array
 
 
 @pytest.fixture
@@ -37,10 +30,6 @@ def unreadable(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     return break_folder
 
 
-def embed(pixels: UInt8Array) -> Float32Array:
-    return np.stack([unit_vector(0) for _ in pixels])
-
-
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, unreadable: Callable[[Path], None]) -> None:
     store = FolderBlobStore(tmp_path)
     store.put("items/chest/1/1.json", b"{}")
@@ -48,20 +37,6 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, unreadable: 
     with pytest.raises(BackendUnavailableError) as caught:
         list(store.list("items/"))
     assert str(tmp_path) not in caught.value.message
-
-
-def test_a_rebuild_from_a_failing_disk_deletes_nothing(tmp_path: Path, unreadable: Callable[[Path], None]) -> None:
-    blobs, store = FolderBlobStore(tmp_path / "blobs"), EdgeStore(tmp_path / "store")
-    catalog, images = sqlite_catalog(tmp_path), ImageBlobs(blobs)
-    record, item = catalog.create_archive(archive_record()), item_record()
-    images.put_input(item.image, item.preprocessing, np.zeros((4, 4, 3), np.uint8))
-    catalog.put_item(item)
-    unreadable(tmp_path / "blobs" / "inputs")
-    with pytest.raises(BackendUnavailableError):
-        Rebuilder(record, catalog=catalog, images=images, store=store, embed=embed).run()
-    assert blobs.exists(keys.model_input(item.image, item.preprocessing))
-    store.close()
-    catalog.database.close()
 
 
 def test_a_folder_that_is_deleted_while_it_is_listed_is_passed_over(tmp_path: Path) -> None:

@@ -7,12 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from support.catalogs import sqlite_catalog
 from support.fake_client import FakeClient
-from support.records import archive_record
 from xmirad import __version__
-from xmirad.catalog.indexes import Indexes
-from xmirad.catalog.records import IndexState
 from xmirad.cli.failures import global_flags_first
 from xmirad.cli.main import app
 from xmirad.errors import BackendUnavailableError, InternalError, InvalidRequestError, QueueFullError, XmiradError
@@ -263,6 +259,14 @@ def test_archives_of_evaluations_are_listed_only_when_asked_for(client: FakeClie
     assert len(_json(_run("archive", "list", "--all", "--json"))) == 3
 
 
+def test_a_rebuild_waits_until_the_index_is_made_unless_told_otherwise(client: FakeClient) -> None:
+    client.create_archive("wards")
+    waited = _json(_run("archive", "rebuild", "wards", "--json"))
+    assert (waited["items"], waited["state"]) == (0, "ready")
+    assert _json(_run("archive", "rebuild", "wards", "--no-wait", "--json"))["state"] == "rebuilding (0 of 1)"
+    assert client.calls[-1] == ("rebuild_archive", {"archive": "wards"})
+
+
 def test_purge_only_counts_without_force(client: FakeClient) -> None:
     result = _run("archive", "purge", "wards", "--patient", "p1")
     assert result.stdout == "3 items selected, 0 deleted; nothing is deleted without --force\n"
@@ -278,18 +282,6 @@ def test_models_of_an_empty_home(home: Path) -> None:
     result = _run("models", "show", "densenet121")
     assert result.exit_code == 1
     assert "MODEL_NOT_FOUND" in result.stderr
-
-
-def test_a_rebuild_of_an_archive_that_is_being_served_asks_for_it(home: Path) -> None:
-    from xmirad.home import Home, exclusive
-
-    Home(home).prepare()
-    catalog = sqlite_catalog(home)
-    record = catalog.create_archive(archive_record(archive="wards"))
-    with exclusive(Home(home).service_lock, purpose="the retrieval service"):
-        assert _json(_run("archive", "rebuild", "wards", "--json")) == {"archive": "wards", "requested": True}
-    assert Indexes(catalog.database).progress(record).state is IndexState.REQUESTED
-    catalog.database.close()
 
 
 def test_offline_commands_refuse_a_home_that_is_in_use(home: Path) -> None:

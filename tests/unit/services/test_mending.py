@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,11 +17,14 @@ from support.records import EMBEDDING_SIZE, MODEL
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.edge_archive import EdgeArchive
 from xmirad.catalog.indexes import Indexes
-from xmirad.catalog.records import IndexProgress, IndexState
-from xmirad.errors import ArchiveRebuildingError
+from xmirad.catalog.records import ArchiveRecord, IndexProgress, IndexState
+from xmirad.catalog.stored import binding_of
+from xmirad.errors import ArchiveRebuildingError, BackendUnavailableError
 from xmirad.imaging.preprocessing import IMAGENET
-from xmirad.indexing import applier, mender
-from xmirad.types import Float32Array, UInt8Array
+from xmirad.indexing import applier, mender, optimizing
+from xmirad.indexing.applier import LARGEST_BATCH
+from xmirad.indexing.optimizing import MakeBeside, fill_and_optimize
+from xmirad.types import EdgeIndex, Float32Array, ItemAttributes, UInt8Array
 from xmirad_services.retrieval.loaded_models import LoadedModels
 from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 
@@ -31,6 +35,7 @@ COUNT = 100
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     monkeypatch.setattr(mender, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(optimizing, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(applier, "PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(applier, "FLUSH_SECONDS", 0.05)
     with workshop(tmp_path, site_key_fingerprint=SITE_KEY.fingerprint) as made:
@@ -56,17 +61,26 @@ class OneModel:
         return self._shop.embed(pixels)
 
 
+async def nothing_is_made(record: ArchiveRecord) -> None:
+    raise AssertionError("a flat archive needs nothing beside it")
+
+
 @asynccontextmanager
-async def service(shop: Workshop, folder: Path) -> AsyncIterator[OpenArchives]:
+async def service(
+    shop: Workshop,
+    folder: Path,
+    index: EdgeIndex = EdgeIndex.FLAT,
+    make_beside: MakeBeside = nothing_is_made,
+) -> AsyncIterator[OpenArchives]:
     """Open the archives as a service does, which applies marks and mends."""
-    archives = OpenArchives(EdgeStore(folder / "store"), cast("LoadedModels", OneModel(shop)), shop.tools)
-    tasks = [asyncio.create_task(archives.applier.keep_up()), asyncio.create_task(archives.mender.keep_up())]
+    store = EdgeStore(folder / "store", index=index)
+    archives = OpenArchives(store, cast("LoadedModels", OneModel(shop)), shop.tools, make_beside=make_beside)
+    task = asyncio.create_task(archives.keep_up())
     try:
         yield archives
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         await archives.close()
 
 
@@ -137,6 +151,16 @@ async def test_a_store_that_is_lost_or_damaged_is_made_again(
         assert await mended(archives) == sorted(items)
 
 
+async def test_a_store_that_is_lost_while_it_is_being_made_is_made_again(shop: Workshop, tmp_path: Path) -> None:
+    async with service(shop, tmp_path) as archives:
+        items = await fill(archives)
+        record = (await archives.get("chest", site="local")).record
+    Indexes(shop.tools.catalog.database).begin(record, total=COUNT)
+    lose(tmp_path / "store")
+    async with service(shop, tmp_path) as archives:
+        assert await mended(archives) == sorted(items)
+
+
 async def test_a_store_of_an_older_time_is_brought_up_to_date(shop: Workshop, tmp_path: Path) -> None:
     async with service(shop, tmp_path) as archives:
         old = await fill(archives)
@@ -170,6 +194,80 @@ async def test_an_index_that_is_asked_for_is_made_again_while_everything_else_go
         async with asyncio.timeout(20):
             while await mended(archives) != sorted([*items, *more]):
                 await asyncio.sleep(0.05)
+
+
+def revise(shop: Workshop, record: ArchiveRecord, item: str) -> None:
+    """Store an item again with another label."""
+    present = shop.tools.catalog.item("chest", item)
+    assert present is not None
+    changed = replace(present, revision=present.revision + 1, attributes=ItemAttributes(labels=("revised",)))
+    shop.tools.catalog.put_item(changed, shop.tools.catalog.embeddings(record, [item])[item])  # type: ignore[arg-type]
+
+
+async def test_what_is_made_beside_an_archive_takes_its_place_with_all_that_happened_meanwhile(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    made, go_on = asyncio.Event(), asyncio.Event()
+    child_store = EdgeStore(tmp_path / "store", index=EdgeIndex.HNSW)
+
+    async def make_beside(record: ArchiveRecord) -> None:
+        beside = child_store.create_beside(binding_of(record))
+        await asyncio.to_thread(fill_and_optimize, record, beside, shop.tools.catalog)
+        made.set()
+        await go_on.wait()
+
+    async with service(shop, tmp_path, EdgeIndex.HNSW, make_beside) as archives:
+        items = await fill(archives)
+        opened = await archives.get("chest", site="local")
+        assert opened.archive.always_exact
+        Indexes(shop.tools.catalog.database).request(opened.record)
+        await made.wait()
+        assert len(await whole(archives)) == COUNT  # searched while the graph is being made
+        more = await fill(archives, LARGEST_BATCH + 6, first=COUNT)
+        shop.tools.catalog.add_tombstones(opened.record, items[:2])
+        revise(shop, opened.record, items[2])
+        assert await archives.applier.has_followed(opened.record, [*items[:3], *more])
+        go_on.set()
+        assert await mended(archives) == sorted([*items[2:], *more])
+        opened = await archives.get("chest", site="local")
+        assert not opened.archive.always_exact
+        [revised] = await archives._tools.lanes.store.run(1, opened.archive.get, items[2:3])  # type: ignore[arg-type]
+        assert revised.payload.attributes.labels == ("revised",)
+        assert not list((tmp_path / "store").glob("*.beside*"))
+
+
+async def whole(archives: OpenArchives) -> list[str]:
+    """Wait until searches are answered in full, and return what one finds."""
+    async with asyncio.timeout(20):
+        while True:
+            archives._looked.clear()
+            opened = await archives.get("chest", site="local")
+            try:
+                return await archives._tools.lanes.store.run(1, held, opened)  # type: ignore[arg-type]
+            except ArchiveRebuildingError:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_graph_that_cannot_be_made_costs_no_search_and_is_tried_again(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimizing, "PAUSE_SECONDS", 0.05)
+    tries = 0
+
+    async def make_beside(record: ArchiveRecord) -> None:
+        nonlocal tries
+        tries += 1
+        raise BackendUnavailableError("the disk is full", metadata={"backend": "edge"})
+
+    async with service(shop, tmp_path, EdgeIndex.HNSW, make_beside) as archives:
+        items = await fill(archives)
+        opened = await archives.get("chest", site="local")
+        Indexes(shop.tools.catalog.database).request(opened.record)
+        async with asyncio.timeout(20):
+            while tries < 2:
+                await asyncio.sleep(0.05)
+        assert await whole(archives) == sorted(items)
+        assert opened.place.progress.state is IndexState.OPTIMIZING
 
 
 async def test_a_part_is_searched_only_if_the_caller_allows_it(shop: Workshop, tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ class SharedStore:
     """A store that several processes share, as a Qdrant server is: by creation, whatever was opened before."""
 
     kind = "qdrant"
+    beside = None
 
     def __init__(self) -> None:
         self.there: dict[str, MemoryArchive] = {}

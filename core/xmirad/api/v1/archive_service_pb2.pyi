@@ -87,20 +87,24 @@ class FeatureReference(_message.Message):
     def __init__(self, feature_size: _Optional[int] = ..., features: _Optional[bytes] = ...) -> None: ...
 
 class Archive(_message.Message):
-    __slots__ = ("name", "model", "originals", "item_count", "create_time", "evidence_calibration")
+    __slots__ = ("name", "model", "originals", "item_count", "create_time", "evidence_calibration", "rebuilding", "optimizing")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ORIGINALS_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    REBUILDING_FIELD_NUMBER: _ClassVar[int]
+    OPTIMIZING_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     originals: OriginalsPolicy
     item_count: int
     create_time: _timestamp_pb2.Timestamp
     evidence_calibration: EvidenceCalibration
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ..., item_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_calibration: _Optional[_Union[EvidenceCalibration, _Mapping]] = ...) -> None: ...
+    rebuilding: _resources_pb2.PartialIndex
+    optimizing: bool
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., originals: _Optional[_Union[OriginalsPolicy, str]] = ..., item_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_calibration: _Optional[_Union[EvidenceCalibration, _Mapping]] = ..., rebuilding: _Optional[_Union[_resources_pb2.PartialIndex, _Mapping]] = ..., optimizing: _Optional[bool] = ...) -> None: ...
 
 class CreateArchiveRequest(_message.Message):
     __slots__ = ("archive_id", "model", "originals", "request_id")
@@ -147,6 +151,18 @@ class ListArchivesResponse(_message.Message):
     archives: _containers.RepeatedCompositeFieldContainer[Archive]
     next_page_token: str
     def __init__(self, archives: _Optional[_Iterable[_Union[Archive, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class RebuildArchiveRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class RebuildArchiveResponse(_message.Message):
+    __slots__ = ("archive",)
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    archive: Archive
+    def __init__(self, archive: _Optional[_Union[Archive, _Mapping]] = ...) -> None: ...
 
 class DeleteArchiveRequest(_message.Message):
     __slots__ = ("name", "force", "request_id")

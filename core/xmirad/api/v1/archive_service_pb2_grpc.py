@@ -51,6 +51,11 @@ class ArchiveServiceStub:
                 request_serializer=xmirad_dot_v1_dot_archive__service__pb2.ListArchivesRequest.SerializeToString,
                 response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.ListArchivesResponse.FromString,
                 _registered_method=True)
+        self.RebuildArchive = channel.unary_unary(
+                '/xmirad.v1.ArchiveService/RebuildArchive',
+                request_serializer=xmirad_dot_v1_dot_archive__service__pb2.RebuildArchiveRequest.SerializeToString,
+                response_deserializer=xmirad_dot_v1_dot_archive__service__pb2.RebuildArchiveResponse.FromString,
+                _registered_method=True)
         self.DeleteArchive = channel.unary_unary(
                 '/xmirad.v1.ArchiveService/DeleteArchive',
                 request_serializer=xmirad_dot_v1_dot_archive__service__pb2.DeleteArchiveRequest.SerializeToString,
@@ -160,6 +165,15 @@ class ArchiveServiceServicer:
 
     def ListArchives(self, request, context):
         """Lists the archives by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RebuildArchive(self, request, context):
+        """Asks for an archive's index to be made again from the catalog, with a graph or codes if the settings say so, and
+        returns at once: `Archive.rebuilding` tells how far it is. Nobody needs to ask because of damage, which is mended by
+        itself. Meanwhile searches fail with ARCHIVE_REBUILDING, or search a part if they allow it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -311,6 +325,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.ListArchives,
                     request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.ListArchivesRequest.FromString,
                     response_serializer=xmirad_dot_v1_dot_archive__service__pb2.ListArchivesResponse.SerializeToString,
+            ),
+            'RebuildArchive': grpc.unary_unary_rpc_method_handler(
+                    servicer.RebuildArchive,
+                    request_deserializer=xmirad_dot_v1_dot_archive__service__pb2.RebuildArchiveRequest.FromString,
+                    response_serializer=xmirad_dot_v1_dot_archive__service__pb2.RebuildArchiveResponse.SerializeToString,
             ),
             'DeleteArchive': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteArchive,
@@ -481,6 +500,33 @@ class ArchiveService:
             '/xmirad.v1.ArchiveService/ListArchives',
             xmirad_dot_v1_dot_archive__service__pb2.ListArchivesRequest.SerializeToString,
             xmirad_dot_v1_dot_archive__service__pb2.ListArchivesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebuildArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmirad.v1.ArchiveService/RebuildArchive',
+            xmirad_dot_v1_dot_archive__service__pb2.RebuildArchiveRequest.SerializeToString,
+            xmirad_dot_v1_dot_archive__service__pb2.RebuildArchiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,11 @@ class ArchiveServiceStub:
     """Returns an archive."""
     ListArchives: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.ListArchivesRequest, _archive_service_pb2.ListArchivesResponse]
     """Lists the archives by name."""
+    RebuildArchive: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.RebuildArchiveRequest, _archive_service_pb2.RebuildArchiveResponse]
+    """Asks for an archive's index to be made again from the catalog, with a graph or codes if the settings say so, and
+    returns at once: `Archive.rebuilding` tells how far it is. Nobody needs to ask because of damage, which is mended by
+    itself. Meanwhile searches fail with ARCHIVE_REBUILDING, or search a part if they allow it.
+    """
     DeleteArchive: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.DeleteArchiveRequest, _archive_service_pb2.DeleteArchiveResponse]
     """Deletes an archive with all its items."""
     GetArchiveStats: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.GetArchiveStatsRequest, _archive_service_pb2.GetArchiveStatsResponse]
@@ -109,6 +114,11 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """Returns an archive."""
     ListArchives: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.ListArchivesRequest, _archive_service_pb2.ListArchivesResponse]  # type: ignore[assignment]
     """Lists the archives by name."""
+    RebuildArchive: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.RebuildArchiveRequest, _archive_service_pb2.RebuildArchiveResponse]  # type: ignore[assignment]
+    """Asks for an archive's index to be made again from the catalog, with a graph or codes if the settings say so, and
+    returns at once: `Archive.rebuilding` tells how far it is. Nobody needs to ask because of damage, which is mended by
+    itself. Meanwhile searches fail with ARCHIVE_REBUILDING, or search a part if they allow it.
+    """
     DeleteArchive: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.DeleteArchiveRequest, _archive_service_pb2.DeleteArchiveResponse]  # type: ignore[assignment]
     """Deletes an archive with all its items."""
     GetArchiveStats: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.GetArchiveStatsRequest, _archive_service_pb2.GetArchiveStatsResponse]  # type: ignore[assignment]
@@ -190,6 +200,17 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.ListArchivesResponse, _abc.Awaitable[_archive_service_pb2.ListArchivesResponse]]:
         """Lists the archives by name."""
+
+    @_abc_1.abstractmethod
+    def RebuildArchive(
+        self,
+        request: _archive_service_pb2.RebuildArchiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_service_pb2.RebuildArchiveResponse, _abc.Awaitable[_archive_service_pb2.RebuildArchiveResponse]]:
+        """Asks for an archive's index to be made again from the catalog, with a graph or codes if the settings say so, and
+        returns at once: `Archive.rebuilding` tells how far it is. Nobody needs to ask because of damage, which is mended by
+        itself. Meanwhile searches fail with ARCHIVE_REBUILDING, or search a part if they allow it.
+        """
 
     @_abc_1.abstractmethod
     def DeleteArchive(

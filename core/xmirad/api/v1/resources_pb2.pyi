@@ -220,3 +220,11 @@ class Error(_message.Message):
     metadata: _containers.ScalarMap[str, str]
     retry_delay_seconds: float
     def __init__(self, code: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., field_violations: _Optional[_Iterable[_Union[FieldViolation, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., retry_delay_seconds: _Optional[float] = ...) -> None: ...
+
+class PartialIndex(_message.Message):
+    __slots__ = ("indexed_items", "total_items")
+    INDEXED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    indexed_items: int
+    total_items: int
+    def __init__(self, indexed_items: _Optional[int] = ..., total_items: _Optional[int] = ...) -> None: ...

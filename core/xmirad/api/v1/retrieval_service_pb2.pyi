@@ -187,16 +187,8 @@ class SearchResponse(_message.Message):
     explanation_error: _resources_pb2.Error
     evidence: Evidence
     decoding_notes: _containers.RepeatedScalarFieldContainer[str]
-    partial: PartialIndex
-    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ..., explanation_error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., decoding_notes: _Optional[_Iterable[str]] = ..., partial: _Optional[_Union[PartialIndex, _Mapping]] = ...) -> None: ...
-
-class PartialIndex(_message.Message):
-    __slots__ = ("indexed_items", "total_items")
-    INDEXED_ITEMS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_ITEMS_FIELD_NUMBER: _ClassVar[int]
-    indexed_items: int
-    total_items: int
-    def __init__(self, indexed_items: _Optional[int] = ..., total_items: _Optional[int] = ...) -> None: ...
+    partial: _resources_pb2.PartialIndex
+    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., model: _Optional[str] = ..., query_digest: _Optional[str] = ..., searched_items: _Optional[int] = ..., exact: _Optional[bool] = ..., query_item_exclusion: _Optional[_Union[QueryItemExclusion, str]] = ..., timings: _Optional[_Union[SearchTimings, _Mapping]] = ..., request_id: _Optional[str] = ..., explanation_error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., decoding_notes: _Optional[_Iterable[str]] = ..., partial: _Optional[_Union[_resources_pb2.PartialIndex, _Mapping]] = ...) -> None: ...
 
 class StreamSearchRequest(_message.Message):
     __slots__ = ("correlation_id", "search")

@@ -1,16 +1,21 @@
 """`xmirad archive`: looks after archives."""
 
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xmirad.cli import filters, options, ranking, warming
-from xmirad.cli.commands import archive_calibrate, archive_imports, archive_offline
+from xmirad.cli.commands import archive_calibrate, archive_imports, archive_verify
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
 from xmirad.types import OriginalsPolicy, Patient
 
+if TYPE_CHECKING:
+    from xmirad.client.types import ArchiveInfo
+
+LOOK_SECONDS = 0.5
 app = typer.Typer(help="Look after archives.", no_args_is_help=True)
 
 Force = Annotated[bool, typer.Option("--force", help="Do it; without this, only count or refuse.")]
@@ -47,9 +52,16 @@ def list_archives(
     archives = [info for info in found if every or not is_evaluation_archive(info.archive)]
     output.json(archives)
     output.table(
-        ("archive", ">items", "model", "originals", "created"),
+        ("archive", ">items", "index", "model", "originals", "created"),
         [
-            (info.archive, info.item_count, _short(info.model), info.originals, f"{info.create_time:%Y-%m-%d %H:%M}")
+            (
+                info.archive,
+                info.item_count,
+                _state(info),
+                _short(info.model),
+                info.originals,
+                f"{info.create_time:%Y-%m-%d %H:%M}",
+            )
             for info in archives
         ],
     )
@@ -69,6 +81,7 @@ def show(context: typer.Context, archive: options.ArchiveArgument, as_json: opti
     output.json(stats)
     info = stats.archive
     output.text(f"{info.name}: {info.item_count} items of at most {stats.patient_count} patients, {_short(info.model)}")
+    output.text(f"index: {_state(info)}")
     if (fitted := info.evidence_calibration) is not None:
         output.text(f"evidence calibrated on {fitted.queries} images (temperature {fitted.temperature:.4f})")
     rows = [(field, value, count) for field, counts in stats.fields.items() for value, count in counts.items()]
@@ -155,6 +168,30 @@ def delete(
     output.text(f"deleted {archive}")
 
 
+@app.command("rebuild")
+def rebuild(
+    context: typer.Context,
+    archive: options.ArchiveArgument,
+    wait: Annotated[bool, typer.Option(help="Return once it is made, graph and codes included.")] = True,
+    as_json: options.Json = False,
+) -> None:
+    """Make an archive's index again from the catalog, as the settings say. Searches fail or are partial meanwhile."""
+    from xmirad.cli.progress import meter
+
+    output = Output(as_json)
+    with connected(context, output, needs_model=False) as client:
+        info, started = client.rebuild_archive(archive), time.monotonic()
+        with meter(f"Rebuilding {archive}", info.item_count, output) as progress:
+            while wait and (info.rebuilding is not None or info.optimizing):
+                progress.update(info.item_count if info.rebuilding is None else info.rebuilding.indexed_items, 0)
+                time.sleep(LOOK_SECONDS)
+                info = client.get_archive(archive)
+            progress.update(info.item_count if info.rebuilding is None else info.rebuilding.indexed_items, 0)
+        seconds = time.monotonic() - started
+    output.json({"archive": archive, "items": info.item_count, "state": _state(info), "seconds": seconds})
+    output.text(f"{archive}: {info.item_count} items, {_state(info)}, {seconds:.1f} s")
+
+
 @app.command("purge")
 def purge(
     context: typer.Context,
@@ -184,6 +221,12 @@ def purge(
     output.text(f"{counts.selected_items} items selected, {counts.deleted_items} deleted{advice}")
 
 
+def _state(info: "ArchiveInfo") -> str:
+    if info.rebuilding is not None:
+        return f"rebuilding ({info.rebuilding.indexed_items} of {info.rebuilding.total_items})"
+    return "optimizing" if info.optimizing else "ready"
+
+
 def _short(model: str) -> str:
     return model.removeprefix("models/")[:12]
 
@@ -192,5 +235,4 @@ app.command("calibrate", epilog=archive_calibrate.EXAMPLES)(archive_calibrate.ca
 app.command("import", epilog=archive_imports.EXAMPLES)(archive_imports.import_folder)
 app.command("imports")(archive_imports.list_imports)
 app.command("cancel-import")(archive_imports.cancel_import)
-app.command("verify", epilog=archive_offline.EXAMPLES)(archive_offline.verify)
-app.command("rebuild", epilog=archive_offline.REBUILD_EXAMPLES)(archive_offline.rebuild)
+app.command("verify", epilog=archive_verify.EXAMPLES)(archive_verify.verify)

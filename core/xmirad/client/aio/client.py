@@ -121,6 +121,10 @@ class AioClient(AioExplanationMethods, AioImportMethods, AioAccessMethods):
         """Yield the archives by name, fetching them page by page."""
         return self._connection.entries(archive_calls.list_archives)
 
+    async def rebuild_archive(self, archive: str) -> ArchiveInfo:
+        """Ask for an archive's index to be made again, and return the archive at once: it says how far that is."""
+        return await self._connection.run(archive_calls.rebuild_archive(archive))
+
     async def delete_archive(self, archive: str, *, force: bool = False) -> None:
         """Delete an archive; with `force` even though it holds items."""
         await self._connection.run(archive_calls.delete_archive(archive, force=force))

@@ -85,9 +85,15 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         records = [record for record in all_records if record.archive > request.page_token]
         page, more = records[:size], len(records) > size
         return pb.ListArchivesResponse(
-            archives=[archive_message(record, await self._count(record)) for record in page],
+            archives=await self._tools.lanes.blobs.run(Priority.INTERACTIVE, lambda: list(map(self._listed, page))),
             next_page_token=page[-1].archive if more else "",
         )
+
+    async def RebuildArchive(self, request: pb.RebuildArchiveRequest, context: Context) -> pb.RebuildArchiveResponse:
+        """Ask for an archive's index to be made again."""
+        opened = await self._named(request.name)
+        await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._archives.indexes.request, opened.record)
+        return pb.RebuildArchiveResponse(archive=await self._described(opened.record))
 
     @replayable(pb.DeleteArchiveResponse, deletes=True)
     async def DeleteArchive(self, request: pb.DeleteArchiveRequest, context: Context) -> pb.DeleteArchiveResponse:
@@ -181,12 +187,14 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         return receipt_message(opened.record.archive, stored)
 
     async def _described(self, record: ArchiveRecord) -> pb.Archive:
-        calibration = self._tools.catalog.calibration
-        fitted = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, calibration, record)
-        return archive_message(record, await self._count(record), fitted)
+        def describe() -> pb.Archive:
+            return self._listed(record, self._tools.catalog.calibration(record))
 
-    async def _count(self, record: ArchiveRecord) -> int:
-        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._archives.catalog.count_items, record)
+        return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, describe)
+
+    def _listed(self, record: ArchiveRecord, calibration: EvidenceCalibration | None = None) -> pb.Archive:
+        count, progress = self._archives.catalog.count_items(record), self._archives.indexes.progress(record)
+        return archive_message(record, count, progress, calibration)
 
     async def _facets(self, opened: OpenArchive, fields: list[PayloadField]) -> list[dict[str, int]]:
         def facets() -> list[dict[str, int]]:

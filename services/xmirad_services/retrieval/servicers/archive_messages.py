@@ -16,15 +16,20 @@ from xmirad.api.images import encoded_image_from_proto
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.api.v1 import resources_pb2
 from xmirad.archive.port import StoredItem
-from xmirad.catalog.records import ArchiveRecord, ItemRecord
+from xmirad.catalog.records import ArchiveRecord, IndexProgress, IndexState, ItemRecord
 from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.ids import archive_name, item_name
 from xmirad.indexing.incoming import IncomingItem
 from xmirad.indexing.runner import Stored
 
 
+def partial_index_message(progress: IndexProgress) -> resources_pb2.PartialIndex:
+    """Return how far an index is."""
+    return resources_pb2.PartialIndex(indexed_items=progress.done, total_items=progress.total)
+
+
 def archive_message(
-    record: ArchiveRecord, item_count: int, calibration: EvidenceCalibration | None = None
+    record: ArchiveRecord, item_count: int, progress: IndexProgress, calibration: EvidenceCalibration | None = None
 ) -> pb.Archive:
     """Return an archive."""
     return pb.Archive(
@@ -34,6 +39,8 @@ def archive_message(
         item_count=item_count,
         create_time=time_to_proto(record.create_time),
         evidence_calibration=None if calibration is None else calibration_to_proto(calibration),
+        rebuilding=None if progress.state.is_whole else partial_index_message(progress),
+        optimizing=progress.state is IndexState.OPTIMIZING,
     )
 
 

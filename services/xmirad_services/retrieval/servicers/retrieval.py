@@ -26,6 +26,7 @@ from xmirad_services.retrieval.explanation_task import ExplanationTask
 from xmirad_services.retrieval.interceptors import Context, as_domain_error, request_id
 from xmirad_services.retrieval.item_details import ItemDetails
 from xmirad_services.retrieval.searching import SearchAnswer, Searcher, SearchTask
+from xmirad_services.retrieval.servicers.archive_messages import partial_index_message
 from xmirad_services.retrieval.servicers.sources import source_from_proto
 from xmirad_services.retrieval.streams import answered
 
@@ -210,7 +211,5 @@ def _response(answer: SearchAnswer) -> pb.SearchResponse:
         ),
         request_id=request_id.get(),
         decoding_notes=query.decoding_notes,
-        partial=None
-        if answer.partial is None
-        else pb.PartialIndex(indexed_items=answer.partial.done, total_items=answer.partial.total),
+        partial=None if answer.partial is None else partial_index_message(answer.partial),
     )

@@ -1,4 +1,4 @@
-"""`xmirad archive verify` and `rebuild`: work on the home itself while no service runs."""
+"""`xmirad archive verify`: works on the home itself while no service runs."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,17 +13,13 @@ from xmirad.cli.session import settings_of
 
 if TYPE_CHECKING:
     from xmirad.catalog.repair import Decode
-    from xmirad.models.embedder import Embedder
     from xmirad.settings import Settings
-    from xmirad.types import Float32Array, UInt8Array
 
 Repair = Annotated[
     bool, typer.Option("--repair", help="Make damaged model inputs again from the originals, where they are kept.")
 ]
 EXAMPLES = """\b
 Works offline: stop `xmirad up` or `xmirad serve` first."""
-REBUILD_EXAMPLES = """\b
-Graphs and codes (`store.edge_index`) are made only while no service runs."""
 
 
 def verify(
@@ -55,72 +51,8 @@ def verify(
     for problem in found.problems:
         output.text(f"  {problem.subject}: {problem.kind}")
     if not found.clean:
-        output.note(f"`xmirad archive rebuild {archive}` makes the archive anew from catalog and blob store")
+        output.note(f"`xmirad archive rebuild {archive}` makes its index again from the catalog")
         raise typer.Exit(ExitCode.FAILURE)
-
-
-def rebuild(context: typer.Context, archive: options.ArchiveArgument, as_json: options.Json = False) -> None:
-    """Make an archive's index anew from the catalog: a running service does it in the background, else this command."""
-    from xmirad.errors import HomeInUseError
-
-    try:
-        _rebuild(context, archive, Output(as_json))
-    except HomeInUseError:
-        _ask_for_rebuild(context, archive, Output(as_json))
-
-
-def _ask_for_rebuild(context: typer.Context, archive: str, output: Output) -> None:
-    from xmirad.catalog.indexes import Indexes
-    from xmirad.composition import catalog as open_catalog
-
-    catalog = open_catalog(settings_of(context))
-    Indexes(catalog.database).request(catalog.archive(archive))
-    catalog.database.close()
-    output.json({"archive": archive, "requested": True})
-    output.text(f"{archive}: the running service makes its index anew; searches are refused until then")
-
-
-def _rebuild(context: typer.Context, archive: str, output: Output) -> None:
-    from xmirad.catalog.images import ImageBlobs
-    from xmirad.catalog.rebuild import Rebuilder
-    from xmirad.composition import archive_store, blob_store
-    from xmirad.composition import catalog as open_catalog
-
-    with _home_of(context, "xmirad archive rebuild") as settings, closing(archive_store(settings)) as store:
-        catalog, images = open_catalog(settings, create=True), ImageBlobs(blob_store(settings))
-        record = catalog.archive(archive)
-        embed = _LazyEmbedder(settings, record.model)
-        report = Rebuilder(record, catalog=catalog, images=images, store=store, embed=embed).run()
-        catalog.database.close()
-    output.json(report)
-    output.text(
-        f"{archive}: {report.indexed} items indexed, {report.embedded} of them embedded anew, "
-        f"{report.orphans} unused images removed, {len(report.lost)} items lost"
-    )
-    for item in report.lost:
-        output.text(f"  {item}: neither embedding nor model input is left")
-    for item in report.corrupt:
-        output.text(f"  {item}: its record cannot be read; delete it, or put the catalog back from your backup")
-    if report.lost or report.corrupt:
-        raise typer.Exit(ExitCode.FAILURE)
-
-
-class _LazyEmbedder:
-    """Loads the model only if an embedding is missing, which is rare."""
-
-    def __init__(self, settings: "Settings", model: str) -> None:
-        self._settings = settings
-        self._model = model
-        self._embedder: Embedder | None = None
-
-    def __call__(self, pixels: "UInt8Array") -> "Float32Array":
-        if self._embedder is None:
-            from xmirad.composition import model_registry
-            from xmirad.models.embedder import load_embedder
-
-            artifact = model_registry(self._settings).find(self._model)
-            self._embedder = load_embedder(artifact, threads=self._settings.threads.model)
-        return self._embedder.embed(pixels)
 
 
 @contextmanager
