@@ -64,10 +64,19 @@ class OpenArchive:
     runner: IndexRunner | None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its index is there and holds every item."""
+        return self.place.archive is not None and self.place.progress.state.is_whole
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing keeps it from being searched and filled."""
+        return self.artifact is not None and self.is_whole
+
+    @property
     def items(self) -> ReadableArchive:
         """The archive's items, all of them in any state of its index."""
-        is_whole = self.place.archive is not None and self.place.progress.state.is_whole
-        return self.archive if is_whole else self.recorded
+        return self.archive if self.is_whole else self.recorded
 
     def require_artifact(self) -> ModelArtifact:
         """Return the archive's model.
@@ -169,8 +178,7 @@ class OpenArchives:
             SiteKeyMismatchError: If it was built with another site key.
         """
         present, looked = self._open.get(archive), self._looked.get(archive, float("-inf"))
-        is_known = present is not None and present.artifact is not None and present.place.archive is not None
-        if present is not None and is_known and time.monotonic() - looked < LOOK_SECONDS:
+        if present is not None and present.is_ready and time.monotonic() - looked < LOOK_SECONDS:
             return _of_site(present, site)
         async with self._tools.locks.holding(f"archive/{archive}"):
             return _of_site(await self._open_once(archive, site=site), site)
