@@ -16,7 +16,7 @@ from xmirad.archive.port import ArchiveBinding, ItemPayload, ScoredItem, StoredI
 from xmirad.blobs.fsspec_store import open_blob_store
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.catalog.records import ArchiveRecord, Identity, ItemRecord
 from xmirad.catalog.stored import stored_item
 from xmirad.ids import image_digest, item_id
@@ -70,8 +70,8 @@ class Stages:
         self._embedder = load_embedder(run.artifact, threads=1)
         self._all_cores = run.embedder
         blobs = open_blob_store(str(folder / "blobs"))
-        self._images = ImageBlobs(blobs)
         self._catalog = Catalog(Database(f"sqlite:///{folder / 'catalog.db'}", create=True))
+        self._images = ImageBlobs(self._catalog.database, blobs)
         self._catalog.create_archive(replace(ARCHIVE, model=run.artifact.digest))
         self._store = EdgeStore(folder / "store")
         self._archive = random_archive(self._store, run.artifact.digest, run.artifact.embedding_size, items)
@@ -107,11 +107,11 @@ class Stages:
     ) -> StoredItem:
         """Write an image's blobs and record."""
         digest = image_digest(image.data)
-        self._images.put_input(digest, self._recipe.digest, decoded.pixels)
+        blobs = [NewBlob.input(digest, self._recipe.digest, decoded.pixels)]
         if keep_original:
-            self._images.put_original(digest, image.data)
+            blobs.append(NewBlob.original(digest, image.data))
         record = self._record(digest, decoded)
-        self._catalog.put_item(record, embedding)
+        self._catalog.put_item(record, embedding, blobs_at=self._images.put(blobs))
         return stored_item(record, "local", embedding)
 
     def cost(self, kind: ImageKind, count: int, *, seed: int, keep_original: bool = True) -> ImageCost:

@@ -15,7 +15,8 @@ from benchmarks.run import prepare
 from benchmarks.scale.cells import Json
 from benchmarks.stages import Stages
 from xmirad.blobs.fsspec_store import open_blob_store
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.database import Database
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.explanations.chunk_format import pack
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.ids import image_digest
@@ -88,12 +89,14 @@ def _figures(stages: Stages, kind: ImageKind, folder: Path, count: int) -> Image
 
 
 def _original_ms_per_megabyte(folder: Path, count: int) -> float:
-    blobs = ImageBlobs(open_blob_store(str(folder)))
+    database = Database(f"sqlite:///{folder / 'catalog.db'}", create=True)
+    images = ImageBlobs(database, open_blob_store(str(folder)))
     named = [(image_digest(image.data), image.data) for image in Images(LARGE_DICOM, seed=5).take(count)]
     began = time.process_time()
     for digest, data in named:
-        blobs.put_original(digest, data)
+        images.put([NewBlob.original(digest, data)])
     spent = time.process_time() - began
+    database.close()
     return MILLISECONDS * spent / (sum(len(data) for _, data in named) / MEGABYTE)
 
 

@@ -96,7 +96,7 @@ class Parts:
         tools = Tools(
             decoder=SharedDecoder(made.decoder),
             catalog=made.catalog,
-            images=ImageBlobs(made.blobs),
+            images=ImageBlobs(made.catalog.database, made.blobs),
             site_key=made.site_key,
             lanes=made.lanes,
             locks=KeyedLocks(),

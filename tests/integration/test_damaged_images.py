@@ -1,6 +1,8 @@
 """Model inputs and originals that rot on the disk: found when they are read or looked for, and mended."""
 
+import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,21 @@ def test_nothing_is_explained_by_a_damaged_model_input(service: LiveService) -> 
         for number in (2, 3):
             client.create_item(REFERENCED, upload(number))
         assert explained(client, names).state is ExplanationState.SUCCEEDED
+
+
+def test_blobs_that_no_record_names_are_named_once_they_are_old_and_deleted_if_wanted(service: LiveService) -> None:
+    old, fresh = (service.home / "blobs" / "inputs" / "ab" / f"abcd.recipe.{name}" for name in ("old", "fresh"))
+    old.parent.mkdir(exist_ok=True)
+    for path in (old, fresh):
+        path.write_bytes(b"pixels")
+    os.utime(old, (0, 0))
+    verify = partial(run_json, service.home, "archive", "verify", KEPT)
+    assert "orphans" not in verify()
+    assert verify("--orphans")["orphans"] == ["inputs/ab/abcd.recipe.old"]
+    assert old.exists()
+    assert verify("--orphans", "--repair")["orphans"] == ["inputs/ab/abcd.recipe.old"]
+    assert verify("--orphans")["orphans"] == []
+    assert fresh.exists()
 
 
 def explained(client: Client, names: list[str]) -> Explanation:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from support.catalogs import location_of
 from support.live_explainer import SMALL, LiveExplainer, live_explainer, wait_until
-from xmirad.blobs import keys
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.scoring import entries_of
@@ -62,7 +62,7 @@ def test_maps_whose_assessment_fails_or_is_given_up_are_settled_without_fidelity
     live.stop_worker()
     killing, failing = (live.create(live.request(query, result, SMALL)) for query in (second, third))
     live.server.set(f"xmirad:attempts:assess/{killing}/1", live.parts.most_attempts)
-    live.blobs.delete(keys.model_input(result.digest, live.artifact.preprocessing.digest))
+    live.blobs.delete(location_of(live.catalog, result.digest, live.artifact.preprocessing.digest))
 
     live.start_worker()
 

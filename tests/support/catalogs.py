@@ -2,14 +2,16 @@
 
 import shutil
 import weakref
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
+from xmirad.catalog.blobs import find_live
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.database import Database
-from xmirad.catalog.tables import archives, embeddings, items
+from xmirad.catalog.tables import archives, blobs, embeddings, items
 
 
 def sqlite_catalog(folder: Path, *, create: bool = True) -> Catalog:
@@ -39,6 +41,18 @@ def damage_embedding(catalog: Catalog, item: str, vector: bytes | None) -> None:
     if vector is not None:
         statement = update(embeddings).where(of_item).values(vector=vector)
     catalog.database.write(lambda connection: connection.execute(statement))
+
+
+def location_of(catalog: Catalog, digest: str, preprocessing: str = "") -> str:
+    """Return where the model input of an image, or a file, lies; empty if there is none."""
+    found = catalog.database.read(partial(find_live, digest=digest, preprocessing=preprocessing))
+    return "" if found is None else found.location
+
+
+def blob_locations(catalog: Catalog) -> list[str]:
+    """Return where all blobs lie that items rely on, in order."""
+    rows = select(blobs.c.location).where(blobs.c.delete_time.is_(None), blobs.c.is_live).order_by(blobs.c.location)
+    return list(catalog.database.read(lambda connection: connection.execute(rows).scalars().all()))
 
 
 def damage_archive(catalog: Catalog, archive: str) -> None:

@@ -12,7 +12,7 @@ from support.fake_board import FakeBoard, FakeQueue
 from support.records import archive_record, item_record
 from support.saliency import unit
 from xmirad.catalog.explanation_tables import cache_subscribers, explanations, queries
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.errors import ItemNotFoundError
 from xmirad.explanations.assessing import Assessor
 from xmirad.explanations.cache import OcclusionCache
@@ -112,9 +112,9 @@ class World:
         """Return an item, stored with its model input and its embedding."""
         digest = hashlib.sha256(b"item %d" % number).hexdigest()
         pixels, embedding = _picture(number)
-        ImageBlobs(self.blobs).put_input(digest, PREPROCESSING, pixels)
+        put = ImageBlobs(self.database, self.blobs).put([NewBlob.input(digest, PREPROCESSING, pixels)])
         item = f"item-{number}"
-        self.catalog.put_item(item_record(item=item, image=digest, file=digest), embedding)
+        self.catalog.put_item(item_record(item=item, image=digest, file=digest), embedding, blobs_at=put)
         return ImageReference(ImageKind.ITEM, digest, item=item, geometry=GEOMETRY)
 
     def item_of(self, image: str) -> ImageReference:
@@ -123,11 +123,11 @@ class World:
         return ImageReference(ImageKind.ITEM, image, item=found.item, geometry=GEOMETRY)
 
     def delete_item(self, image: ImageReference) -> None:
-        """Delete an item as a service does: a tombstone, what it explains, its blobs."""
+        """Delete an item as a service does: a tombstone, what it explains, its record, its blobs."""
         self.catalog.add_tombstones(self.archive, [image.item])
         self.forgetter.delete_of_items(self.archive.creation, [image.item])
-        self.cache.delete_of_images([image.digest])
-        ImageBlobs(self.blobs).delete_derived(image.digest)
+        self.catalog.forget_items(self.archive, [image.item])
+        self.forgetter.purger.purge_some()
 
     def query(self, number: int) -> ImageReference:
         """Return a query image, stored."""

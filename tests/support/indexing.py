@@ -137,8 +137,9 @@ class Workshop:
         return self.archive if record == self.record else self.others[record.creation]
 
     def blobs(self) -> list[str]:
-        """Return the keys of all blobs that belong to images."""
-        return sorted(set(self.tools.images.digests()))
+        """Return the digests of all images and files of which the blob store holds something."""
+        keys = [key for kind in ("inputs", "originals") for key in self.store.list(f"{kind}/")]
+        return sorted({key.split("/")[2].split(".")[0] for key in keys})
 
 
 @contextmanager
@@ -153,7 +154,7 @@ def workshop(folder: Path, **changes: object) -> Iterator[Workshop]:
     tools = Tools(
         decoder=cast("SharedDecoder", decoder),
         catalog=catalog,
-        images=ImageBlobs(blobs),
+        images=ImageBlobs(catalog.database, blobs),
         site_key=SITE_KEY,
         lanes=lanes,
         locks=KeyedLocks(),

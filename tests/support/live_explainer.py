@@ -14,7 +14,7 @@ from PIL import Image
 
 from support.models import toy_model
 from support.records import archive_record, item_record
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.composition import blob_store, catalog
 from xmirad.explanations.creating import Creator
 from xmirad.explanations.eviction import Evictor
@@ -143,11 +143,11 @@ class LiveExplainer:
         picture = Image.fromarray(draw_phantom("nodules", seed=7, number=seed)).convert("RGB")
         pixels = prepare(picture, artifact.preprocessing)[0]
         digest = f"{seed:064x}"
-        images = ImageBlobs(self.blobs)
-        images.put_input(digest, artifact.preprocessing.digest, pixels)
+        images = ImageBlobs(self.catalog.database, self.blobs)
+        put = images.put([NewBlob.input(digest, artifact.preprocessing.digest, pixels)])
         embedder = load_embedder(artifact, threads=1)
         record = item_record(seed, item=f"item-{seed}", image=digest)
-        self.catalog.put_item(record, embedder.embed(pixels[None])[0])
+        self.catalog.put_item(record, embedder.embed(pixels[None])[0], blobs_at=put)
         return ImageReference(ImageKind.ITEM, digest, f"item-{seed}")
 
     def request(

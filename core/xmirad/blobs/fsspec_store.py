@@ -33,17 +33,10 @@ class FolderBlobStore:
     """Blobs as files of a folder: written beside, flushed to disk, then renamed into place."""
 
     def __init__(self, root: Path) -> None:
-        """Use a folder, made if it is not there, readable by its owner only.
-
-        What writers that were killed left unfinished is removed once it is an hour old.
-        """
+        """Use a folder, made if it is not there, readable by its owner only."""
         self._root = root
         self._partial = root / ".partial"
         _make_folder(self._partial)
-        for leftover in self._partial.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # its writer has finished
-                if time.time() - leftover.stat().st_mtime > STALE_PARTIAL_SECONDS:
-                    leftover.unlink()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Store a blob; see `BlobStore.put`."""
@@ -112,6 +105,14 @@ class FolderBlobStore:
             folders.sort()
             relative = Path(folder).relative_to(self._root).as_posix()
             yield from (f"{relative}/{name}" for name in sorted(files))
+
+    def clear_unfinished(self) -> None:
+        """Delete what killed writers have left; see `BlobStore.clear_unfinished`."""
+        with _errors("delete"):
+            for leftover in self._partial.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # its writer has finished
+                    if time.time() - leftover.stat().st_mtime > STALE_PARTIAL_SECONDS:
+                        leftover.unlink()
 
     def _path(self, key: str) -> Path:
         if any(part in {"", ".", ".."} for part in key.removesuffix("/").split("/")) or "\0" in key:
@@ -214,6 +215,9 @@ class RemoteBlobStore:
             found = sorted(self._files(self._path(prefix.removesuffix("/"))))
         for path in found:
             yield path.removeprefix(base)
+
+    def clear_unfinished(self) -> None:
+        """Do nothing: an object is there or not; see `BlobStore.clear_unfinished`."""
 
     def _files(self, path: str) -> Iterator[str]:
         """Yield the files below a path. fsspec's own way, for stores without one, passes over unreadable folders."""

@@ -79,3 +79,11 @@ class BlobStore(Protocol):
             BackendUnavailableError: If the storage fails; a part that cannot be read is never passed over.
         """
         ...
+
+    def clear_unfinished(self) -> None:
+        """Delete what writers that were killed have left unfinished, once it is an hour old.
+
+        Raises:
+            BackendUnavailableError: If the storage fails.
+        """
+        ...

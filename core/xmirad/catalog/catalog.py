@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from xmirad.catalog import archives, calibrations, embeddings, item_counts, items, marks, requests
+from xmirad.catalog import archives, blobs, calibrations, embeddings, item_counts, items, marks, requests
 from xmirad.catalog.database import Database
 from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemRecord, ItemReference, ItemState
 from xmirad.errors import ArchiveAlreadyExistsError, EmbeddingCorruptError, RecordCorruptError
@@ -86,8 +86,18 @@ class Catalog:
         self.database.write(lambda connection: archives.close_gate(connection, creation))
 
     def forget_some_items(self, creation: str) -> int:
-        """Delete some rows of a closed archive's items; return how many: none are left once it is 0."""
-        return self.database.write(lambda connection: items.delete_items(connection, creation))
+        """Delete some rows of a closed archive's items, and end the blobs that no other item needs.
+
+        Returns:
+            How many; none are left once it is 0.
+        """
+
+        def forget(connection: Connection) -> int:
+            count, found = items.delete_items(connection, creation)
+            blobs.end_unused(connection, found, now=time.time())
+            return count
+
+        return self.database.write(forget)
 
     def forget_archive(self, creation: str) -> None:
         """Delete all rows of a deleted archive; the archive's own goes last. It can be repeated."""
@@ -193,14 +203,12 @@ class Catalog:
             found += self.database.read(partial(items.references, record=record, ids=page))
         return found
 
-    def all_references(self, creation: str) -> Iterator[list[ItemReference]]:
-        """Yield pages of all items that have a record, also those whose deletion was cut short."""
-        return self._reference_pages(creation, items.page_of_references)
-
     def half_deleted(self, record: ArchiveRecord) -> Iterator[ItemReference]:
         """Yield the items whose deletion was cut short: they have a tombstone, and their records still."""
-        for page in self._reference_pages(record.creation, items.page_of_half_deleted):
+        after = ""
+        while page := self.database.read(partial(items.page_of_half_deleted, creation=record.creation, after=after)):
             yield from page
+            after = page[-1].item
 
     def embeddings(self, record: ArchiveRecord, ids: Sequence[str]) -> dict[str, Float32Array | EmbeddingCorruptError]:
         """Return the embeddings of those of some items that have one, by id; damaged ones as errors."""
@@ -235,6 +243,7 @@ class Catalog:
         record: ItemRecord,
         embedding: Float32Array | None = None,
         *,
+        blobs_at: Sequence[str] = (),
         restore: bool = False,
         priority: int = marks.URGENT,
     ) -> int | None:
@@ -245,6 +254,7 @@ class Catalog:
         Args:
             record: The revision.
             embedding: Is stored with it; without one, that which is there stays.
+            blobs_at: Where the blobs of its image were put; it relies on them from now on.
             restore: Whether to remove the item's tombstone; while there is one, nothing is stored otherwise.
             priority: Of the mark.
 
@@ -253,11 +263,17 @@ class Catalog:
 
         Raises:
             ArchiveNotFoundError: If the archive was deleted.
+            BlobsEndedError: If one of the blobs is not to be used any more; nothing is stored.
         """
 
         def put(connection: Connection) -> int | None:
-            if not items.put_item(connection, record, embedding, restore=restore):
+            replaced = items.lock_deleted(connection, record) if restore else []
+            is_stored = items.put_item(connection, record, embedding, restore=restore)
+            if is_stored or items.lock_live(connection, record):
+                blobs.make_live(connection, blobs_at)
+            if not is_stored:
                 return None
+            blobs.end_unused(connection, replaced, now=time.time())
             return marks.mark(connection, record.creation, [record.item], priority=priority)
 
         return self.database.write(put)
@@ -283,22 +299,18 @@ class Catalog:
         return self.item_state(record, item).has_tombstone
 
     def forget_items(self, record: ArchiveRecord, ids: Sequence[str]) -> None:
-        """Delete the records of items, so that nothing in the catalog's files tells of them; tombstones stay."""
+        """Delete the records of deleted items, so that nothing in the catalog's files tells of them; tombstones stay.
+
+        The blobs that no other item needs are ended in the same transaction, and purged later.
+        """
+
+        def forget(connection: Connection, page: Sequence[str]) -> None:
+            found = items.forget_items(connection, record, page)
+            blobs.end_unused(connection, found, now=time.time())
+
         for page in _pages(ids):
-            self.database.write(partial(items.forget_items, record=record, ids=page))
+            self.database.write(partial(forget, page=page))
         self.database.compact()
-
-    def images_in_use(self, images: Collection[str]) -> set[str]:
-        """Return those of some images that items use, of any archive of any site: all share them."""
-        return self._among(images, items.images_in_use)
-
-    def files_to_keep(self, files: Collection[str]) -> set[str]:
-        """Return those of some uploaded files that items use whose archives keep files."""
-        return self._among(files, items.files_to_keep)
-
-    def digests_in_use(self, digests: Collection[str]) -> set[str]:
-        """Return those of some digests that items use, as image or as file."""
-        return self._among(digests, items.digests_in_use)
 
     def _features(self, record: ArchiveRecord, digest: str) -> bytes | None:
         """Read a calibration's features; the last ones are kept, because every search with evidence needs them."""
@@ -313,20 +325,6 @@ class Catalog:
                 self._kept_features.clear()
             self._kept_features[digest] = rows
         return rows
-
-    def _among(self, digests: Collection[str], find: Callable[..., set[str]]) -> set[str]:
-        found: set[str] = set()
-        for page in _pages(sorted(digests)):
-            found |= self.database.read(partial(find, digests=page))
-        return found
-
-    def _reference_pages(
-        self, creation: str, read_page: Callable[..., list[ItemReference]]
-    ) -> Iterator[list[ItemReference]]:
-        after = ""
-        while page := self.database.read(partial(read_page, creation=creation, after=after)):
-            yield page
-            after = page[-1].item
 
 
 def _pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:

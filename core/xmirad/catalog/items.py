@@ -5,7 +5,7 @@ revision, which goes on from there if it is stored again.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +18,6 @@ from sqlalchemy import (
     literal,
     select,
     text,
-    union,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -65,9 +64,10 @@ NOT_LIVE_OF = {
     "sqlite": text(NOT_LIVE.format(wanted="json_each(:ids) AS wanted")),
     "postgresql": text(NOT_LIVE.format(wanted="json_array_elements_text(CAST(:ids AS json)) AS wanted(value)")),
 }
-STATE = select(*RECORD, items.c.delete_time).where(
-    items.c.creation == bindparam("creation"), items.c.item == bindparam("item")
-)
+OF_ITEM = (items.c.creation == bindparam("creation"), items.c.item == bindparam("item"))
+STATE = select(*RECORD, items.c.delete_time).where(*OF_ITEM)
+LIVE_STATE = select(*REFERENCE).where(*OF_ITEM, IS_RECORDED, HAS_NO_TOMBSTONE).with_for_update(read=True)
+DELETED_STATE = select(*REFERENCE).where(*OF_ITEM, IS_RECORDED, items.c.delete_time.is_not(None)).with_for_update()
 
 
 def _put(inserted: sqlite.Insert | postgresql.Insert, *, restore: bool) -> Executable:
@@ -159,12 +159,6 @@ def page_of_half_deleted(connection: Connection, creation: str, *, after: str) -
     return _references(connection, HALF_DELETED.where(items.c.creation == creation, items.c.item > after))
 
 
-def page_of_references(connection: Connection, creation: str, *, after: str) -> list[ItemReference]:
-    """Return the next items that have a record, whether or not they have a tombstone."""
-    of_archive = ANY_REFERENCE.where(items.c.creation == creation, items.c.item > after)
-    return _references(connection, of_archive.order_by(items.c.item).limit(PAGE))
-
-
 def references(connection: Connection, record: ArchiveRecord, ids: Sequence[str]) -> list[ItemReference]:
     """Return those of some items that have a record, whether or not they have a tombstone."""
     return _references(connection, ANY_REFERENCE.where(items.c.creation == record.creation, items.c.item.in_(ids)))
@@ -184,22 +178,41 @@ def add_tombstones(connection: Connection, record: ArchiveRecord, ids: Sequence[
     connection.execute(put.on_conflict_do_update(index_elements=["creation", "item"], set_=change))
 
 
-def forget_items(connection: Connection, record: ArchiveRecord, ids: Sequence[str]) -> None:
-    """Delete the records and embeddings of items; revision and tombstone stay."""
-    rows = update(items).where(items.c.creation == record.creation, items.c.item.in_(ids))
+def forget_items(connection: Connection, record: ArchiveRecord, ids: Sequence[str]) -> list[ItemReference]:
+    """Delete the records and embeddings of those of some items that have a tombstone; return what they used.
+
+    Revision and tombstone stay.
+    """
+    deleted = HALF_DELETED.where(items.c.creation == record.creation, items.c.item.in_(ids))
+    found = _references(connection, deleted.with_for_update())
+    gone = [each.item for each in found]
+    rows = update(items).where(items.c.creation == record.creation, items.c.item.in_(gone))
     connection.execute(rows.values(image=None, file=None, document=None))
-    delete_embeddings(connection, record.creation, ids)
+    delete_embeddings(connection, record.creation, gone)
+    return found
 
 
-def delete_items(connection: Connection, creation: str) -> int:
-    """Delete some rows of an archive that is gone; return how many: none are left once it is 0."""
-    some = select(items.c.item).where(items.c.creation == creation).order_by(items.c.item).limit(PAGE)
-    ids = connection.execute(some).scalars().all()
-    if not ids:
-        return 0
-    delete_embeddings(connection, creation, ids)
-    connection.execute(delete(marks).where(marks.c.creation == creation, marks.c.item.in_(ids)))
-    return connection.execute(delete(items).where(items.c.creation == creation, items.c.item.in_(ids))).rowcount
+def delete_items(connection: Connection, creation: str) -> tuple[int, list[ItemReference]]:
+    """Delete some rows of an archive that is gone; return how many, and what they used: none are left once it is 0."""
+    some = select(*REFERENCE).where(items.c.creation == creation).order_by(items.c.item).limit(PAGE)
+    rows = connection.execute(some).all()
+    ids = [row.item for row in rows]
+    if ids:
+        delete_embeddings(connection, creation, ids)
+        connection.execute(delete(marks).where(marks.c.creation == creation, marks.c.item.in_(ids)))
+        connection.execute(delete(items).where(items.c.creation == creation, items.c.item.in_(ids)))
+    return len(rows), [ItemReference(*row) for row in rows if row.image is not None]
+
+
+def lock_live(connection: Connection, record: ItemRecord) -> bool:
+    """Return whether an item has the image and the file of a record; if so, nobody deletes it in this transaction."""
+    found = connection.execute(LIVE_STATE, {"creation": record.creation, "item": record.item}).one_or_none()
+    return found is not None and (found.image, found.file) == (record.image, record.file)
+
+
+def lock_deleted(connection: Connection, record: ItemRecord) -> list[ItemReference]:
+    """Return what an item used that was deleted, and has its record still."""
+    return _references(connection, DELETED_STATE, {"creation": record.creation, "item": record.item})
 
 
 def images_in_use(connection: Connection, digests: Collection[str]) -> set[str]:
@@ -211,12 +224,6 @@ def files_to_keep(connection: Connection, digests: Collection[str]) -> set[str]:
     """Return those of some files that items use whose archives keep files."""
     users = USERS.with_only_columns(items.c.file).where(items.c.file.in_(digests))
     return set(connection.execute(users.where(archives.c.originals == OriginalsPolicy.COPY.value)).scalars())
-
-
-def digests_in_use(connection: Connection, digests: Collection[str]) -> set[str]:
-    """Return those of some digests that items use, as their image or as their file."""
-    files = USERS.with_only_columns(items.c.file).where(items.c.file.in_(digests))
-    return set(connection.execute(union(USERS.where(items.c.image.in_(digests)), files)).scalars())
 
 
 def not_live(connection: Connection, creation: str, ids: Sequence[str]) -> set[str]:
@@ -243,8 +250,10 @@ def corrupt_item(error: RecordCorruptError) -> str:
     return error.metadata["item"].rpartition("/")[2]
 
 
-def _references(connection: Connection, statement: Select[*tuple[Any, ...]]) -> list[ItemReference]:
-    return [ItemReference(*row) for row in connection.execute(statement).all()]
+def _references(
+    connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, str] | None = None
+) -> list[ItemReference]:
+    return [ItemReference(*row) for row in connection.execute(statement, values).all()]
 
 
 def _record_or_error(row: Row[*tuple[Any, ...]], creation: str, archive: str) -> ItemRecord | RecordCorruptError:

@@ -1,35 +1,46 @@
-"""Deletes blobs that no item uses any more: of deleted items, and of uploads that were interrupted for good."""
+"""Finds blobs that no row of the catalog names, by listing the blob store, as nothing else does.
 
-import time
-
-from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.images import ImageBlobs
-from xmirad.catalog.records import ItemReference
-
-ORPHAN_SECONDS = 86_400.0
-"""So long after something of it was stored last, an image without an item counts as orphaned.
-
-An upload stores blobs before its record, and with a Qdrant server nothing keeps services from running meanwhile.
+There should be none. Some are left by a process that was paused for more than a day while it wrote, and by a catalog
+that was put back from a backup. Nobody may write meanwhile.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 
-def orphaned_images(catalog: Catalog, images: ImageBlobs) -> list[str]:
-    """Return the digests of images and uploaded files that have old blobs and no item in any archive, sorted."""
-    present = set(images.digests())
-    return [digest for digest in sorted(present - catalog.digests_in_use(present)) if _is_old(digest, images)]
+from sqlalchemy import Connection, select
+
+from xmirad.blobs import keys
+from xmirad.blobs.port import BlobStore
+from xmirad.catalog.database import Database
+from xmirad.catalog.explanation_tables import cache_entries, explanations, queries
+from xmirad.catalog.purges import Owner, key_of
+from xmirad.catalog.tables import blobs as image_blobs
+
+ORPHAN_SECONDS = 86_400.0
+PAGE = 500
+OWNERS: dict[str, tuple[Owner, Callable[[str], str]]] = {
+    keys.INPUTS: (image_blobs, str),
+    keys.ORIGINALS: (image_blobs, str),
+    keys.OCCLUSION: (cache_entries, keys.prefix_of),
+    keys.QUERIES: (queries, keys.name_of),
+    keys.EXPLANATIONS: (explanations, keys.name_of),
+}
+"""For each kind of blob: whose they are, and how a blob's key tells the key of the owner's row."""
 
 
-def delete_unused(catalog: Catalog, images: ImageBlobs, found: ItemReference) -> None:
-    """Delete the blobs of a deleted item that no other item uses; its file if no archive keeps it that keeps files.
+def orphaned_blobs(database: Database, blobs: BlobStore, *, now: float) -> Iterator[str]:
+    """Yield the keys of blobs that no row names, and that were put a day before a time or earlier."""
+    for kind, (owner, owner_key) in OWNERS.items():
+        listed = blobs.list(f"{kind}/")
+        while page := list(islice(listed, PAGE)):
+            owners = {key: owner_key(key) for key in page}
+            present = database.read(partial(_present, owner=owner, wanted=sorted(set(owners.values()))))
+            for key in page:
+                put_time = None if owners[key] in present else blobs.put_time(key)
+                if put_time is not None and now - put_time >= ORPHAN_SECONDS:
+                    yield key
 
-    All sites are asked, for all share the images.
-    """
-    if not catalog.images_in_use([found.image]):
-        images.delete_derived(found.image)
-    if not catalog.files_to_keep([found.file]):
-        images.delete_original(found.file)
 
-
-def _is_old(digest: str, images: ImageBlobs) -> bool:
-    put_time = images.put_time(digest)
-    return put_time is not None and time.time() - put_time >= ORPHAN_SECONDS
+def _present(connection: Connection, owner: Owner, wanted: list[str]) -> set[str]:
+    return set(connection.execute(select(key_of(owner)).where(key_of(owner).in_(wanted))).scalars())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.catalog.records import ArchiveRecord
 from xmirad.errors import BackendUnavailableError, XmiradError
 from xmirad.types import EncodedImage, UInt8Array
@@ -33,6 +33,7 @@ def repair_inputs(
             raise
         except XmiradError:  # damaged itself, or decoded no more
             continue
-        images.put_input(item.image, item.preprocessing, pixels)
+        put = images.put([NewBlob.input(item.image, item.preprocessing, pixels)])
+        catalog.put_item(item, blobs_at=put)  # its record is there; it relies on another blob from now on
         repaired.append(item.item)
     return repaired

@@ -113,8 +113,11 @@ def _run_batch(connection: Connection, batch: Sequence[_Waiting]) -> None:
     """Run the work of some threads in one transaction, in which each succeeds or fails alone."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
-        for each in batch:
-            _run_one(connection, each)
+        if len(batch) == 1:  # it may end the transaction, so it needs no savepoint
+            batch[0].result = batch[0].work(connection)
+        else:
+            for each in batch:
+                _run_one(connection, each)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
         raw = connection.connection.dbapi_connection

@@ -22,7 +22,7 @@ from sqlalchemy import (
     event,
 )
 
-REVISION = 2
+REVISION = 3
 """Raise it with every change of a table below: whoever opens a catalog of another revision refuses it."""
 STRING = Text().with_variant(Text(collation="C"), "postgresql")
 """Compared byte by byte on both engines, so that pages come in the same order."""
@@ -100,6 +100,36 @@ event.listen(
     # Noise does not get smaller, so PostgreSQL need not try to compress it.
     DDL("ALTER TABLE embeddings ALTER COLUMN vector SET STORAGE EXTERNAL").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
 )
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("location", STRING, primary_key=True),  # its key in the blob store, which ends in a random generation
+    Column("digest", STRING, nullable=False),  # of the image, or of the file
+    Column("preprocessing", STRING, nullable=False),  # of a model input; empty for a file as uploaded
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", STRING, nullable=False),
+    Column("is_live", Boolean, nullable=False),  # until then it is pending: no item that needs it was stored yet
+    Column("create_time", Double, nullable=False),
+    Column("delete_time", Double),  # set: it is being deleted
+    Column("is_purged", Boolean, nullable=False),
+)
+"""Blobs that items share: model inputs and files. What others own lies under a prefix that the owner's row names."""
+_is_current = blobs.c.delete_time.is_(None)
+_is_begun = _is_current & blobs.c.is_live.is_(False)
+_is_ended = blobs.c.delete_time.is_not(None)
+_is_unpurged, _is_purged = _is_ended & blobs.c.is_purged.is_(False), _is_ended & blobs.c.is_purged.is_(True)
+Index(
+    "blobs_current",
+    blobs.c.digest,
+    blobs.c.preprocessing,
+    unique=True,
+    sqlite_where=_is_current,
+    postgresql_where=_is_current,
+)
+Index("blobs_pending", blobs.c.create_time, sqlite_where=_is_begun, postgresql_where=_is_begun)
+Index("blobs_unpurged", blobs.c.delete_time, sqlite_where=_is_unpurged, postgresql_where=_is_unpurged)
+Index("blobs_purged", blobs.c.delete_time, sqlite_where=_is_purged, postgresql_where=_is_purged)
 
 marks = Table(
     "marks",

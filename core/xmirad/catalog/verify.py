@@ -10,7 +10,6 @@ from xmirad.archive.port import Archive, StoredItem
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
 from xmirad.catalog.items import corrupt_item
-from xmirad.catalog.orphans import orphaned_images
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.catalog.stored import payload_of
 from xmirad.errors import EmbeddingCorruptError, RecordCorruptError
@@ -38,12 +37,11 @@ class ProblemKind(StrEnum):
     )
     UNKNOWN_ITEM = "the vector store holds an item that has no record or was deleted"
     HALF_DELETED = "a deleted item has its records still, because its deletion was cut short"
-    ORPHANED_IMAGE = "blobs of an image that no item has used for a day"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong; `subject` is an item's id, an image's digest, or what SQLite says of its file."""
+    """One thing that is wrong; `subject` is an item's id, or what SQLite says of its file."""
 
     kind: ProblemKind
     subject: str
@@ -84,7 +82,6 @@ def verify_archive(record: ArchiveRecord, archive: Archive, *, catalog: Catalog,
     problems += _problems_of_originals(record, records, images)
     problems += [Problem(ProblemKind.UNKNOWN_ITEM, item) for item in _unknown(archive, {*records, *corrupt})]
     problems += [Problem(ProblemKind.HALF_DELETED, item.item) for item in catalog.half_deleted(record)]
-    problems += [Problem(ProblemKind.ORPHANED_IMAGE, image) for image in orphaned_images(catalog, images)]
     return Verification(record.archive, len(records) + len(corrupt), tuple(problems))
 
 

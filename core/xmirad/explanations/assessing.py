@@ -13,8 +13,8 @@ from functools import partial
 import numpy as np
 
 from xmirad.blobs import keys
+from xmirad.blobs.arrays import get_array, put_array
 from xmirad.blobs.port import BlobStore
-from xmirad.catalog.images import npy_bytes, read_array
 from xmirad.catalog.occlusion import NewEntry
 from xmirad.errors import EmbeddingCorruptError, ExplanationNotFoundError
 from xmirad.explanations.cache import OcclusionCache
@@ -196,7 +196,7 @@ class Assessor:
         Raises:
             ExplanationNotFoundError: If it was.
         """
-        self._blobs.put(key, npy_bytes(unit))
+        put_array(self._blobs, key, unit)
         if not self._store.has(asked):
             self._blobs.delete(key)
             raise ExplanationNotFoundError("the explanation was deleted meanwhile", field="name")
@@ -207,14 +207,14 @@ class Assessor:
         Raises:
             ItemNotFoundError: If its image was deleted, not only the unit evicted.
         """
-        self._blobs.put(key, npy_bytes(unit))
+        put_array(self._blobs, key, unit)
         if not self._cache.exists(location):
             self._blobs.delete(key)
             have()
 
     def _unit(self, key: str, stages: int) -> Float32Array | None:
         try:
-            array = read_array(self._blobs, key)
+            array = get_array(self._blobs, key)
         except EmbeddingCorruptError:
             return None
         is_usable = array is not None and array.dtype == np.float32 and array.ndim == 2 and len(array) == stages

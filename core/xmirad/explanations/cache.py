@@ -8,7 +8,7 @@ counts as absent and is computed again.
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
@@ -165,12 +165,6 @@ class OcclusionCache:
     def is_wanted(self, entry: OcclusionEntry) -> bool:
         """Return whether an explanation, or warming, waits for an entry."""
         return self._database.read(lambda connection: occlusion.is_wanted(connection, entry.location))
-
-    def delete_of_images(self, images: Collection[str]) -> None:
-        """Let go of everything of some images, of which no item is there any more; the blobs are purged later."""
-        self._database.write(
-            lambda connection: occlusion.delete_entries_of_images(connection, images, now=self._clock())
-        )
 
     def count_use(self, *, is_cached: bool) -> None:
         """Count that a map found its entry complete, or did not."""

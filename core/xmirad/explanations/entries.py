@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 
+from xmirad.blobs import keys
 from xmirad.saliency.codec import Codec
 from xmirad.saliency.lattice import STRIDE, WINDOW, WindowLattice
 from xmirad.saliency.levels import Level, chunks, levels
@@ -55,8 +56,8 @@ class OcclusionEntry:
     @property
     def location(self) -> str:
         """Prefix of the entry's blobs, which also names the entry in the queue and on the board."""
-        root = f"queries/{self.image}/occlusion" if self.is_query else f"occlusion/{self.image}"
-        return f"{root}/{self.key}/"
+        root = f"{keys.query(self.image)}occlusion/" if self.is_query else keys.occlusion(self.image)
+        return f"{root}{self.key}/"
 
     @cached_property
     def lattice(self) -> WindowLattice:

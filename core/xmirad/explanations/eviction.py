@@ -44,6 +44,6 @@ class Evictor:
                 break
             excess -= freed
         if evicted:
-            self._forgetter.purge_all()
+            self._forgetter.purger.purge_all()
             _log.info("cache.evicted")
         return evicted

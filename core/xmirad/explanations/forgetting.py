@@ -1,37 +1,29 @@
-"""Deletes explanations, and purges the blobs of everything that is deleted: maps, queries, cache entries."""
+"""Deletes explanations, with queries that nobody explains any more; their blobs are purged."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from xmirad.blobs import keys
 from xmirad.blobs.port import BlobStore
 from xmirad.catalog import explanations as rows
-from xmirad.catalog import purges
 from xmirad.catalog.database import Database
-from xmirad.catalog.explanation_tables import cache_entries, explanations, queries
-from xmirad.catalog.purges import Owner
+from xmirad.catalog.purges import BlobPurger
 from xmirad.errors import ExplanationNotFoundError
-
-PREFIX_OF: dict[Owner, Callable[[str], str]] = {
-    explanations: keys.explanation,
-    queries: keys.query,
-    cache_entries: str,  # its location
-}
-_log = logging.getLogger(__name__)
 
 
 class Forgetter:
     """Deletes explanations, with queries that nobody explains any more. Safe to use from many processes.
 
     Every method raises `BackendUnavailableError` if the catalog or the blob store cannot be used.
+
+    Attributes:
+        purger: Deletes their blobs.
     """
 
     def __init__(self, database: Database, blobs: BlobStore, *, clock: Callable[[], float] = time.time) -> None:
         """Delete records from a catalog's database, and what they own from a blob store."""
+        self.purger = BlobPurger(database, blobs, clock=clock)
         self._database = database
-        self._blobs = blobs
         self._clock = clock
 
     def delete(self, explanation: str) -> None:
@@ -44,7 +36,7 @@ class Forgetter:
         if not self._database.write(delete):
             message = "there is no such explanation"
             raise ExplanationNotFoundError(message, field="name", metadata={"explanation": explanation})
-        self._purge_soon()
+        self.purger.purge_some()
 
     def delete_all(self, ids: Sequence[str]) -> int:
         """Delete those of some explanations that are there; return how many. Their blobs are purged later."""
@@ -54,7 +46,7 @@ class Forgetter:
         """Delete the explanations in which one of these items of an archive plays a part; return how many."""
         found = self._database.read(lambda connection: rows.explanations_of_items(connection, creation, items))
         deleted = self._mark(found)
-        self._purge_soon()
+        self.purger.purge_some()
         return deleted
 
     def delete_of_archive(self, creation: str) -> int:
@@ -67,26 +59,6 @@ class Forgetter:
     def delete_query(self, digest: str) -> None:
         """Delete a stored query with its explanations and all that is cached of it. Its blobs are purged later."""
         self._database.write(lambda connection: rows.delete_query(connection, digest, now=self._clock()))
-
-    def purge_all(self) -> None:
-        """Delete the blobs of what is deleted; of what was deleted a day ago once more, and then its row."""
-        for owner in purges.OWNERS:
-            self._database.write(partial(purges.open_again, owner=owner, now=self._clock()))
-            while self._purge_some(owner):
-                pass
-
-    def _purge_some(self, owner: Owner) -> int:
-        found = self._database.read(lambda connection: purges.unpurged(connection, owner))
-        for key in found:
-            for blob in list(self._blobs.list(PREFIX_OF[owner](key))):
-                self._blobs.delete(blob)
-            self._database.write(partial(purges.purged, owner=owner, key=key, now=self._clock()))
-        return len(found)
-
-    def _purge_soon(self) -> None:
-        """Purge what was deleted just now, unless much else waits for it: the sweep goes on."""
-        for owner in purges.OWNERS:
-            self._purge_some(owner)
 
     def _mark(self, ids: Sequence[str]) -> int:
         return self._database.write(partial(rows.delete_explanations, ids=ids, now=self._clock())) if ids else 0

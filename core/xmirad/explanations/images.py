@@ -6,10 +6,12 @@ from typing import TypeVar
 
 from xmirad.archive.embeddings import is_unit
 from xmirad.blobs import keys
+from xmirad.blobs.arrays import get_array, put_array
 from xmirad.blobs.port import BlobNotFoundError, BlobStore
+from xmirad.blobs.sealed import get_sealed, put_sealed
 from xmirad.catalog import explanations as rows
 from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.images import ImageBlobs, npy_bytes, read_array
+from xmirad.catalog.images import ImageBlobs
 from xmirad.errors import EmbeddingCorruptError, ExplanationNotFoundError, ItemNotFoundError
 from xmirad.types import Float32Array, UInt8Array
 
@@ -23,7 +25,7 @@ class ExplanationImages:
         """Read pixels from a blob store; a catalog knows the queries, and the embeddings of items."""
         self._catalog = catalog
         self._blobs = blobs
-        self._items = ImageBlobs(blobs)
+        self._items = ImageBlobs(catalog.database, blobs)
         self._clock = clock
 
     def input(self, image: str, preprocessing: str, *, is_query: bool) -> UInt8Array:
@@ -35,7 +37,7 @@ class ExplanationImages:
         """
         if not is_query:
             return _found(self._items.input(image, preprocessing), image)
-        array = _found(read_array(self._blobs, keys.query_input(image, preprocessing)), image)
+        array = _found(get_array(self._blobs, keys.query_input(image, preprocessing)), image)
         if array.dtype != "uint8" or array.ndim != 3:
             raise EmbeddingCorruptError("a stored query is no image", metadata={"image": image})
         return array
@@ -49,7 +51,7 @@ class ExplanationImages:
         """
         if not is_query:
             return _found(self._catalog.embedding_of_image(image, model), image)
-        array = _found(read_array(self._blobs, keys.query_embedding(image, model)), image)
+        array = _found(get_array(self._blobs, keys.query_embedding(image, model)), image)
         if array.dtype != "float32" or array.ndim != 1 or not is_unit(array):
             raise EmbeddingCorruptError("a stored embedding is no unit vector", metadata={"image": image})
         return array
@@ -62,24 +64,22 @@ class ExplanationImages:
         """
         # First, so that whatever is stored of it is found again.
         self._catalog.database.write(lambda connection: rows.put_query(connection, digest, now=self._clock()))
-        self._blobs.put(keys.query_embedding(digest, model), npy_bytes(embedding))
+        put_array(self._blobs, keys.query_embedding(digest, model), embedding)
 
     def put_query_pixels(self, digest: str, *, preprocessing: str, pixels: UInt8Array, picture: bytes) -> None:
         """Keep the model input of a query that is kept, and a picture of all of it for display, PNG, without header."""
-        self._blobs.put(keys.query_input(digest, preprocessing), npy_bytes(pixels))
-        self._blobs.put(keys.query_picture(digest), picture, if_absent=True)
+        put_array(self._blobs, keys.query_input(digest, preprocessing), pixels)
+        put_sealed(self._blobs, keys.query_picture(digest), picture, if_absent=True)
 
     def query_picture(self, digest: str) -> bytes:
         """Return a query's picture, PNG.
 
         Raises:
             ExplanationNotFoundError: If it is not kept any more.
+            EmbeddingCorruptError: If it is not what was stored.
         """
-        return self._get(keys.query_picture(digest))
-
-    def _get(self, key: str) -> bytes:
         try:
-            return self._blobs.get(key)
+            return get_sealed(self._blobs, keys.query_picture(digest))
         except BlobNotFoundError as error:
             raise ExplanationNotFoundError("the query is not kept any more", field="query") from error
 

@@ -121,7 +121,7 @@ class Sweeper:
         ):
             for digest in old:
                 self._forgetter.delete_query(digest)
-        self._forgetter.purge_all()
+        self._forgetter.purger.purge_all()
 
     def _look_after_unfinished(self) -> None:
         # What failed last time comes last: however much of it there is, all others are looked after before.

@@ -1,20 +1,21 @@
 """Takes one image from bytes to a durable item, which the vector store follows.
 
-The order of writing is what makes a crash harmless: blobs, then one transaction with record, embedding and mark, then
-the receipt. Marks are applied by another part, maybe of another process: see `applier.py`. Whatever is missing after a
-crash is made good when the same image is sent again, and nothing is doubled, because every key follows from the image's
-identity.
+The order of writing is what makes a crash harmless: rows of the blobs, blobs, then one transaction with record,
+embedding and mark that relies on the blobs, then the receipt. Marks are applied by another part, maybe of another
+process: see `applier.py`. Whatever is missing after a crash is made good when the same image is sent again, and nothing
+is doubled, because an item's key follows from its identity, and what was put of its image is found by the row.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
+from xmirad.catalog.blobs import BlobsEndedError
 from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.catalog.marks import BULK
 from xmirad.catalog.records import ArchiveRecord, ItemRecord, ItemState
 from xmirad.errors import (
@@ -36,6 +37,7 @@ from xmirad.lanes import Lane, Priority, Turns
 from xmirad.types import DecodedImage, Float32Array, OriginalsPolicy, UInt8Array, UploadState
 
 OVERTAKEN_SECONDS = 0.1
+PUT_ATTEMPTS = 8
 Embed = Callable[[UInt8Array], Float32Array]
 Applied = Callable[[int | None], Awaitable[bool]]
 """Maps the ticket of a mark, or None for any mark of the item, to whether the vector store has followed in time."""
@@ -251,30 +253,43 @@ class IndexRunner:
         is_computed: bool,
     ) -> int | None:
         """Write what is not there yet; each step finds its own work done when it is repeated."""
-        images, failpoint = self._tools.images, self._tools.failpoint
-        images.put_input(record.image, record.preprocessing, decoded.pixels)
+        blobs = [NewBlob.input(record.image, record.preprocessing, decoded.pixels)]
         if self._record.originals is OriginalsPolicy.COPY:
-            images.put_original(record.file, incoming.image.data)
-        failpoint.reach(FailpointName.AFTER_BLOB)
-        catalog = self._tools.catalog
-        ticket = catalog.put_item(record, embedding, restore=incoming.restore_deleted, priority=self._priority)
-        failpoint.reach(FailpointName.AFTER_RECORD)
+            blobs.append(NewBlob.original(record.file, incoming.image.data))
+        ticket = self._put(record, embedding, blobs, is_known=not is_computed, restore=incoming.restore_deleted)
+        self._tools.failpoint.reach(FailpointName.AFTER_RECORD)
         if ticket is None:
             self._require_stored(record, incoming)
             if is_computed:  # the embedding that was there is damaged
-                catalog.put_embedding(self._record, record.item, embedding)
+                self._tools.catalog.put_embedding(self._record, record.item, embedding)
         return ticket
+
+    def _put(
+        self, record: ItemRecord, embedding: Float32Array, blobs: Sequence[NewBlob], *, is_known: bool, restore: bool
+    ) -> int | None:
+        """Put blobs, then store the item that relies on them; again, if a deletion has ended one meanwhile."""
+        images, catalog = self._tools.images, self._tools.catalog
+        for _ in range(PUT_ATTEMPTS):
+            locations = images.put(blobs, are_known=is_known)
+            self._tools.failpoint.reach(FailpointName.AFTER_BLOB)
+            try:
+                return catalog.put_item(record, embedding, blobs_at=locations, restore=restore, priority=self._priority)
+            except BlobsEndedError as error:
+                images.take_back(error.locations)
+        raise _overtaken("other processes go on deleting the image while it is stored; send it again")
 
     def _require_stored(self, record: ItemRecord, incoming: IncomingItem) -> None:
         """Refuse to say of a record that it is there if another process has changed the item meanwhile."""
         state = self._tools.catalog.item_state(self._record, record.item)
         self._require_no_tombstone(state, incoming, record.item)
         if state.record != record:
-            message = "another process has changed the item meanwhile; send it again"
-            metadata = {"backend": "catalog"}
-            raise BackendUnavailableError(message, metadata=metadata, retry_delay_seconds=OVERTAKEN_SECONDS)
+            raise _overtaken("another process has changed the item meanwhile; send it again")
 
     def _require_no_tombstone(self, state: ItemState, incoming: IncomingItem, item: str) -> None:
         if state.has_tombstone and not incoming.restore_deleted:
             message = "the item was deleted; set restore_deleted to store it again"
             raise ItemDeletedError(message, metadata={"item": item_name(self._record.archive, item)})
+
+
+def _overtaken(message: str) -> BackendUnavailableError:
+    return BackendUnavailableError(message, metadata={"backend": "catalog"}, retry_delay_seconds=OVERTAKEN_SECONDS)

@@ -89,7 +89,7 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
         archives = OpenArchives(archive_store(settings), models, tools)
         parts = explanation_parts(settings, models, tools.catalog, boot_id=boot_id)
         explainer = Explainer(archives, parts, tools)
-        purger = Purger(tools, forget_item=explainer.forget_item, forget_archive=explainer.forget_archive)
+        purger = _purger(tools, explainer)
         imports = make_imports(settings, archives, lanes)
         servicers = Servicers(
             archives=archives,
@@ -214,12 +214,17 @@ def _tools(settings: Settings, decoder: DecoderPool, lanes: Lanes) -> Tools:
     return Tools(
         decoder=SharedDecoder(decoder, turns=lanes.turns, caller=current_account),
         catalog=records,
-        images=ImageBlobs(blobs),
+        images=ImageBlobs(records.database, blobs),
         site_key=site_key,
         lanes=lanes,
         locks=KeyedLocks(),
         failpoint=Failpoint(settings.failpoint),
     )
+
+
+def _purger(tools: Tools, explainer: Explainer) -> Purger:
+    blobs = explainer.parts.forgetter.purger
+    return Purger(tools, blobs, forget_item=explainer.forget_item, forget_archive=explainer.forget_archive)
 
 
 async def _load_default_model(models: LoadedModels, lanes: Lanes) -> None:

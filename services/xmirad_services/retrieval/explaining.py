@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from xmirad.catalog.records import ItemReference
 from xmirad.errors import ExplanationNotFoundError, ItemNotFoundError
 from xmirad.explanations.defaults import with_defaults
 from xmirad.explanations.ports import BoardEvent, QueueName
@@ -106,18 +105,10 @@ class Explainer:
         await self.snapshot(explanation, site=site, with_maps=False)
         await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.parts.forgetter.delete, explanation)
 
-    async def forget_item(self, found: ItemReference, creation: str) -> None:
-        """Delete the explanations in which a deleted item plays a part, and what is cached of its image.
-
-        The latter only if no other item has the image.
-        """
-
-        def forget() -> None:
-            self.parts.forgetter.delete_of_items(creation, [found.item])
-            if not self._tools.catalog.images_in_use([found.image]):
-                self.parts.cache.delete_of_images([found.image])
-
-        await self._tools.lanes.blobs.run(Priority.BACKGROUND, forget)
+    async def forget_item(self, item: str, creation: str) -> None:
+        """Delete the explanations in which a deleted item of an archive plays a part."""
+        forget = self.parts.forgetter.delete_of_items
+        await self._tools.lanes.blobs.run(Priority.BACKGROUND, forget, creation, [item])
 
     async def forget_archive(self, creation: str) -> None:
         """Delete all explanations of an archive."""

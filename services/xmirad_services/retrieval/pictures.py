@@ -96,6 +96,9 @@ class Pictures:
                 data = self._images.query_picture(image.digest)
             except ExplanationNotFoundError:
                 return None
+            except EmbeddingCorruptError as error:
+                _log.warning("picture.query_damaged", reason=error.reason)
+                return None
             return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
 
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, read)

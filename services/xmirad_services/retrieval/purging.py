@@ -5,13 +5,14 @@ deleted archive the name goes first; its rows go last, and say what is left to d
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import structlog
 
 from xmirad.archive.conditions import Condition
-from xmirad.catalog.orphans import delete_unused
+from xmirad.catalog.purges import BlobPurger
 from xmirad.catalog.records import ArchiveRecord, DeletedArchive, ItemReference
 from xmirad.errors import ItemNotFoundError
 from xmirad.ids import item_name
@@ -24,7 +25,7 @@ from xmirad_services.retrieval.open_archives import OpenArchive, OpenArchives
 PAGE = 500
 PURGE_SECONDS = 60.0
 """How often deleted archives are looked for, of which a failing store has kept something."""
-ForgetItem = Callable[[ItemReference, str], Awaitable[None]]
+ForgetItem = Callable[[str, str], Awaitable[None]]
 ForgetArchive = Callable[[str], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
@@ -35,17 +36,21 @@ class Purger:
     Belongs to one event loop.
     """
 
-    def __init__(self, tools: Tools, *, forget_item: ForgetItem, forget_archive: ForgetArchive) -> None:
+    def __init__(
+        self, tools: Tools, blobs: BlobPurger, *, forget_item: ForgetItem, forget_archive: ForgetArchive
+    ) -> None:
         """Delete with some tools.
 
         Args:
             tools: What the service works with.
+            blobs: Deletes blobs that nobody needs any more.
             forget_item: Deletes the explanations of a deleted item of an archive, by its creation id.
             forget_archive: Deletes the explanations of an archive, by its creation id.
         """
         self._forget_item = forget_item
         self._forget_archive = forget_archive
         self._tools = tools
+        self._blobs = blobs
         self._work = asyncio.Event()
 
     async def delete(self, opened: OpenArchive, item: str) -> None:
@@ -70,7 +75,7 @@ class Purger:
         found = await self._tools.lanes.blobs.run(
             Priority.INTERACTIVE, self._tools.catalog.references, opened.record, items
         )
-        await self._delete_items(opened, found)
+        await self._each(opened, found, self._delete_item)
         return len(found)
 
     async def finish(self, opened: OpenArchive) -> None:
@@ -79,7 +84,7 @@ class Purger:
         found = await self._tools.lanes.blobs.run(
             Priority.INTERACTIVE, lambda: list(catalog.half_deleted(opened.record))
         )
-        await self._delete_items(opened, found)
+        await self._each(opened, found, self._forget)
 
     async def forget_explanations(self, opened: OpenArchive) -> None:
         """Delete the explanations of an archive."""
@@ -120,14 +125,10 @@ class Purger:
         # First of all: an item that another process is about to commit is collected as well.
         await lanes.blobs.run(Priority.BACKGROUND, catalog.close_archive, creation)
         await self._forget_archive(creation)
-        pages = catalog.all_references(creation)
-        while page := await lanes.blobs.run(Priority.BACKGROUND, next, pages, None):
-            for found in page:
-                async with self._tools.locks.holding(found.image, found.file):
-                    await self._forget_item(found, creation)
-                    await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
         while await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_some_items, creation):
             pass  # some at a time, so that others have their turns and the service can end
+        while await lanes.blobs.run(Priority.BACKGROUND, self._blobs.purge_some):
+            pass
         await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_archive, creation)
         _log.info("archive.purged", archive=deleted.archive)
 
@@ -137,22 +138,27 @@ class Purger:
 
         return await self._tools.lanes.store.run(Priority.BACKGROUND, scan)
 
-    async def _delete_items(self, opened: OpenArchive, found: Sequence[ItemReference]) -> None:
+    async def _each(
+        self,
+        opened: OpenArchive,
+        found: Sequence[ItemReference],
+        work: Callable[[ArchiveRecord, str], Coroutine[Any, Any, None]],
+    ) -> None:
         for each in found:
-            # Under these locks no upload of the same item, image or file is under way meanwhile.
-            async with self._tools.locks.holding(each.item, each.image, each.file):
-                await uninterrupted(self._delete_item(opened, each))
+            async with self._tools.locks.holding(each.item):  # no upload of it is under way meanwhile
+                await uninterrupted(work(opened.record, each.item))
         await opened.applier.has_followed(opened.record, [each.item for each in found])
 
-    async def _delete_item(self, opened: OpenArchive, found: ItemReference) -> None:
-        lanes, catalog, record = self._tools.lanes, self._tools.catalog, opened.record
-        await lanes.blobs.run(Priority.BACKGROUND, catalog.add_tombstones, record, [found.item])
-        await self._forget_item(found, record.creation)  # nobody has it explained since there is a tombstone
-        await lanes.blobs.run(Priority.BACKGROUND, self._delete_unused, found)
-        await lanes.blobs.run(Priority.BACKGROUND, catalog.forget_items, record, [found.item])
+    async def _delete_item(self, record: ArchiveRecord, item: str) -> None:
+        await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.add_tombstones, record, [item])
+        await self._forget(record, item)
 
-    def _delete_unused(self, found: ItemReference) -> None:
-        delete_unused(self._tools.catalog, self._tools.images, found)
+    async def _forget(self, record: ArchiveRecord, item: str) -> None:
+        """Delete what is left of an item that has a tombstone; if it was stored again, it stays."""
+        lanes = self._tools.lanes
+        await self._forget_item(item, record.creation)  # nobody has it explained since there is a tombstone
+        await lanes.blobs.run(Priority.BACKGROUND, self._tools.catalog.forget_items, record, [item])
+        await lanes.blobs.run(Priority.BACKGROUND, self._blobs.purge_some)
 
 
 @contextmanager

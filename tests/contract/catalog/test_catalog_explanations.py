@@ -82,9 +82,9 @@ def purge(database: Database, *, now: float) -> list[str]:
     found = []
     for owner in purges.OWNERS:
         database.write(partial(purges.open_again, owner=owner, now=now))
-        for key in database.read(partial(purges.unpurged, owner=owner)):
-            database.write(partial(purges.purged, owner=owner, key=key, now=now))
-            found.append(key)
+        if keys := database.read(partial(purges.unpurged, owner=owner)):
+            database.write(partial(purges.purged, owner=owner, found=keys, now=now))
+            found += keys
     return found
 
 

@@ -1,12 +1,14 @@
 """Every list and every look-up goes by an index: no statement reads a whole table."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from support.plans import assert_no_scan
 from support.records import MODEL, archive_record, item_record, unit_vector
+from xmirad.catalog import items
 from xmirad.catalog.catalog import Catalog
 
 CHEST = archive_record()
@@ -26,10 +28,8 @@ READS: dict[str, Callable[[Catalog], Any]] = {
     "has items": lambda catalog: catalog.has_items(CHEST),
     "half-deleted items": lambda catalog: list(catalog.half_deleted(CHEST)),
     "references": lambda catalog: catalog.references(CHEST, IDS),
-    "all references": lambda catalog: list(catalog.all_references(CHEST.creation)),
-    "images in use": lambda catalog: catalog.images_in_use(IMAGES),
-    "files to keep": lambda catalog: catalog.files_to_keep(IMAGES),
-    "digests in use": lambda catalog: catalog.digests_in_use(IMAGES),
+    "images in use": lambda catalog: catalog.database.read(partial(items.images_in_use, digests=IMAGES)),
+    "files to keep": lambda catalog: catalog.database.read(partial(items.files_to_keep, digests=IMAGES)),
     "embeddings": lambda catalog: catalog.embeddings(CHEST, IDS),
     "embedding of an image": lambda catalog: catalog.embedding_of_image(IMAGES[0], MODEL),
     "replacing an embedding": lambda catalog: catalog.put_embedding(CHEST, IDS[0], unit_vector(1)),

@@ -1,6 +1,7 @@
 """A disk that fails must look like a failing disk, never like an empty store: a search for orphans would believe it."""
 
 import errno
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 from fsspec import AbstractFileSystem
 
-from xmirad.blobs import fsspec_store
+from support.catalogs import sqlite_catalog
 from xmirad.blobs.fsspec_store import FolderBlobStore, RemoteBlobStore
+from xmirad.catalog.orphans import orphaned_blobs
 from xmirad.errors import BackendUnavailableError
 
 
@@ -37,6 +39,15 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, unreadable: 
     with pytest.raises(BackendUnavailableError) as caught:
         list(store.list("items/"))
     assert str(tmp_path) not in caught.value.message
+
+
+def test_orphans_on_a_failing_disk_are_an_error(tmp_path: Path, unreadable: Callable[[Path], None]) -> None:
+    blobs, catalog = FolderBlobStore(tmp_path / "blobs"), sqlite_catalog(tmp_path)
+    blobs.put("inputs/ab/abcd.recipe.generation", b"pixels")
+    unreadable(tmp_path / "blobs" / "inputs" / "ab")
+    with pytest.raises(BackendUnavailableError):
+        list(orphaned_blobs(catalog.database, blobs, now=math.inf))
+    catalog.database.close()
 
 
 def test_a_folder_that_is_deleted_while_it_is_listed_is_passed_over(tmp_path: Path) -> None:
@@ -66,12 +77,12 @@ def test_a_blob_that_cannot_be_deleted_or_looked_for_is_an_error(
         store.delete("items/a")
 
 
-def test_a_leftover_that_its_writer_finishes_meanwhile_does_not_keep_the_store_from_opening(
+def test_a_leftover_that_its_writer_finishes_meanwhile_does_not_keep_others_from_being_cleared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    FolderBlobStore(tmp_path)
+    store = FolderBlobStore(tmp_path)
     monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "finished-meanwhile"]))
-    fsspec_store.FolderBlobStore(tmp_path)
+    store.clear_unfinished()
 
 
 class NetworkFolder(AbstractFileSystem):  # type: ignore[misc]  # fsspec carries no types

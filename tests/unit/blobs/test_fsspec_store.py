@@ -121,14 +121,14 @@ def test_a_key_cannot_leave_the_folder(tmp_path: Path, key: str) -> None:
         FolderBlobStore(tmp_path / "blobs").put(key, b"")
 
 
-def test_only_old_leftovers_of_killed_writers_are_removed(tmp_path: Path) -> None:
-    FolderBlobStore(tmp_path)
+def test_only_old_leftovers_of_killed_writers_are_cleared(tmp_path: Path) -> None:
+    store = FolderBlobStore(tmp_path)
     old, fresh = tmp_path / ".partial" / "old", tmp_path / ".partial" / "fresh"
     old.write_bytes(b"half")
     fresh.write_bytes(b"half")
     two_hours_ago = time.time() - 7200
     os.utime(old, (two_hours_ago, two_hours_ago))
-    FolderBlobStore(tmp_path)
+    store.clear_unfinished()
     assert [old.exists(), fresh.exists()] == [False, True]
 
 

@@ -6,19 +6,12 @@ import numpy as np
 import pytest
 
 from support.catalogs import sqlite_catalog
+from support.dict_blobs import DictBlobs
 from support.records import MODEL, archive_record, item_record, unit_vector
-from xmirad.blobs import keys
-from xmirad.blobs.fsspec_store import FolderBlobStore
-from xmirad.catalog.images import ImageBlobs
+from xmirad.blobs.arrays import get_array, put_array
 from xmirad.errors import EmbeddingCorruptError
 
 ITEM = item_record()
-PIXELS = np.zeros((4, 4, 3), np.uint8)
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> FolderBlobStore:
-    return FolderBlobStore(tmp_path / "blobs")
 
 
 def test_an_embedding_that_the_vector_store_would_refuse_is_corrupt(tmp_path: Path) -> None:
@@ -30,13 +23,17 @@ def test_an_embedding_that_the_vector_store_would_refuse_is_corrupt(tmp_path: Pa
     catalog.database.close()
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage"])
-def test_an_input_that_cannot_be_read_is_replaced_when_it_is_stored_again(
-    blobs: FolderBlobStore, damage: bytes
-) -> None:
-    images = ImageBlobs(blobs)
-    blobs.put(keys.model_input(ITEM.image, ITEM.preprocessing), damage)
-    images.put_input(ITEM.image, ITEM.preprocessing, PIXELS)
-    stored = images.input(ITEM.image, ITEM.preprocessing)
-    assert stored is not None
-    assert np.array_equal(stored, PIXELS)
+def test_an_array_that_was_changed_or_cut_anywhere_is_not_read() -> None:
+    blobs, array = DictBlobs(), unit_vector(0)
+    put_array(blobs, "key", array)
+    whole = blobs.data["key"]
+    found = get_array(blobs, "key")
+    assert found is not None
+    assert np.array_equal(found, array)
+    for place in range(len(whole)):
+        changed = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        for damaged in (changed, whole[:place]):
+            blobs.put("key", damaged)
+            with pytest.raises(EmbeddingCorruptError):
+                get_array(blobs, "key")
+    assert get_array(blobs, "other") is None

@@ -1,7 +1,5 @@
 """Verification finds every kind of damage."""
 
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.catalogs import damage_document, damage_embedding, sqlite_catalog
+from support.catalogs import damage_document, damage_embedding, location_of, sqlite_catalog
 from support.records import archive_record, item_record, unit_vector
 from xmirad.archive.edge import EdgeStore
 from xmirad.archive.port import Archive
-from xmirad.blobs import keys
 from xmirad.blobs.fsspec_store import FolderBlobStore
 from xmirad.catalog.catalog import Catalog
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.catalog.records import ItemRecord
 from xmirad.catalog.stored import binding_of, stored_item
 from xmirad.catalog.verify import Problem, ProblemKind, verify_archive
@@ -48,9 +45,11 @@ class Site:
     def add(self, record: ItemRecord) -> None:
         pixels = np.full((4, 4, 3), int(record.image, 16), dtype=np.uint8)
         embedding = embed(pixels[None])[0]
-        self.images.put_input(record.image, record.preprocessing, pixels)
-        self.images.put_original(record.file, FILES.get(record.file, b"file"))
-        self.catalog.put_item(record, embedding)
+        blobs = [
+            NewBlob.input(record.image, record.preprocessing, pixels),
+            NewBlob.original(record.file, FILES[record.file]),
+        ]
+        self.catalog.put_item(record, embedding, blobs_at=self.images.put(blobs))
         self.archive.upsert([stored_item(record, RECORD.site, embedding)])
 
 
@@ -62,7 +61,8 @@ def embed(pixels: UInt8Array) -> Float32Array:
 def site(tmp_path: Path) -> Iterator[Site]:
     blobs = FolderBlobStore(tmp_path / "blobs")
     store = EdgeStore(tmp_path / "store")
-    whole = Site(tmp_path / "blobs", blobs, sqlite_catalog(tmp_path), ImageBlobs(blobs), store)
+    catalog = sqlite_catalog(tmp_path)
+    whole = Site(tmp_path / "blobs", blobs, catalog, ImageBlobs(catalog.database, blobs), store)
     whole.catalog.create_archive(RECORD)
     store.create(binding_of(RECORD))
     for record in ITEMS:
@@ -102,7 +102,7 @@ def test_a_lost_embedding_is_found(site: Site, damage: bytes | None) -> None:
 
 @pytest.mark.parametrize("damage", [None, b"file 4", b""], ids=["missing", "another", "empty"])
 def test_an_original_that_is_not_the_file_of_its_digest_is_found(site: Site, damage: bytes | None) -> None:
-    key = keys.original(ITEMS[1].file)
+    key = location_of(site.catalog, ITEMS[1].file)
     site.blobs.delete(key)
     if damage is not None:
         site.blobs.put(key, damage)
@@ -110,7 +110,7 @@ def test_an_original_that_is_not_the_file_of_its_digest_is_found(site: Site, dam
 
 
 def test_originals_are_looked_for_only_where_an_archive_keeps_them(site: Site) -> None:
-    site.blobs.delete(keys.original(ITEMS[1].file))
+    site.blobs.delete(location_of(site.catalog, ITEMS[1].file))
     record = replace(RECORD, originals=OriginalsPolicy.REFERENCE)
     assert verify_archive(record, site.archive, catalog=site.catalog, images=site.images).clean
 
@@ -118,7 +118,7 @@ def test_originals_are_looked_for_only_where_an_archive_keeps_them(site: Site) -
 def test_an_item_without_input_and_embedding_is_found(site: Site) -> None:
     lost = ITEMS[4]
     damage_embedding(site.catalog, lost.item, None)
-    site.blobs.delete(keys.model_input(lost.image, lost.preprocessing))
+    site.blobs.delete(location_of(site.catalog, lost.image, lost.preprocessing))
     kinds = {problem.kind for problem in site.problems()}
     assert kinds == {ProblemKind.EMBEDDING_MISSING, ProblemKind.INPUT_MISSING}
 
@@ -126,29 +126,6 @@ def test_an_item_without_input_and_embedding_is_found(site: Site) -> None:
 def test_a_deleted_item_that_the_store_still_holds_is_found(site: Site) -> None:
     site.catalog.add_tombstones(RECORD, [ITEMS[0].item])
     assert Problem(ProblemKind.UNKNOWN_ITEM, ITEMS[0].item) in site.problems()
-
-
-def test_blobs_of_an_interrupted_upload_are_found(site: Site) -> None:
-    orphan = uploading(site)
-    grow_old(site, keys.model_input(orphan.image, orphan.preprocessing))
-    assert site.problems() == (Problem(ProblemKind.ORPHANED_IMAGE, orphan.image),)
-
-
-def uploading(site: Site) -> ItemRecord:
-    """Return the record of an upload that has stored its input, and nothing else yet."""
-    record = item_record(7)
-    site.images.put_input(record.image, record.preprocessing, np.zeros((4, 4, 3), np.uint8))
-    return record
-
-
-def grow_old(site: Site, key: str) -> None:
-    two_days_ago = time.time() - 2 * 86_400
-    os.utime(site.folder / key, (two_days_ago, two_days_ago))
-
-
-def test_blobs_of_an_upload_under_way_are_not_reported(site: Site) -> None:
-    uploading(site)
-    assert site.problems() == ()
 
 
 def test_a_deletion_that_was_cut_short_is_found(site: Site) -> None:

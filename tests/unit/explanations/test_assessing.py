@@ -140,7 +140,7 @@ def test_nothing_is_left_of_an_image_that_is_deleted_while_its_map_is_assessed(
         bench.assessed(asked, maps)
 
     assert units == unit + 1
-    bench.world.forgetter.purge_all()
+    bench.world.forgetter.purger.purge_all()
     assert [key for key in bench.world.blobs.data if request.result.digest in key] == []
 
 
@@ -153,7 +153,7 @@ def test_nothing_is_left_of_a_query_that_is_deleted_while_its_map_is_assessed(
 
     def put_beside_a_deletion(key: str, data: bytes, *, if_absent: bool = False) -> bool:
         bench.world.forgetter.delete_query(query.digest)
-        bench.world.forgetter.purge_all()
+        bench.world.forgetter.purger.purge_all()
         return put(key, data, if_absent=if_absent)
 
     monkeypatch.setattr(bench.world.blobs, "put", put_beside_a_deletion)

@@ -6,7 +6,7 @@ import pytest
 from support.explaining import MODEL, PREPROCESSING, SIZE, World
 from support.records import item_record
 from support.saliency import slow_masked, unit
-from xmirad.catalog.images import ImageBlobs
+from xmirad.catalog.images import ImageBlobs, NewBlob
 from xmirad.explanations.entries import OcclusionEntry
 from xmirad.explanations.filling import ChunkFiller
 from xmirad.saliency.codec import encode
@@ -50,8 +50,8 @@ def test_equal_copies_are_computed_once_and_unchanged_ones_not_at_all(*, empty: 
     pixels = picture(empty=empty)
     image = embedder.normalized(pixels[None])[0]
     unmasked = embedder.embed_normalized(image[None])[0]
-    ImageBlobs(world.blobs).put_input(IMAGE, PREPROCESSING, pixels)
-    world.catalog.put_item(item_record(image=IMAGE), unmasked)
+    put = ImageBlobs(world.database, world.blobs).put([NewBlob.input(IMAGE, PREPROCESSING, pixels)])
+    world.catalog.put_item(item_record(image=IMAGE), unmasked, blobs_at=put)
     entry = OcclusionEntry(
         site="local", image=IMAGE, model=MODEL, preprocessing=PREPROCESSING, size=SIZE, window=8, stride=4, fill=fill
     )

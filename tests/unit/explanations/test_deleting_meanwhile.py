@@ -28,10 +28,10 @@ def test_an_entry_that_is_deleted_between_reading_and_tidying_stays_deleted(chun
     world = World()
     entry = filled(world, chunks=chunks)
     windows = world.cache.complete_windows(entry)
-    read_then_tidy(world, entry, lambda: world.cache.delete_of_images([entry.image]), windows=windows)
+    read_then_tidy(world, entry, lambda: world.delete_item(world.item_of(entry.image)), windows=windows)
     assert not world.cache.exists(entry.location)
     assert world.cache.sums() == (0, 0)
-    world.forgetter.purge_all()
+    world.forgetter.purger.purge_all()
     assert list(world.blobs.list(entry.location)) == []
 
 
@@ -46,15 +46,15 @@ def test_an_image_that_is_deleted_while_its_entry_is_put_together_takes_it_along
     def put_beside_a_deletion(key: str, data: bytes, *, if_absent: bool = False) -> bool:
         is_stored = is_after and put(key, data, if_absent=if_absent)
         if key.endswith(WHOLE):
-            world.cache.delete_of_images([entry.image])
-            world.forgetter.purge_all()
+            world.delete_item(world.item_of(entry.image))
+            world.forgetter.purger.purge_all()
         return is_stored or put(key, data, if_absent=if_absent)
 
     monkeypatch.setattr(world.blobs, "put", put_beside_a_deletion)
     read_then_tidy(world, entry, lambda: None, windows=entry.lattice.windows)
     assert not world.cache.exists(entry.location)
     assert world.cache.sums() == (0, 0)
-    world.forgetter.purge_all()
+    world.forgetter.purger.purge_all()
     assert list(world.blobs.list(entry.location)) == []
 
 

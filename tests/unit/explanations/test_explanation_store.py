@@ -3,6 +3,7 @@
 import pytest
 
 from support.explaining import CHUNKS, World
+from xmirad.blobs import keys
 from xmirad.errors import ExplanationNotFoundError, InvalidRequestError, ModelNotFoundError
 from xmirad.explanations.ports import QueueName
 from xmirad.explanations.store import ExplanationStore
@@ -17,7 +18,7 @@ def done() -> tuple[World, str]:
 
 
 def blob(explanation: str, name: str) -> str:
-    return f"explanations/{explanation}/0001/{name}"
+    return keys.attempt(explanation, 1) + name
 
 
 def test_records_outlive_every_process() -> None:
@@ -124,7 +125,7 @@ def test_an_error_is_kept_as_it_was(error: ModelNotFoundError | InvalidRequestEr
 def test_a_deleted_explanation_leaves_no_blob_and_its_next_life_goes_on_counting() -> None:
     world, explanation = done()
     world.forgetter.delete(explanation)
-    assert list(world.blobs.list(f"explanations/{explanation}/")) == []
+    assert list(world.blobs.list(keys.explanation(explanation))) == []
     assert world.all_explanations() == []
     world.create()
     assert world.store.asked(explanation).attempt == 2
@@ -138,7 +139,7 @@ def test_what_is_written_for_a_deleted_attempt_does_not_stay() -> None:
     world.forgetter.delete(explanation)
     assert not world.store.finish(asked, ExplanationState.SUCCEEDED, maps=outcome.maps)
     world.store.put_preview(asked, outcome.maps, windows=9)
-    assert list(world.blobs.list(f"explanations/{explanation}/")) == []
+    assert list(world.blobs.list(keys.explanation(explanation))) == []
 
 
 def test_what_a_paused_process_wrote_after_a_purge_goes_a_day_later_with_the_row() -> None:
@@ -146,10 +147,10 @@ def test_what_a_paused_process_wrote_after_a_purge_goes_a_day_later_with_the_row
     world.forgetter.delete(explanation)
     late = blob(explanation, "map-result")
     world.blobs.put(late, b"late")
-    world.forgetter.purge_all()
+    world.forgetter.purger.purge_all()
     assert world.blobs.exists(late)
     world.now += 86_401
-    world.forgetter.purge_all()
+    world.forgetter.purger.purge_all()
     assert not world.blobs.exists(late)
     world.create()
     assert world.store.asked(explanation).attempt == 1

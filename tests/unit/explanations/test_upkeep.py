@@ -126,7 +126,7 @@ def test_nothing_is_left_of_the_cache_of_a_deleted_image() -> None:
     entry = world.entry(world.create(result=image))
     world.work(tasks=CHUNKS)
     world.delete_item(image)
-    world.forgetter.purge_all()
+    world.forgetter.purger.purge_all()
     assert list(world.blobs.list(keys.occlusion(entry.image))) == []
     with pytest.raises(ItemNotFoundError):
         world.cache.open(entry)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from support.catalogs import location_of
 from support.indexing import incoming, workshop
-from xmirad.blobs import keys
 from xmirad.imaging.preprocessing import IMAGENET
 from xmirad_services.retrieval.item_details import ItemDetails
 
@@ -11,7 +11,7 @@ from xmirad_services.retrieval.item_details import ItemDetails
 async def test_a_damaged_model_input_costs_a_result_its_thumbnail_only(tmp_path: Path) -> None:
     with workshop(tmp_path) as shop:
         stored = await shop.runner().store(incoming())
-        shop.store.put(keys.model_input(stored.image, IMAGENET.digest), b"garbage")
+        shop.store.put(location_of(shop.tools.catalog, stored.image, IMAGENET.digest), b"garbage")
         (detail,) = await ItemDetails(shop.tools).of("chest", [stored.item])
         assert detail is not None
         assert (detail.record.item, detail.thumbnail) == (stored.item, b"")

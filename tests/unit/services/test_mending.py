@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from support.catalogs import damage_embedding
+from support.catalogs import damage_embedding, location_of
 from support.indexing import SITE_KEY, Workshop, incoming, workshop
 from support.records import EMBEDDING_SIZE, MODEL
 from xmirad.archive.edge import EdgeStore
@@ -316,7 +316,7 @@ async def test_a_damaged_embedding_is_computed_again_and_one_that_cannot_be_cost
         damage_embedding(shop.tools.catalog, item, b"garbage")
     lost = shop.tools.catalog.item("chest", items[1])
     assert lost is not None
-    shop.tools.images.delete_derived(lost.image)
+    shop.store.delete(location_of(shop.tools.catalog, lost.image, lost.preprocessing))
     lose(tmp_path / "store")
     async with service(shop, tmp_path) as archives:
         assert await mended(archives) == sorted(set(items) - {items[1]})
