@@ -15,7 +15,7 @@ from xmirad.home import Home
 from xmirad.settings import Settings
 from xmirad.supervisor.announcement import find_service
 from xmirad.supervisor.connection import PrivateUse, private_service
-from xmirad.types import EncodedImage, ItemAttributes
+from xmirad.types import EncodedImage, ItemAttributes, WorkerKind
 
 ARCHIVE = "benchmark"
 
@@ -46,8 +46,9 @@ def service(run: Run, name: str, *, explains: bool = False) -> Iterator[Service]
     With `explains` it has a queue and an explainer.
     """
     settings = home_settings(run, run.folder / name)
+    use = PrivateUse(workers=(WorkerKind.EXPLAINER,) if explains else (), is_asked_for=True)
     with (
-        private_service(settings, notify=tell, use=PrivateUse(explains=explains, is_asked_for=True)) as connection,
+        private_service(settings, notify=tell, use=use) as connection,
         Client(connection.address, credentials=connection.credentials) as client,
     ):
         announcement = find_service(Home(settings.home))

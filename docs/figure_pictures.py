@@ -18,6 +18,7 @@ from xmirad.figures.options import FiguresOptions
 from xmirad.phantoms.writing import write_phantoms
 from xmirad.settings_sources import load_settings
 from xmirad.supervisor.connection import PrivateUse, private_service
+from xmirad.types import WorkerKind
 
 WIDTH = 1000
 IMAGES_PER_CLASS, SEED = 20, 0
@@ -38,8 +39,9 @@ def main() -> None:
         folder = Path(scratch)
         write_phantoms(folder / "phantoms", images_per_class=IMAGES_PER_CLASS, seed=SEED)
         settings = load_settings({"home": folder / "home", "models_dir": load_settings({}).models_dir})
+        use = PrivateUse(workers=(WorkerKind.EXPLAINER,), is_asked_for=True)
         with (
-            private_service(settings, notify=print, use=PrivateUse(explains=True, is_asked_for=True)) as connection,
+            private_service(settings, notify=print, use=use) as connection,
             Client(connection.address, credentials=connection.credentials) as client,
         ):
             dataset = read_dataset(folder / "phantoms")

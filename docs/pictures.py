@@ -21,7 +21,7 @@ from xmirad.saliency.geometry import Point, to_original
 from xmirad.saliency.method import ExplainedImage
 from xmirad.settings_sources import load_settings
 from xmirad.supervisor.connection import PrivateUse, private_service
-from xmirad.types import EncodedImage
+from xmirad.types import EncodedImage, WorkerKind
 
 NOTICE = "<!-- Written by `make docs-pictures`. -->"
 ARCHIVE = "phantoms"
@@ -76,8 +76,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="xmirad-pictures-") as scratch:
         models = load_settings({}).models_dir
         settings = load_settings({"home": Path(scratch) / "home", "models_dir": models})
+        use = PrivateUse(workers=(WorkerKind.EXPLAINER,), is_asked_for=True)
         with (
-            private_service(settings, notify=print, use=PrivateUse(explains=True, is_asked_for=True)) as connection,
+            private_service(settings, notify=print, use=use) as connection,
             Client(connection.address, credentials=connection.credentials) as client,
         ):
             rows = list(explained(client, pictures))

@@ -1,7 +1,6 @@
 """A worker's signs of life: files in its home that it writes anew every two seconds while it can do its work."""
 
 import json
-import math
 import os
 import time
 from pathlib import Path
@@ -41,15 +40,3 @@ def check_heartbeat(file: Path, *, worker: str) -> int:
         message = f"the {worker} has given no sign of life for {age:.0f} s: it hangs, or the queue does not answer"
         raise BackendUnavailableError(message, metadata=metadata)
     return pid
-
-
-def check_store_heartbeat(file: Path) -> None:
-    """Return if the vector store has lately answered a worker.
-
-    Raises:
-        BackendUnavailableError: If it has not.
-    """
-    age = time.time() - file.stat().st_mtime if file.exists() else math.inf
-    if age > STALE_SECONDS:
-        message = f"the vector store has not answered for {STALE_SECONDS:g} s: the worker's log names the cause"
-        raise BackendUnavailableError(message, metadata={"backend": "qdrant"})

@@ -86,18 +86,13 @@ class Home:
         """Folder of the embedded queue's log."""
         return self.run / "queue"
 
-    @property
-    def explainer_file(self) -> Path:
-        """Where a running explainer announces itself."""
-        return self.run / "explainer.json"
+    def worker_file(self, worker: str) -> Path:
+        """Where a worker announces that it takes tasks; `worker` is `explainer` or `indexer`."""
+        return self.run / f"{worker}.json"
 
     def heartbeat(self, worker: str) -> Path:
         """Where a worker gives signs of life; `worker` is `explainer` or `indexer`."""
         return self.run / f"{worker}.heartbeat"
-
-    def store_heartbeat(self, worker: str) -> Path:
-        """Return the file that a worker of a kind writes as long as the vector store answers it."""
-        return self.heartbeat(f"{worker}-store")
 
     def prepare(self) -> None:
         """Create the folders that are missing, closed to other users (0700).

@@ -261,3 +261,10 @@ class ItemFilter:
     sexes: tuple[Sex, ...] = ()
     age_bands: IntRange | None = None
     excluded_items: tuple[str, ...] = ()
+
+
+class WorkerKind(StrEnum):
+    """Which queues a worker empties. Its name begins with this and a hyphen."""
+
+    EXPLAINER = "explainer"
+    INDEXER = "indexer"

@@ -1,16 +1,15 @@
 """Runs the Celery worker: a parent that hands out tasks, and processes of one model thread each."""
 
-import json
 import os
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_process_init
 
 from xmirad.errors import BackendUnavailableError
 from xmirad.explanations.ports import EXPLANATION_QUEUES, QueueName
-from xmirad.home import PRIVATE_FILE, Home
+from xmirad.home import Home
 from xmirad.models.torch_embedder import require_torch, start_torch
 from xmirad.observability.logs import configure_logging
 from xmirad.queue.address import queue_url
@@ -21,9 +20,9 @@ from xmirad.queue.payloads import ASSESS, FILL
 from xmirad.queue.running import run_task
 from xmirad.queue.task_figures import Ended
 from xmirad.queue.worker_monitoring import configure_worker_logging, monitored
-from xmirad.queue.workers import WorkerKind, worker_name
+from xmirad.queue.workers import worker_name
 from xmirad.settings import Settings
-from xmirad.types import BackboneKind
+from xmirad.types import BackboneKind, WorkerKind
 from xmirad_explainer import tasks
 from xmirad_explainer.parts import Parts, make_parts
 
@@ -96,8 +95,7 @@ class Worker:
         """Have the processes set up as they start."""
         setup_logging.connect(self._set_up_logging, weak=False)
         worker_process_init.connect(self._begin_process, weak=False)
-        worker_ready.connect(self._announce, weak=False)
-        keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
+        keep_heartbeat(Home(self._settings.home), PROCESS)
 
     def _set_up_logging(self, **_: object) -> None:
         configure_worker_logging(self._settings.logging)
@@ -110,14 +108,6 @@ class Worker:
 
     def _run(self, name: str, queue: QueueName, work: Callable[[], Ended], task: Any) -> None:  # noqa: ANN401
         run_task(name, queue, work, delivery=Delivery.of(task.request), figures=self._made_parts().figures)
-
-    def _announce(self, **_: object) -> None:
-        file = Home(self._settings.home).explainer_file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"pid": os.getpid()}), "utf-8")
-        temporary.chmod(PRIVATE_FILE)
-        temporary.replace(file)
 
     def _made_parts(self) -> Parts:
         if self._parts is None:

@@ -5,7 +5,7 @@ Nothing here writes to the vector store: whoever applies the marks does.
 
 from collections.abc import Callable
 
-from xmirad.errors import ArchiveNotFoundError, SiteKeyMismatchError
+from xmirad.errors import SiteKeyMismatchError
 from xmirad.imports.records import ImportRequest
 from xmirad.imports.stepping import Put
 from xmirad.indexing.incoming import IncomingItem
@@ -26,15 +26,13 @@ class Archives:
         """Return what stores an image in the archive of an import.
 
         Raises:
-            ArchiveNotFoundError: If there is none, or it belongs to another site.
+            ArchiveNotFoundError: If there is none.
             SiteKeyMismatchError: If it was built with another site key.
             ModelNotFoundError: If its model is not installed.
             BackendUnavailableError: If catalog or blob store fail.
         """
         archive = request.archive
-        record = self._tools.catalog.archive(archive)
-        if record.site != request.site:
-            raise ArchiveNotFoundError(f"there is no archive {archive}", metadata={"archive": archive})
+        record = self._tools.catalog.archive(request.site, archive)
         if record.site_key_fingerprint != self._tools.site_key.fingerprint:
             message = "the archive was built with another site key; provide that key"
             metadata = {"archive": archive, "archive_site_key": record.site_key_fingerprint}
@@ -43,6 +41,8 @@ class Archives:
         runner = IndexRunner(record, embedder.embed, embedder.artifact.preprocessing, self._tools)
 
         async def put(incoming: IncomingItem) -> UploadState:
+            if not request.resend and await runner.holds(incoming):
+                return UploadState.UNCHANGED
             return (await runner.store(incoming)).state
 
         return put

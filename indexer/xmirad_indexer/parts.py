@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from xmirad.archive.port import ArchiveStore
 from xmirad.blobs.port import BlobStore
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.images import ImageBlobs
-from xmirad.composition import archive_store, blob_store, catalog, decoder_pool, model_registry
+from xmirad.composition import blob_store, catalog, decoder_pool, model_registry
 from xmirad.failpoints import Failpoint
 from xmirad.ids import SiteKey
 from xmirad.imaging.sandbox import DecoderPool
@@ -37,7 +36,6 @@ DECODE_SHARE = 0.55
 """Of that time, for one image to be decoded: what was begun first in a step can end in it."""
 STEP_SHARE = 0.6
 """Of that time, until images that are not decoded are left to the next step; the rest is for others to be written."""
-STORE_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,6 @@ class Machinery:
 
     blobs: BlobStore
     catalog: Catalog
-    store: ArchiveStore
     decoder: DecoderPool
     site_key: SiteKey
     lanes: Lanes
@@ -78,14 +75,6 @@ class Parts:
             BackendUnavailableError: If a store fails; what is done is kept.
         """
         return asyncio.run(self._advance(task))
-
-    def ping_store(self) -> None:
-        """Ask the vector store for a sign of life.
-
-        Raises:
-            BackendUnavailableError: If it does not answer.
-        """
-        self._machinery.store.ping()
 
     def imports(self) -> ImportStore:
         """Return the records of imports."""
@@ -119,7 +108,6 @@ def _machinery(settings: Settings) -> Machinery:
     made = Machinery(
         blobs=blob_store(settings),
         catalog=catalog(settings),
-        store=archive_store(settings),
         decoder=decoder,
         site_key=load_site_key(settings),
         lanes=_lanes(settings),
@@ -137,7 +125,7 @@ def _lanes(settings: Settings) -> Lanes:
     return Lanes(
         model=Lane("model", workers=threads.model + 1),
         blobs=Lane("blobs", workers=threads.blob_writers),
-        store=Lane("store", workers=STORE_CONNECTIONS),
+        store=Lane("store", workers=1),
         turns=Turns(1),
     )
 

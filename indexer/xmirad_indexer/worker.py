@@ -6,22 +6,21 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
+from xmirad.errors import BackendUnavailableError
 from xmirad.explanations.ports import QueueName
-from xmirad.heartbeat import beat
 from xmirad.home import Home
 from xmirad.observability.logs import configure_logging
 from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
-from xmirad.queue.backend_watch import BackendWatch
 from xmirad.queue.heartbeat import keep_heartbeat
 from xmirad.queue.messages import Delivery
 from xmirad.queue.payloads import INDEX
 from xmirad.queue.running import run_task
 from xmirad.queue.worker_monitoring import configure_worker_logging, monitored
-from xmirad.queue.workers import WorkerKind, worker_name
-from xmirad.settings import Settings, StoreKind
+from xmirad.queue.workers import worker_name
+from xmirad.settings import Settings
 from xmirad.site_key import load_site_key
+from xmirad.types import WorkerKind
 from xmirad_indexer import tasks
 from xmirad_indexer.parts import Parts
 
@@ -36,15 +35,13 @@ def run_worker(settings: Settings) -> None:
     Raises:
         BackendUnavailableError: If no queue is known, or the metrics page cannot be served.
         InvalidRequestError: If time limits do not fit each other.
-        ArchiveNotReadyError: If the vector store is embedded, so that only the retrieval service may open it.
         SiteKeyMismatchError: If the site key is missing.
     """
-    check(settings)
     Home(settings.home).prepare()
     load_site_key(settings)  # says what is wrong before a process does
     url = queue_url(settings)
     if url is None:
-        message = "there is no queue: set queue.url"
+        message = "there is no queue: set queue.url, or run `xmirad up`"
         raise BackendUnavailableError(message, field="queue.url", metadata={"backend": "queue"})
     app = celery_app(url, settings.queue)
     worker = Worker(settings, app, url)
@@ -64,17 +61,6 @@ def run_worker(settings: Settings) -> None:
     ]
     with monitored(settings, process=PROCESS, name=name, url=url):
         app.worker_main(command)
-
-
-def check(settings: Settings) -> None:
-    """Check that an indexer can work with these settings.
-
-    Raises:
-        ArchiveNotReadyError: If the vector store is embedded.
-    """
-    if settings.store.kind is StoreKind.EDGE:
-        message = "an embedded vector store belongs to the retrieval service alone: set store.kind to qdrant"
-        raise ArchiveNotReadyError(message, field="store.kind")
 
 
 class Worker:
@@ -107,7 +93,7 @@ class Worker:
         """Have the processes set up as they start."""
         setup_logging.connect(self._set_up_logging, weak=False)
         worker_process_init.connect(self._begin_process, weak=False)
-        keep_heartbeat(Home(self._settings.home).heartbeat(PROCESS))
+        keep_heartbeat(Home(self._settings.home), PROCESS)
 
     def _set_up_logging(self, **_: object) -> None:
         configure_worker_logging(self._settings.logging)
@@ -115,6 +101,3 @@ class Worker:
     def _begin_process(self, **_: object) -> None:
         os.nice(NICENESS)
         self._parts = Parts(self._settings, self._app, self._url)
-        # Not in the parent, which forks: gRPC, that Qdrant is asked by, must not have been at work before.
-        file = Home(self._settings.home).store_heartbeat(PROCESS)
-        BackendWatch(self._parts.ping_store, backend="qdrant", answered=lambda: beat(file)).start()

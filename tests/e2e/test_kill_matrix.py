@@ -53,7 +53,7 @@ def verify(service: LiveService) -> None:
     """Compare vector store and blob store of a stopped service."""
     blobs = open_blob_store(str(service.home / "blobs"))
     catalog, store = sqlite_catalog(service.home, create=False), EdgeStore(service.home / "store")
-    record, images = catalog.archive(ARCHIVE), ImageBlobs(catalog.database, blobs)
+    record, images = catalog.archive("local", ARCHIVE), ImageBlobs(catalog.database, blobs)
     found = verify_archive(record, store.open(binding_of(record)), catalog=catalog, images=images)
     store.close()
     catalog.database.close()

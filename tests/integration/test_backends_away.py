@@ -15,12 +15,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from support.live_service import LiveService, free_port, live_service
 from support.models import models_dir
-from support.qdrant_server import QdrantServer
 from support.valkey import ValkeyServer
 from support.web import wait_for
 from xmirad.home import Home
 from xmirad.queue.status import queue_status
-from xmirad.queue.workers import WorkerKind
+from xmirad.types import WorkerKind
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -118,11 +117,4 @@ def test_a_worker_that_starts_before_redis_says_so_and_works_when_it_is_there(
         valkey.start()
         wait_for(lambda: said("backend.available", "queue") == 2, seconds=CHANGE_SECONDS)
         assert process.poll() is None
-        if kind is WorkerKind.INDEXER:
-            wait_for(lambda: said("backend.not_available", "qdrant") >= 1, seconds=CHANGE_SECONDS)
-            sign = Home(home).store_heartbeat(kind)
-            assert not sign.exists()
-            with QdrantServer(port=store_port):
-                wait_for(sign.exists, seconds=CHANGE_SECONDS)
-            wait_for(lambda: said("backend.not_available", "qdrant") >= 2, seconds=CHANGE_SECONDS)
     assert '"logger": "celery.worker.consumer' not in (home / "worker.log").read_text()

@@ -27,10 +27,10 @@ from xmirad.explanations.ports import QueueName
 from xmirad.ids import SiteKey
 from xmirad.queue.dead_letters import DEAD_LETTERS
 from xmirad.queue.status import TAKEN, TAKEN_TIMES
-from xmirad.queue.workers import WorkerKind, WorkerRoll, worker_name
+from xmirad.queue.workers import WorkerRoll, worker_name
 from xmirad.settings import Settings
 from xmirad.settings_sources import load_settings
-from xmirad.types import OriginalsPolicy
+from xmirad.types import OriginalsPolicy, WorkerKind
 
 SECRET = "planted-secret"
 FINGERPRINT = SiteKey(b"k" * 32).fingerprint

@@ -14,14 +14,13 @@ from xmirad.api.vocabulary import ItemView, SearchView
 from xmirad.client import ActivationMethod, Client, Credentials, StreamedSearch, Upload
 from xmirad.errors import (
     AccessDeniedError,
-    ArchiveAlreadyExistsError,
     ArchiveNotFoundError,
     ExplanationNotFoundError,
     InvalidRequestError,
     NotFoundError,
     XmiradError,
 )
-from xmirad.types import Patient
+from xmirad.types import ItemAttributes, Patient
 
 IMAGES = 12
 QUERIES = 300
@@ -139,9 +138,22 @@ def test_hundreds_of_searches_find_nothing_foreign(two: Two) -> None:
         assert all(result.item.startswith("archives/northern/") for result in found)
 
 
-def test_ids_of_archives_are_taken_for_all_sites(two: Two) -> None:
-    with pytest.raises(ArchiveAlreadyExistsError):
-        two.north.create_archive("southern")
+def test_archives_of_one_name_at_two_sites_know_nothing_of_each_other(two: Two) -> None:
+    stored = {}
+    for site, client in enumerate((two.north, two.south)):
+        client.create_archive("shared")
+        attributes = ItemAttributes(labels=(f"site-{site}",))
+        upload = Upload(png(900 + site), external_id="image", attributes=attributes)
+        stored[client] = client.create_item("shared", upload).item
+    assert len(set(stored.values())) == 1  # ids follow from names, and are looked for at the caller's site only
+    for site, (client, item) in enumerate(stored.items()):
+        assert client.get_item(item).attributes.labels == (f"site-{site}",)
+        assert [found.item for found in client.search("shared", png(900), top_k=5).results] == [item]
+    two.north.delete_archive("shared", force=True)
+    assert two.south.get_archive("shared").item_count == 1
+    with pytest.raises(ArchiveNotFoundError):
+        two.north.get_archive("shared")
+    two.south.delete_archive("shared", force=True)
 
 
 def test_identifiers_pictures_and_vectors_take_scopes_of_their_own(two: Two) -> None:

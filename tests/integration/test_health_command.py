@@ -17,6 +17,7 @@ from support.live_service import free_port
 from xmirad.heartbeat import STALE_SECONDS, beat
 from xmirad.home import Home
 from xmirad.supervisor.announcement import Announcement, announce
+from xmirad.types import WorkerKind
 
 SECONDS = 6.0
 """Twice over what a container's check may take; this machine may be busy."""
@@ -94,21 +95,15 @@ def test_where_nothing_answers_nothing_is_healthy(tmp_path: Path) -> None:
     assert check("retrieval", tmp_path, XMIRAD_SERVER__ADDRESS=address) == 1
 
 
-def test_an_explainer_is_healthy_while_it_gives_signs_of_life(tmp_path: Path) -> None:
-    assert check("explainer", tmp_path) == 1
-    beat(Home(tmp_path).heartbeat("explainer"))
-    assert check("explainer", tmp_path) == 0
-
-
-def test_an_indexer_is_healthy_while_it_and_its_vector_store_give_signs_of_life(tmp_path: Path) -> None:
-    beat(Home(tmp_path).heartbeat("indexer"))
-    assert check("indexer", tmp_path) == 1
-    store = Home(tmp_path).store_heartbeat("indexer")
-    beat(store)
-    assert check("indexer", tmp_path) == 0
+@pytest.mark.parametrize("worker", WorkerKind)
+def test_a_worker_is_healthy_while_it_gives_signs_of_life(tmp_path: Path, worker: WorkerKind) -> None:
+    assert check(worker, tmp_path) == 1
+    sign = Home(tmp_path).heartbeat(worker)
+    beat(sign)
+    assert check(worker, tmp_path) == 0
     old = time.time() - 2 * STALE_SECONDS
-    os.utime(store, (old, old))
-    assert check("indexer", tmp_path) == 1
+    os.utime(sign, (old, old))
+    assert check(worker, tmp_path) == 1
 
 
 def test_a_check_needs_neither_celery_nor_a_model(tmp_path: Path) -> None:
@@ -120,7 +115,6 @@ def test_a_check_needs_neither_celery_nor_a_model(tmp_path: Path) -> None:
         "app()"
     )
     beat(Home(tmp_path).heartbeat("indexer"))
-    beat(Home(tmp_path).store_heartbeat("indexer"))
     run = subprocess.run(
         [sys.executable, "-c", program], env={"XMIRAD_HOME": str(tmp_path)}, capture_output=True, text=True, check=True
     )

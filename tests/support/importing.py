@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from support.catalogs import temporary_catalog
 from support.records import archive_record
@@ -16,7 +17,6 @@ from xmirad.indexing.incoming import IncomingItem
 from xmirad.types import UploadState
 
 ARCHIVE, FOLDER, SITE = "chest", "images", "local"
-STEP_SECONDS = 6.0
 
 
 class ListQueue:
@@ -47,14 +47,7 @@ class ImportWorld:
         self.faults: list[XmiradError] = []
         self.tasks_done = 0
         self.seconds_an_image = 0.0
-        self.importing = Importing(
-            self.store,
-            self.queue,
-            site=SITE,
-            folders=[FOLDER],
-            step_seconds=STEP_SECONDS,
-            clock=lambda: self.now,
-        )
+        self.importing = Importing(self.store, self.queue, site=SITE, folders=[FOLDER])
 
     def write_images(self, count: int, *, bad: Sequence[int] = ()) -> None:
         """Write files of a class `a`; those whose numbers are given are no images."""
@@ -63,8 +56,10 @@ class ImportWorld:
             content = f"{'bad' if number in bad else 'image'} {number}"
             (self.folder / "a" / f"{number:04d}.png").write_text(content)
 
-    def create(self) -> ImportRequest:
-        return self.importing.create(ARCHIVE, site=SITE, folder=FOLDER, split="").request
+    def create(self, **wanted: Any) -> ImportRequest:  # noqa: ANN401 - fields of a request
+        """Begin an import of the folder, or of what is wanted instead, as the owner of the home."""
+        request = ImportRequest(**{"archive": ARCHIVE, "site": SITE, **(wanted or {"folder": FOLDER})})
+        return self.importing.create(request, is_owner=True, answer=lambda begun: begun.request.name.encode()).request
 
     def steps(self, *, step_seconds: float = 5.0, begin_seconds: float = 5.0) -> ImportSteps:
         async def open_archive(_request: ImportRequest) -> Put:
@@ -93,7 +88,7 @@ class ImportWorld:
             self.work(step_seconds=step_seconds)
 
     def snapshot(self, number: int = 1) -> ImportSnapshot:
-        return self.store.snapshot(ARCHIVE, number)
+        return self.store.snapshot("local", ARCHIVE, number)
 
     async def _put(self, incoming: IncomingItem) -> UploadState:
         await asyncio.sleep(self.seconds_an_image)

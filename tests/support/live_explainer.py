@@ -100,7 +100,7 @@ class LiveExplainer:
         self._server.wait()
 
     def start_worker(self, **environment: str) -> None:
-        self.home.explainer_file.unlink(missing_ok=True)
+        self.home.worker_file("explainer").unlink(missing_ok=True)
         own = {
             "XMIRAD_HOME": str(self.settings.home),
             "XMIRAD_MODELS_DIR": str(self.settings.models_dir),
@@ -116,7 +116,7 @@ class LiveExplainer:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self.home.explainer_file.exists)
+        wait_until(self.home.worker_file("explainer").exists)
 
     def worker_processes(self) -> list[psutil.Process]:
         assert self.worker is not None

@@ -42,7 +42,7 @@ class LiveStack:
 
     def start_explainer(self) -> None:
         """Start an explainer, and wait until it is ready for work."""
-        self.home.explainer_file.unlink(missing_ok=True)
+        self.home.worker_file("explainer").unlink(missing_ok=True)
         own = {
             "XMIRAD_HOME": str(self.retrieval.home),
             "XMIRAD_MODELS_DIR": str(models_dir()),
@@ -57,7 +57,7 @@ class LiveStack:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self.home.explainer_file.exists, seconds=START_SECONDS)
+        wait_for(self.home.worker_file("explainer").exists, seconds=START_SECONDS)
 
     def kill_explainer(self) -> None:
         """Kill the explainer with its processes, as a power cut would."""

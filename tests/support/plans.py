@@ -8,7 +8,7 @@ from sqlalchemy import Connection, event, text
 
 from xmirad.catalog.database import Database
 
-NO_TABLES = ("index", "subquery", "values clause")
+NO_TABLES = ("index", "subquery", "values clause", "constant row")
 PLANNED = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")
 
 

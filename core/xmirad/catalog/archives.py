@@ -14,7 +14,7 @@ from xmirad.types import OriginalsPolicy
 IS_LIVE = archives.c.delete_time.is_(None)
 FIELDS = [column for column in archives.c if column.name != "delete_time"]
 BY_NAME = select(*FIELDS).where(IS_LIVE)
-LIVE = BY_NAME.order_by(archives.c.archive)
+LIVE = BY_NAME.order_by(archives.c.site, archives.c.archive)
 OPEN_GATE = (
     select(gates.c.creation)
     .join(archives, archives.c.creation == gates.c.creation)
@@ -29,7 +29,7 @@ DELETED = (
 
 
 def insert_archive(connection: Connection, record: ArchiveRecord) -> None:
-    """Insert an archive with its gate, unless one of that name is there."""
+    """Insert an archive with its gate, unless its site has one of that name."""
     values = {column.name: getattr(record, column.name) for column in FIELDS} | {"originals": record.originals.value}
     engine = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = engine.insert(archives).values(values).on_conflict_do_nothing().returning(archives.c.creation)
@@ -40,21 +40,21 @@ def insert_archive(connection: Connection, record: ArchiveRecord) -> None:
         )
 
 
-def find_archive(connection: Connection, archive: str) -> ArchiveRecord:
-    """Return the archive of a name.
+def find_archive(connection: Connection, site: str, archive: str) -> ArchiveRecord:
+    """Return the archive of a name at a site.
 
     Raises:
         ArchiveNotFoundError: If there is none.
         RecordCorruptError: If its record cannot be read.
     """
-    row = connection.execute(BY_NAME.where(archives.c.archive == archive)).one_or_none()
+    row = connection.execute(BY_NAME.where(archives.c.site == site, archives.c.archive == archive)).one_or_none()
     if row is None:
         raise not_found(archive)
     return _record(row)
 
 
 def list_archives(connection: Connection) -> Iterator[ArchiveRecord | RecordCorruptError]:
-    """Yield all archives by name, those that cannot be read as errors."""
+    """Yield all archives by site and name, those that cannot be read as errors."""
     for row in connection.execute(LIVE).all():
         try:
             yield _record(row)

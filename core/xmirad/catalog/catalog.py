@@ -35,31 +35,31 @@ class Catalog:
         """Store an archive's record, or return the one that is there.
 
         Raises:
-            ArchiveAlreadyExistsError: If an archive of that id is there with another model, site or policy.
+            ArchiveAlreadyExistsError: If the site has an archive of that id with another model or policy.
         """
 
         def create(connection: Connection) -> ArchiveRecord:
             archives.insert_archive(connection, record)
-            return archives.find_archive(connection, record.archive)
+            return archives.find_archive(connection, record.site, record.archive)
 
         present = self.database.write(create)
-        for field in ("site", "model", "originals", "site_key_fingerprint"):
+        for field in ("model", "originals", "site_key_fingerprint"):
             if getattr(present, field) != getattr(record, field):
                 message = f"archive {record.archive} exists with another {field.replace('_', ' ')}"
                 raise ArchiveAlreadyExistsError(message, field="archive_id", metadata={"archive": record.archive})
         return present
 
-    def archive(self, archive: str) -> ArchiveRecord:
-        """Return an archive's record.
+    def archive(self, site: str, archive: str) -> ArchiveRecord:
+        """Return the record of a site's archive.
 
         Raises:
             ArchiveNotFoundError: If there is none.
             RecordCorruptError: If it cannot be read.
         """
-        return self.database.read(lambda connection: archives.find_archive(connection, archive))
+        return self.database.read(lambda connection: archives.find_archive(connection, site, archive))
 
     def archives(self, *, on_corrupt: Callable[[RecordCorruptError], None] | None = None) -> list[ArchiveRecord]:
-        """Return the records of all archives, by id; those that cannot be read are told to `on_corrupt`, or logged."""
+        """Return the records of all archives, by site and id; `on_corrupt` is told of unreadable ones, or the log."""
         found = self.database.read(lambda connection: list(archives.list_archives(connection)))
         return list(_readable(found, on_corrupt))
 
@@ -132,19 +132,19 @@ class Catalog:
         """
         self.database.write(lambda connection: calibrations.put_calibration(connection, record, calibration))
 
-    def item(self, archive: str, item: str) -> ItemRecord | None:
-        """Return the record of an item of the archive of a name, or None; also None if it was deleted.
+    def item(self, record: ArchiveRecord, item: str) -> ItemRecord | None:
+        """Return the record of an archive's item, or None; also None if it was deleted.
 
         Raises:
             RecordCorruptError: If it cannot be read.
         """
-        return self.database.read(lambda connection: items.find_item(connection, archive, item))
+        return self.database.read(lambda connection: items.find_item(connection, record, item))
 
-    def find_items(self, archive: str, ids: Sequence[str]) -> dict[str, ItemRecord]:
+    def find_items(self, record: ArchiveRecord, ids: Sequence[str]) -> dict[str, ItemRecord]:
         """Return the records of those of some items that are there, by id; those that cannot be read are logged."""
         found: list[ItemRecord | RecordCorruptError] = []
         for page in _pages(ids):
-            found += self.database.read(partial(items.find_items, archive=archive, ids=page))
+            found += self.database.read(partial(items.find_items, record=record, ids=page))
         return {record.item: record for record in _readable(found, None)}
 
     def item_state(self, record: ArchiveRecord, item: str) -> ItemState:

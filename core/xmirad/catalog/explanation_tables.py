@@ -125,7 +125,9 @@ def _index(name: str, *columns: Column[object], where: ColumnElement[bool]) -> N
 
 
 _index("explanations_of_site", explanations.c.site, explanations.c.explanation, where=IS_LIVE)
-_index("explanations_of_archive", explanations.c.archive, explanations.c.explanation, where=IS_LIVE)
+_index(
+    "explanations_of_archive", explanations.c.site, explanations.c.archive, explanations.c.explanation, where=IS_LIVE
+)
 _index("explanations_of_creation", explanations.c.creation, where=IS_LIVE)
 _index("explanations_of_query", explanations.c.query, where=IS_LIVE)
 _index("explanations_unfinished", explanations.c.explanation, where=IS_UNFINISHED)

@@ -110,10 +110,11 @@ def page_of_explanations(
     connection: Connection, *, site: str, archive: str, after: str, limit: int
 ) -> list[ExplanationRow]:
     """Return a site's explanations behind an id, in order; those of one archive, or of all if it is empty."""
-    statement = select(*ROW).where(IS_LIVE, explanations.c.explanation > after)
-    owner = explanations.c.archive == archive if archive else explanations.c.site == site
-    rows = statement.where(owner).order_by(explanations.c.explanation).limit(limit)
-    return [_explanation(row) for row in connection.execute(rows.where(explanations.c.site == site)).all()]
+    rows = select(*ROW).where(IS_LIVE, explanations.c.site == site, explanations.c.explanation > after)
+    if archive:
+        rows = rows.where(explanations.c.archive == archive)
+    rows = rows.order_by(explanations.c.explanation).limit(limit)
+    return [_explanation(row) for row in connection.execute(rows).all()]
 
 
 def lock_items(connection: Connection, *, site: str, archive: str, ids: Collection[str]) -> str:

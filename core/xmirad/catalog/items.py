@@ -50,9 +50,9 @@ USERS = (
 
 # Statements that an upload or a search waits for are made once: making one takes longer than running it.
 OF_ARCHIVE = (
-    select(items.c.creation, *RECORD)
+    select(*RECORD)
     .join(archives, archives.c.creation == items.c.creation)
-    .where(archives.c.archive == bindparam("archive"), archives.c.delete_time.is_(None), IS_RECORDED, HAS_NO_TOMBSTONE)
+    .where(items.c.creation == bindparam("creation"), archives.c.delete_time.is_(None), IS_RECORDED, HAS_NO_TOMBSTONE)
 )
 ONE_OF_ARCHIVE = OF_ARCHIVE.where(items.c.item == bindparam("item"))
 NOT_LIVE = """SELECT wanted.value FROM {wanted} WHERE NOT EXISTS (
@@ -116,20 +116,22 @@ def put_item(
     return True
 
 
-def find_item(connection: Connection, archive: str, item: str) -> ItemRecord | None:
-    """Return an item of the archive of a name, or None.
+def find_item(connection: Connection, record: ArchiveRecord, item: str) -> ItemRecord | None:
+    """Return an item of an archive, or None.
 
     Raises:
         RecordCorruptError: If its record cannot be read.
     """
-    row = connection.execute(ONE_OF_ARCHIVE, {"archive": archive, "item": item}).one_or_none()
-    return None if row is None else record_of(row, row.creation, archive)
+    row = connection.execute(ONE_OF_ARCHIVE, {"creation": record.creation, "item": item}).one_or_none()
+    return None if row is None else record_of(row, record.creation, record.archive)
 
 
-def find_items(connection: Connection, archive: str, ids: Collection[str]) -> list[ItemRecord | RecordCorruptError]:
-    """Return those of some items that the archive of a name holds, those that cannot be read as errors."""
-    rows = connection.execute(OF_ARCHIVE.where(items.c.item.in_(ids)), {"archive": archive}).all()
-    return [_record_or_error(row, row.creation, archive) for row in rows]
+def find_items(
+    connection: Connection, record: ArchiveRecord, ids: Collection[str]
+) -> list[ItemRecord | RecordCorruptError]:
+    """Return those of some items that an archive holds, those that cannot be read as errors."""
+    rows = connection.execute(OF_ARCHIVE.where(items.c.item.in_(ids)), {"creation": record.creation}).all()
+    return [_record_or_error(row, record.creation, record.archive) for row in rows]
 
 
 def item_state(connection: Connection, record: ArchiveRecord, item: str) -> ItemState:

@@ -24,7 +24,7 @@ class RecordedArchive:
 
     def get(self, items: Sequence[str], *, with_embedding: bool = False) -> list[StoredItem]:
         """Return items in the order of asking; those that are not there are left out."""
-        found = self._catalog.find_items(self._record.archive, items)
+        found = self._catalog.find_items(self._record, items)
         stored = [self._stored(found[item]) for item in items if item in found]
         return self._embedded(stored) if with_embedding else stored
 

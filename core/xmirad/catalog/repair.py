@@ -21,7 +21,7 @@ def repair_inputs(
         BackendUnavailableError: If a store fails.
     """
     wanted = list(items)
-    found = catalog.find_items(record.archive, wanted)
+    found = catalog.find_items(record, wanted)
     repaired = []
     for item in filter(None, map(found.get, wanted)):
         try:

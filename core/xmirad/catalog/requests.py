@@ -72,12 +72,6 @@ def under_way(state: RequestState) -> Iterator[None]:
         _under_way.reset(token)
 
 
-def is_repeated() -> bool:
-    """Return whether the request under way was begun before."""
-    state = _under_way.get()
-    return state is not None and state.is_repeated
-
-
 def note_deletion(connection: Connection) -> None:
     """Note, in the transaction that deletes something, that the request under way has done that, if it asked for it."""
     state = _under_way.get()

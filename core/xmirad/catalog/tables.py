@@ -47,8 +47,9 @@ archives = Table(
 )
 _is_live = archives.c.delete_time.is_(None)
 _is_deleted = archives.c.delete_time.is_not(None)
-# Names are unique among all sites, not only within one: the vector store names its collections by them.
-Index("archives_live", archives.c.archive, unique=True, sqlite_where=_is_live, postgresql_where=_is_live)
+Index(
+    "archives_live", archives.c.site, archives.c.archive, unique=True, sqlite_where=_is_live, postgresql_where=_is_live
+)
 Index("archives_deleted", archives.c.archive, sqlite_where=_is_deleted, postgresql_where=_is_deleted)
 
 gates = Table(

@@ -1,6 +1,6 @@
 """What every command starts from: the global flags, the settings, a connected client."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import typer
 
 from xmirad.cli.output import Output
 from xmirad.errors import InvalidRequestError
+from xmirad.types import WorkerKind
 
 if TYPE_CHECKING:
     from xmirad.client.client import Client
@@ -70,11 +71,11 @@ def max_image_bytes(context: typer.Context) -> int:
 
 @contextmanager
 def connected(
-    context: typer.Context, output: Output, *, explains: bool = False, needs_model: bool = True
+    context: typer.Context, output: Output, *, workers: Sequence[WorkerKind] = (), needs_model: bool = True
 ) -> Iterator["Client"]:
     """Yield a client of the service: at `--address`, else the home's, else a private one for the length of the block.
 
-    With `explains` a private one can explain; with `needs_model` none is started where there is no model at all.
+    A private one has `workers`; with `needs_model` none is started where there is no model at all.
 
     Raises:
         BackendUnavailableError: If no service answers at `--address`, or none can be started.
@@ -95,9 +96,18 @@ def connected(
         return
     from xmirad.supervisor.connection import PrivateUse, private_service
 
-    use = PrivateUse(explains=explains, needs_model=needs_model, is_asked_for=flags.is_private)
+    use = PrivateUse(workers=tuple(workers), needs_model=needs_model, is_asked_for=flags.is_private)
     with (
         private_service(settings, notify=output.note, use=use) as connection,
         Client(connection.address, credentials=connection.credentials) as client,
     ):
         yield client
+
+
+def own_socket(context: typer.Context) -> str:
+    """Return the address of the socket of the home's own service, or an empty string if another one is talked to."""
+    from xmirad.home import Home
+    from xmirad.supervisor.announcement import find_service
+
+    service = find_service(Home(settings_of(context).home)) if flags_of(context).address is None else None
+    return "" if service is None else service.socket

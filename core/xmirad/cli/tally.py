@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from xmirad.client.types import UploadReceipt
 from xmirad.datasets.dataset import DatasetItem, Unreadable
-from xmirad.datasets.duplicates import DuplicateGroup, DuplicateReport
+from xmirad.datasets.duplicates import DuplicateGroup
 from xmirad.errors import XmiradError
 from xmirad.types import UploadState
 
@@ -28,6 +28,36 @@ class Failure:
     reason: str
     message: str
     field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What became of the images of a data set.
+
+    Attributes:
+        total: How many images there should be.
+        created: How many are new.
+        updated: How many were there with other attributes.
+        unchanged: How many were there just so, found out by decoding them.
+        skipped: How many were there just so, found out without.
+        failed: How many were not stored.
+        failures: Those that were not stored, or the first of them.
+        duplicates: A line for each group of images that are there under several ids.
+    """
+
+    total: int
+    created: int
+    updated: int
+    unchanged: int
+    skipped: int
+    failed: int
+    failures: Sequence[Failure]
+    duplicates: Sequence[str]
+
+    @property
+    def stored(self) -> int:
+        """How many images are there now."""
+        return self.created + self.updated + self.unchanged + self.skipped
 
 
 @dataclass(slots=True)
@@ -95,14 +125,23 @@ class Tally:
         self.failures.append(Failure(path, error.reason, error.message, error.field))
         self._settled.add(number)
 
-    def duplicates(self) -> DuplicateReport:
-        """Return the images that are there under several ids."""
+    def indexed(self) -> Indexed:
+        """Return what became of the images."""
         groups = [
             DuplicateGroup(digest, tuple(self.items[number] for number in sorted(numbers)))
             for digest, numbers in self._numbers.items()
             if len(numbers) > 1
         ]
-        return DuplicateReport(item_count=sum(map(len, self._numbers.values())), groups=tuple(groups))
+        return Indexed(
+            self.total,
+            self.created,
+            self.updated,
+            self.unchanged,
+            self.skipped,
+            len(self.failures),
+            self.failures,
+            [str(group) for group in groups],
+        )
 
     def _settle(self, number: int, image_digest: str) -> None:
         self._settled.add(number)

@@ -4,7 +4,6 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
@@ -14,7 +13,8 @@ from xmirad.client.types import Item, ServerInfo, Upload, UploadOutcome
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.errors import BackendUnavailableError, InvalidImageError, OverloadedError, PayloadTooLargeError
 from xmirad.imaging.media import is_dicom_file
-from xmirad.regular_files import opened_regular_file, read_regular_file
+from xmirad.imports.files import read_named
+from xmirad.regular_files import opened_regular_file
 from xmirad.types import EncodedImage
 
 PAGE = 500
@@ -127,7 +127,7 @@ class Uploader:
     def _upload(self, number: int) -> Iterator[Upload]:
         item = self._tally.items[number]
         try:
-            data = self._read(item.path)
+            data = read_named(item.path, limit=self._max_bytes)
         except (InvalidImageError, PayloadTooLargeError) as error:
             with self._lock:
                 self._tally.failed(number, error)
@@ -142,12 +142,6 @@ class Uploader:
             restore_deleted=self._restore_deleted,
             file_name=item.file_name,
         )
-
-    def _read(self, path: Path) -> bytes:
-        try:
-            return read_regular_file(path, max_bytes=self._max_bytes)
-        except OSError as error:
-            raise InvalidImageError(f"the file cannot be read: {error.strerror}", field="image.data") from error
 
     def _present(self, numbers: Sequence[int]) -> dict[int, str]:
         """Return the digests of the images that are there with the same content and attributes, by number."""

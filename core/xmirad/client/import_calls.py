@@ -10,22 +10,43 @@ from xmirad.api.limits import MAX_PAGE_SIZE
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.client import parsing
 from xmirad.client.calls import Call, Page, call
-from xmirad.client.import_types import Import
+from xmirad.client.import_types import Import, LocalDataset
 from xmirad.ids import archive_name
 
 
 def create_import(
-    archive: str, folder: str, *, split: str, include: Iterable[str], exclude: Iterable[str]
+    archive: str,
+    source: str | LocalDataset,
+    *,
+    split: str,
+    include: Iterable[str],
+    exclude: Iterable[str],
+    restore_deleted: bool,
+    resend: bool,
 ) -> Call[Import]:
     """Ask for a folder to be imported."""
     request = pb.CreateImportRequest(
         archive=archive_name(archive),
-        folder=folder,
         split=split,
         include=include,
         exclude=exclude,
+        restore_deleted=restore_deleted,
+        resend=resend,
         request_id=uuid4().hex,
     )
+    if isinstance(source, str):
+        request.folder = source
+    else:
+        request.dataset.CopyFrom(
+            pb.LocalDataset(
+                path=source.path,
+                layout=source.layout,
+                full_list=source.full_list,
+                images_path=source.images,
+                skip_missing=source.skip_missing,
+                frames=source.frames,
+            )
+        )
     return call(lambda stubs: stubs.archives.CreateImport, request, imported)
 
 

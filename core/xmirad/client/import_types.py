@@ -9,13 +9,34 @@ from xmirad.types import ImportState
 
 
 @dataclass(frozen=True, slots=True)
+class LocalDataset:
+    """A data set on the machine of the service, for the owner of the service's home; see `xmirad.datasets`.
+
+    Attributes:
+        path: Absolute path of its folder, manifest or list.
+        layout: How it lies there, such as `covidx`; empty: it is detected.
+        full_list: Read the full test list of ISIC 2017 instead of the balanced one.
+        images: Absolute path of the folder of the images; empty: where the layout has them.
+        skip_missing: Count files that a list names and that are not there as failed, instead of refusing the data set.
+        frames: Which frames of a DICOM file are stored where none is named: `all`, `first` or `middle`.
+    """
+
+    path: str
+    layout: str = ""
+    full_list: bool = False
+    images: str = ""
+    skip_missing: bool = False
+    frames: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
 class Import:
     """The images of a folder on their way into an archive.
 
     Attributes:
         name: `imports/{import}`.
         archive: The archive's id.
-        folder: Alias of the folder.
+        folder: Alias of the folder; empty for a data set that was named by its path.
         split: The split that is read, or an empty string.
         include: If there are any, only files that match one of these patterns are stored.
         exclude: Files that match one of these are not.

@@ -1,9 +1,8 @@
 """Byte-identical images of a data set, which flatter every retrieval figure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from xmirad.datasets.dataset import DatasetItem
 from xmirad.regular_files import file_digest
@@ -73,15 +72,20 @@ class DuplicateReport:
 
 
 def duplicates(items: Iterable[DatasetItem]) -> DuplicateReport:
-    """Find the items whose files are byte for byte the same. Reads every file once.
+    """Find the items whose files are byte for byte the same. Reads the files that have as many bytes as another, once.
 
     A copy that was scaled or encoded again is not found.
+
+    Raises:
+        OSError: If a file cannot be read.
     """
+    compared = list(items)
+    paths = {item.path: item.path.stat().st_size for item in compared}
+    sizes = Counter(paths.values())
+    digests = {path: file_digest(path) for path, size in paths.items() if sizes[size] > 1}
     by_image: dict[tuple[str, int | None], list[DatasetItem]] = defaultdict(list)
-    digests: dict[Path, str] = {}
-    for item in items:
-        if item.path not in digests:
-            digests[item.path] = file_digest(item.path)
-        by_image[digests[item.path], item.frame].append(item)
+    for item in compared:
+        if item.path in digests:
+            by_image[digests[item.path], item.frame].append(item)
     groups = tuple(DuplicateGroup(digest, tuple(same)) for (digest, _), same in by_image.items() if len(same) > 1)
-    return DuplicateReport(item_count=sum(map(len, by_image.values())), groups=groups)
+    return DuplicateReport(item_count=len(compared), groups=groups)

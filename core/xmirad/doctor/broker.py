@@ -10,8 +10,9 @@ from xmirad.queue.app import check_visibility
 from xmirad.queue.connection import CERTIFICATE_REFUSED, CREDENTIALS_REFUSED, connect_impatiently
 from xmirad.queue.inspection import ServerFacts, server_facts
 from xmirad.queue.status import QueueStatus, queue_status
-from xmirad.queue.workers import WorkerKind, count_by_kind
+from xmirad.queue.workers import count_by_kind
 from xmirad.settings import QueueSettings, Settings
+from xmirad.types import WorkerKind
 
 ANSWER_SECONDS = 1.5
 OLDEST_SECONDS = {"interactive": 60.0, "background": 6 * 3_600.0}

@@ -1,7 +1,8 @@
-"""Reads the files of a folder that clients name by an alias: never anything outside of it, wherever links lead.
+"""Reads the files of imports.
 
-Whoever can put files into the folder could otherwise have the indexer read what only it may read, as by a link to
-another site's data. A user's own folder, read by `xmirad index`, is not this module's affair.
+Of a folder that clients name by an alias, never anything outside of it, wherever links lead: whoever can put files into
+the folder could otherwise have the indexer read what only it may read, as by a link to another site's data. What the
+owner of the home names by its path, the owner may read anyway.
 """
 
 import os
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xmirad.errors import InvalidImageError, InvalidRequestError, PayloadTooLargeError
+from xmirad.regular_files import read_regular_file
 
 LIST_SUFFIXES = (".csv", ".txt")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,6 +44,19 @@ def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
         message = f"the file has {size} bytes; {limit} are allowed"
         raise PayloadTooLargeError(message, metadata={"limit": str(limit), "size": str(size)})
     return data
+
+
+def read_named(path: Path, *, limit: int) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Raises:
+        PayloadTooLargeError: If the file is larger.
+        InvalidImageError: If it is not a regular file or cannot be read.
+    """
+    try:
+        return read_regular_file(path, max_bytes=limit)
+    except OSError as error:
+        raise InvalidImageError(f"the file cannot be read: {error.strerror}", field="image.data") from error
 
 
 def require_lists_inside(folder: Path) -> None:

@@ -1,12 +1,13 @@
 """What is in a folder, in a stable order, read once by every process that works on an import."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmirad.datasets.dataset import DatasetItem
+from xmirad.datasets.dataset import Dataset, DatasetItem, Layout
 from xmirad.datasets.reading import read_dataset
-from xmirad.datasets.selection import Selection
+from xmirad.datasets.selection import FrameChoice, Selection
 from xmirad.errors import InvalidRequestError
 from xmirad.ids import canonical_digest
 from xmirad.imports.files import require_lists_inside
@@ -32,8 +33,8 @@ class Listing:
     unreadable: tuple[tuple[str, str], ...] = ()
 
     def path(self, number: int) -> str:
-        """Return the path of an image relative to the folder."""
-        return self.items[number].path.relative_to(self.folder).as_posix()
+        """Return the path of an image relative to the folder, or its whole path if it lies elsewhere."""
+        return relative(self.items[number].path, self.folder)
 
 
 class Listings:
@@ -42,7 +43,7 @@ class Listings:
     def __init__(self, folders: Mapping[str, Path]) -> None:
         """Read folders by their aliases."""
         self._folders = folders
-        self._last: tuple[str, Listing] | None = None
+        self._last: tuple[tuple[str, int], Listing] | None = None
 
     def of(self, request: ImportRequest) -> Listing:
         """Return what an import is to store.
@@ -50,11 +51,12 @@ class Listings:
         Raises:
             InvalidRequestError: If the folder is not known here, or cannot be read as a data set.
         """
-        if self._last is None or self._last[0] != request.name:
-            self._last = (request.name, self._read(request))
+        key = (request.creation, request.number)
+        if self._last is None or self._last[0] != key:
+            self._last = (key, _of_owner(request) if request.path else self._of_alias(request))
         return self._last[1]
 
-    def _read(self, request: ImportRequest) -> Listing:
+    def _of_alias(self, request: ImportRequest) -> Listing:
         path = self._folders.get(request.folder)
         if path is None:
             message = f"this indexer knows no folder {request.folder}; name it in the setting imports.folders"
@@ -74,6 +76,35 @@ class Listings:
         if not all(item.path.is_relative_to(folder) for item in dataset.items):
             message = "the list names images outside of its folder; imports.folders must name a folder around both"
             raise InvalidRequestError(message, field="folder", metadata={"folder": request.folder})
-        named = [(str(item.path.relative_to(folder)), item.external_id, item.frame or 0) for item in dataset.items]
-        unreadable = tuple((each.path.relative_to(folder).as_posix(), each.why) for each in dataset.unreadable)
-        return Listing(folder, dataset.items, canonical_digest(named), dataset.warnings, unreadable)
+        return _listing(dataset, folder)
+
+
+def _of_owner(request: ImportRequest) -> Listing:
+    """Read a data set as `xmirad index` reads it for its user, who may read all that the indexer may."""
+    path = Path(request.path)
+    dataset = read_dataset(
+        path,
+        layout=Layout(request.layout) if request.layout else None,
+        split=request.split or None,
+        full=request.full_list,
+        selection=Selection(
+            include=request.include,
+            exclude=request.exclude,
+            images=Path(request.images) if request.images else None,
+            skip_missing=request.skip_missing,
+            frames=FrameChoice(request.frames),
+        ),
+    )
+    return _listing(dataset, path if path.is_dir() else path.parent)
+
+
+def _listing(dataset: Dataset, folder: Path) -> Listing:
+    named = [(relative(item.path, folder), item.external_id, item.frame or 0) for item in dataset.items]
+    unreadable = tuple((relative(each.path, folder), each.why) for each in dataset.unreadable)
+    return Listing(folder, dataset.items, canonical_digest(named), dataset.warnings, unreadable)
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Return a path relative to a folder, or as it is if it lies elsewhere; bytes that are no text are replaced."""
+    found = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return os.fsencode(found).decode("utf-8", "replace")

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from xmirad.datasets.selection import FrameChoice
 from xmirad.errors import InvalidImageError, XmiradError
 from xmirad.ids import import_name
 from xmirad.types import ImportState, UploadState
 
-MOST_FAILURES = 20
+MOST_FAILURES = 1_000
 """Failures beyond this many are counted only."""
 MOST_SEGMENTS = 16
 SEGMENT_IMAGES = 64
@@ -16,29 +17,45 @@ SEGMENT_IMAGES = 64
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What was asked for.
+    """What was asked for: a folder that the service knows by an alias, or a data set of the home's owner by its path.
 
     Attributes:
         archive: Id of the archive to fill.
-        creation: Which archive of that id it is.
-        number: Which import into the archive it is, from 1.
         site: The site of the archive.
-        folder: Alias of the folder.
+        folder: Alias of the folder, or an empty string.
+        path: Absolute path of the data set, or an empty string.
+        layout: How it lies there, or an empty string: it is detected.
         split: Split of the data set, or an empty string.
-        create_time: In seconds since 1970.
+        full_list: Whether the full test list of ISIC 2017 is read instead of the balanced one.
         include: If there are any, only files that match one of these patterns are stored.
         exclude: Files that match one of these are not.
+        images: Absolute path of the folder of the images, or an empty string: where the layout has them.
+        skip_missing: Whether files that a list names and that are not there count as failed, instead of ending it all.
+        frames: Which frames of a DICOM file are stored if none is named.
+        restore_deleted: Whether images are stored even though they were deleted before.
+        resend: Whether images that are there just so are decoded and stored again.
+        creation: Which archive of that id it is.
+        number: Which import into the archive it is, from 1.
+        create_time: In seconds since 1970.
     """
 
     archive: str
-    creation: str
-    number: int
     site: str
-    folder: str
-    split: str
-    create_time: float
+    folder: str = ""
+    path: str = ""
+    layout: str = ""
+    split: str = ""
+    full_list: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    images: str = ""
+    skip_missing: bool = False
+    frames: str = FrameChoice.ALL
+    restore_deleted: bool = False
+    resend: bool = False
+    creation: str = ""
+    number: int = 0
+    create_time: float = 0.0
 
     @property
     def name(self) -> str:

@@ -4,9 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from xmirad.datasets.dataset import DatasetItem
 from xmirad.errors import (
     BackendUnavailableError,
     InvalidImageError,
@@ -18,7 +16,7 @@ from xmirad.errors import (
     UnsupportedImageError,
     XmiradError,
 )
-from xmirad.imports.files import read_inside
+from xmirad.imports.files import read_inside, read_named
 from xmirad.imports.listing import Listing, Listings
 from xmirad.imports.records import ImportFailure, ImportPart, ImportPlan, ImportRequest, ImportSnapshot
 from xmirad.imports.store import ImportStore
@@ -139,7 +137,7 @@ class ImportSteps:
     async def _work(self, step: _Step, listing: Listing, put: Put) -> None:
         for number in step.numbers:
             try:
-                incoming = await asyncio.to_thread(self._incoming, listing.items[number], listing.folder)
+                incoming = await asyncio.to_thread(self._incoming, step.request, listing, number)
                 step.outcomes[number] = await put(incoming)
             except OF_THE_IMAGE as error:
                 step.outcomes[number] = ImportFailure(listing.path(number), error)
@@ -156,10 +154,20 @@ class ImportSteps:
             step.is_stopped = self._store.is_finished(step.request)
         return step.is_stopped
 
-    def _incoming(self, item: DatasetItem, folder: Path) -> IncomingItem:
-        data = read_inside(item.path, folder, limit=self._max_image_bytes)
-        image = EncodedImage(data, frame=item.frame)
-        return IncomingItem(image, item.external_id, item.attributes, item.patient, file_name=item.file_name)
+    def _incoming(self, request: ImportRequest, listing: Listing, number: int) -> IncomingItem:
+        item = listing.items[number]
+        if request.path:
+            data = read_named(item.path, limit=self._max_image_bytes)
+        else:
+            data = read_inside(item.path, listing.folder, limit=self._max_image_bytes)
+        return IncomingItem(
+            EncodedImage(data, frame=item.frame),
+            item.external_id,
+            item.attributes,
+            item.patient,
+            restore_deleted=request.restore_deleted,
+            file_name=item.file_name,
+        )
 
 
 def _in_a_row(step: _Step, first: int) -> Iterator[UploadState | ImportFailure]:

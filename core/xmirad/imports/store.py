@@ -40,26 +40,32 @@ class ImportStore:
         self._database = database
         self._clock = clock
 
-    def begin(
-        self,
-        archive: str,
-        *,
-        site: str,
-        folder: str,
-        split: str,
-        include: tuple[str, ...] = (),
-        exclude: tuple[str, ...] = (),
-    ) -> ImportRequest:
-        """Store the request of the next import into an archive.
+    def begin(self, wanted: ImportRequest, *, answer: Callable[[ImportSnapshot], bytes]) -> ImportSnapshot:
+        """Store the request of the next import into an archive, and return it with its creation and number.
+
+        Args:
+            wanted: The request; its creation, number and time are filled in.
+            answer: Maps the import to what a replay of the call is answered with.
 
         Raises:
             ArchiveNotFoundError: If there is no such archive.
             ConcurrentImportError: If another import into it is not finished.
         """
-        request = ImportRequest(archive, "", 0, site, folder, split, self._clock(), include, exclude)
-        document = json.dumps(dataclasses.asdict(request))
-        creation, number = self._database.write(partial(rows.begin, archive=archive, site=site, request=document))
-        return dataclasses.replace(request, creation=creation, number=number)
+        request = dataclasses.replace(wanted, create_time=self._clock())
+
+        def begun(creation: str, number: int) -> ImportSnapshot:
+            return ImportSnapshot(dataclasses.replace(request, creation=creation, number=number))
+
+        creation, number = self._database.write(
+            partial(
+                rows.begin,
+                archive=request.archive,
+                site=request.site,
+                request=json.dumps(dataclasses.asdict(request)),
+                answer=lambda creation, number: answer(begun(creation, number)),
+            )
+        )
+        return begun(creation, number)
 
     def put_plan(self, request: ImportRequest, plan: ImportPlan) -> ImportPlan:
         """Store what was found, or return the plan that is there.
@@ -113,14 +119,14 @@ class ImportStore:
         row = self._database.read(partial(rows.current_import, creation=request.creation, number=request.number))
         return row is None or row.result is not None
 
-    def snapshot(self, archive: str, number: int) -> ImportSnapshot:
-        """Return an import into the archive of an id as it is now.
+    def snapshot(self, site: str, archive: str, number: int) -> ImportSnapshot:
+        """Return an import into a site's archive as it is now.
 
         Raises:
             ImportNotFoundError: If there is none.
             RecordCorruptError: If it cannot be read.
         """
-        row = self._database.read(partial(rows.find_import, archive=archive, number=number))
+        row = self._database.read(partial(rows.find_import, site=site, archive=archive, number=number))
         if row is None:
             name = import_name(archive, number)
             raise ImportNotFoundError(f"there is no {name}", field="name", metadata={"import": name})
@@ -135,14 +141,17 @@ class ImportStore:
         """
         return _snapshot(self._current(creation, number))
 
-    def latest(self, archive: str) -> ImportSnapshot | None:
-        """Return the latest import into an archive, or None.
+    def latest(self) -> list[ImportSnapshot]:
+        """Return the latest import into each archive; those that cannot be read are logged and left out."""
+        return list(filter(None, map(_readable, self._database.read(rows.latest_imports))))
+
+    def require_idle(self, creation: str) -> None:
+        """Refuse what must not happen while an import fills an archive.
 
         Raises:
-            RecordCorruptError: If it cannot be read.
+            ConcurrentImportError: If one does.
         """
-        row = self._database.read(partial(rows.latest_import, archive=archive))
-        return None if row is None else _snapshot(row)
+        self._database.read(partial(rows.require_idle, creation=creation))
 
     def page(self, *, site: str, archive: str, after: str, limit: int) -> list[ImportSnapshot]:
         """Return a site's imports behind a name, in the order of their names; into one archive, or all for "".

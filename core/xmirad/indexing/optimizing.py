@@ -125,12 +125,12 @@ def fill_and_optimize(record: ArchiveRecord, archive: OptimizableArchive, catalo
 
 def read_items(catalog: Catalog, record: ArchiveRecord, ids: Collection[str]) -> tuple[list[StoredItem], list[str]]:
     """Return items as the vector store is to hold them, and which of some it is not to hold."""
-    found = catalog.find_items(record.archive, list(ids))
+    found = catalog.find_items(record, list(ids))
     embeddings = catalog.embeddings(record, list(found))
     items = []
     for item, known in found.items():
         embedding: Float32Array | XmiradError | None = embeddings.get(item)
-        if known.creation == record.creation and embedding is not None and not isinstance(embedding, XmiradError):
+        if embedding is not None and not isinstance(embedding, XmiradError):
             items.append(stored_item(known, record.site, embedding))
     held = {stored.item for stored in items}
     return items, [item for item in ids if item not in held]

@@ -26,11 +26,11 @@ from xmirad.errors import (
     ItemDeletedError,
 )
 from xmirad.failpoints import Failpoint, FailpointName
-from xmirad.ids import SiteKey, image_digest, item_name
+from xmirad.ids import SiteKey, image_digest, item_id, item_name, upload_key
 from xmirad.imaging.preprocessing import Preprocessing
 from xmirad.imaging.sandbox import Decoder
 from xmirad.imaging.shared_decoder import SharedDecoder
-from xmirad.indexing.incoming import Identified, IncomingItem, identify
+from xmirad.indexing.incoming import Identified, IncomingItem, identify, patient_key
 from xmirad.indexing.locks import KeyedLocks
 from xmirad.indexing.uninterrupted import uninterrupted
 from xmirad.lanes import Lane, Priority, Turns
@@ -152,6 +152,23 @@ class IndexRunner:
         with self._following(self._record, found.item) as applied:
             stored, ticket = await self._store(incoming, found, decoded)
             return replace(stored, is_indexed=await applied(ticket))
+
+    async def holds(self, incoming: IncomingItem) -> bool:
+        """Return whether the image is there just so; False also where only decoding it could tell, as for DICOM files.
+
+        Raises:
+            BackendUnavailableError: If the catalog fails.
+        """
+        return await self._tools.lanes.blobs.run(Priority.BACKGROUND, self._holds, incoming)
+
+    def _holds(self, incoming: IncomingItem) -> bool:
+        digest, site_key = image_digest(incoming.image.data), self._tools.site_key
+        item = item_id(self._record.archive, upload_key(external_id=incoming.external_id, digest=digest))
+        record = self._tools.catalog.item(self._record, item)
+        if record is None or (record.image, record.file) != (digest, digest):
+            return False
+        patient, _ = patient_key(incoming.patient, None, item=item, site_key=site_key)
+        return (record.attributes, record.patient) == (incoming.attributes, patient)
 
     async def _store(
         self, incoming: IncomingItem, found: Identified, decoded: DecodedImage

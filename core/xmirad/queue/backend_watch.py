@@ -1,7 +1,6 @@
-"""Says which backend of a worker is away, and that it is back: once each, however long it takes.
+"""Says that a worker's queue is away, and that it is back: once each, however long it takes.
 
-Celery goes on trying when the queue's server is away, and a task that meets a vector store that is away is put back; by
-themselves neither says what is missing.
+Celery goes on trying when the queue's server is away, and does not say by itself what is missing.
 """
 
 import logging
@@ -24,7 +23,6 @@ class BackendWatch:
         ping: Callable[[], object],
         *,
         backend: str,
-        answered: Callable[[], None] = lambda: None,
         seconds: float = WATCH_SECONDS,
     ) -> None:
         """Watch nothing yet.
@@ -32,12 +30,10 @@ class BackendWatch:
         Args:
             ping: Raises an error of ours if the backend does not answer.
             backend: Its name in logs, where an error has none.
-            answered: Called after every answer.
             seconds: Pause between two questions.
         """
         self._ping = ping
         self._backend = backend
-        self._answered = answered
         self._seconds = seconds
         self._is_up = True
         self._stopped = threading.Event()
@@ -64,7 +60,6 @@ class BackendWatch:
             if not self._is_up:
                 _log.info("backend.available", extra={"backend": self._backend})
             self._is_up = True
-            self._answered()
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -16,8 +16,9 @@ from xmirad.observability.process_metrics import metrics_page, show_process, wri
 from xmirad.observability.tracing import start_tracing, stop_tracing
 from xmirad.queue.backend_watch import watched_queue
 from xmirad.queue.connection import connect_impatiently
-from xmirad.queue.workers import WorkerKind, WorkerRoll
+from xmirad.queue.workers import WorkerRoll
 from xmirad.settings import LoggingSettings, Settings
+from xmirad.types import WorkerKind
 
 PAGE_BYTES = 4096
 QUIET = {"celery": logging.WARNING, "kombu": logging.WARNING, "celery.worker.consumer": logging.CRITICAL}

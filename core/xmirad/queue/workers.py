@@ -2,21 +2,14 @@
 
 import socket
 from collections.abc import Iterable
-from enum import StrEnum
 from uuid import uuid4
 
 from xmirad.queue.connection import PREFIX, Server, available
+from xmirad.types import WorkerKind
 
 WORKERS = f"{PREFIX}workers"
 ALIVE_SECONDS = 10
 NAME_CHARACTERS = 16
-
-
-class WorkerKind(StrEnum):
-    """Which queues a worker empties. Its name begins with this and a hyphen."""
-
-    EXPLAINER = "explainer"
-    INDEXER = "indexer"
 
 
 # The server's clock is the only one that all agree on.

@@ -17,7 +17,8 @@ class Announcement:
         pid: Its process id.
         boot_id: Identifies this start of the process; `GetServerInfo` returns the same.
         version: Version of the software.
-        local_address: Where the home's owner reaches it without token and TLS, if not at `address`: a Unix socket.
+        local_address: Where the home's owner reaches it without token and TLS, if not at `address`: the socket.
+        socket: The Unix socket that only the home's owner reaches.
     """
 
     address: str
@@ -25,6 +26,7 @@ class Announcement:
     boot_id: str
     version: str
     local_address: str = ""
+    socket: str = ""
 
     @property
     def reachable_at(self) -> str:

@@ -22,6 +22,7 @@ from xmirad.supervisor.announcement import find_service
 from xmirad.supervisor.programs import answers, credentials_of, embedded_system, listens
 from xmirad.supervisor.starting import answering_service, check_models, check_room, free_address, missing_model
 from xmirad.supervisor.supervisor import Supervisor
+from xmirad.types import WorkerKind
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]"})  # noqa: S104 - compared, not bound
 WAIT_SECONDS = 20.0
@@ -48,12 +49,12 @@ class PrivateUse:
     """What a command wants of a service of its own.
 
     Attributes:
-        explains: It needs a queue and an explainer.
+        workers: What it needs beside the service.
         needs_model: It is of no use without a model.
         is_asked_for: It was asked for, whatever service answers at the usual address.
     """
 
-    explains: bool = False
+    workers: tuple[WorkerKind, ...] = ()
     needs_model: bool = False
     is_asked_for: bool = False
 
@@ -163,7 +164,7 @@ def _connect(settings: Settings, stack: ExitStack, notify: Callable[[str], None]
                 check_models(settings)
             check_room(settings)
             try:
-                address = stack.enter_context(_own_service(settings, home, notify, explains=use.explains))
+                address = stack.enter_context(_own_service(settings, home, notify, workers=use.workers))
                 return Connection(address, private=True, credentials=NO_CREDENTIALS)
             except HomeInUseError:
                 if time.monotonic() > deadline:
@@ -178,7 +179,9 @@ def _check_local(address: str) -> None:
 
 
 @contextmanager
-def _own_service(settings: Settings, home: Home, notify: Callable[[str], None], *, explains: bool) -> Iterator[str]:
+def _own_service(
+    settings: Settings, home: Home, notify: Callable[[str], None], *, workers: tuple[WorkerKind, ...]
+) -> Iterator[str]:
     home.prepare()
     with exclusive(home.supervisor_lock, purpose="the private service of a command"):
         check_free(home)
@@ -187,7 +190,7 @@ def _own_service(settings: Settings, home: Home, notify: Callable[[str], None], 
             notify(f"warning: {lacking}")
         address = free_address()
         supervisor = Supervisor(
-            embedded_system(settings, address=address, explains=explains), folder=home.run, notify=notify
+            embedded_system(settings, address=address, workers=workers), folder=home.run, notify=notify
         )
         thread = threading.Thread(target=_run_quietly, args=(supervisor,), name="supervisor")
         thread.start()

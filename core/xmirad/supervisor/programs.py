@@ -3,7 +3,7 @@
 import json
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from xmirad.settings import Settings
 from xmirad.settings_base import MAX_PORT
 from xmirad.settings_security import ClientSettings
 from xmirad.supervisor.announcement import find_service
+from xmirad.types import WorkerKind
 
 if TYPE_CHECKING:
     from xmirad.client.credentials import Credentials
@@ -41,19 +42,16 @@ class Program:
     stop_seconds: float = 10.0
 
 
-def embedded_system(settings: Settings, *, address: str, explains: bool = False) -> tuple[Program, ...]:
+def embedded_system(settings: Settings, *, address: str, workers: Collection[WorkerKind] = ()) -> tuple[Program, ...]:
     """Return the programs of the embedded system, in the order in which they start.
 
     Args:
         settings: Settings; the processes read the same files and variables.
         address: Where the retrieval service is to listen.
-        explains: Whether a queue and an explainer belong to it.
+        workers: Which workers belong to it; without any it has no queue.
     """
-    retrieval = _retrieval(settings, address)
-    if not explains:
-        return (retrieval,)
-    explainer = _explainer(settings, address)
-    return (retrieval, explainer) if settings.queue.url is not None else (_valkey(settings), retrieval, explainer)
+    queue = (_valkey(settings),) if workers and settings.queue.url is None else ()
+    return (*queue, _retrieval(settings, address), *(_worker(settings, address, kind) for kind in workers))
 
 
 def answers(address: str, settings: ClientSettings | None = None) -> str | None:
@@ -133,27 +131,27 @@ def _valkey(settings: Settings) -> Program:
     return Program(name="valkey", command=server.prepare(), is_ready=lambda _pid: server.is_ready())
 
 
-def _explainer(settings: Settings, address: str) -> Program:
+def _worker(settings: Settings, address: str, kind: WorkerKind) -> Program:
     home = Home(settings.home)
 
     def is_ready(pid: int) -> bool:
         try:
-            return bool(json.loads(home.explainer_file.read_text("utf-8"))["pid"] == pid)
+            return bool(json.loads(home.worker_file(kind).read_text("utf-8"))["pid"] == pid)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
     return Program(
-        name="explainer",
-        command=(sys.executable, "-m", "xmirad_explainer"),
+        name=kind,
+        command=(sys.executable, "-m", f"xmirad_{kind}"),
         is_ready=is_ready,
-        environment=_environment(settings, address) | {"XMIRAD_METRICS__PORT": str(explainer_metrics_port(settings))},
+        environment=_environment(settings, address) | {"XMIRAD_METRICS__PORT": str(metrics_port(settings, kind))},
     )
 
 
-def explainer_metrics_port(settings: Settings) -> int:
-    """Return the port of the explainer's metrics page on a machine that it shares with retrieval: the next one."""
-    port = settings.metrics.port
-    return port + 1 if 0 < port < MAX_PORT else 0
+def metrics_port(settings: Settings, kind: WorkerKind) -> int:
+    """Return the port of a worker's metrics page on a machine that it shares with retrieval: one of the next ones."""
+    port = settings.metrics.port + 1 + list(WorkerKind).index(kind)
+    return port if settings.metrics.port and port <= MAX_PORT else 0
 
 
 def _environment(settings: Settings, address: str) -> dict[str, str]:

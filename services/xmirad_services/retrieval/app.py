@@ -108,7 +108,9 @@ async def _run(settings: Settings, home: Home, decoder: DecoderPool) -> None:
             _serving(settings, servicers, metrics, home) as (ports, health),
         ):
             await _load_default_model(models, lanes)
-            announce(home, Announcement(ports.address, os.getpid(), boot_id, __version__, ports.local_address))
+            announce(
+                home, Announcement(ports.address, os.getpid(), boot_id, __version__, ports.local_address, ports.socket)
+            )
             _log.info("service.started", address=ports.address, version=__version__, boot_id=boot_id)
             await _until(stopping, servicers, lanes, health)
             withdraw(home)

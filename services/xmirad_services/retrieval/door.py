@@ -21,11 +21,17 @@ from xmirad_services.retrieval.scopes import scopes_of_method, scopes_of_request
 TOKEN_KEY = "authorization"  # noqa: S105 - the name of a metadata entry
 _caller: ContextVar[Caller] = ContextVar("caller")
 _account: ContextVar[str] = ContextVar("account", default="")
+_is_home_owner: ContextVar[bool] = ContextVar("is_home_owner", default=False)
 
 
 def current_caller() -> Caller:
     """Return who makes the call that is being answered."""
     return _caller.get()
+
+
+def is_home_owner() -> bool:
+    """Return whether the call that is being answered came by the socket that only the home's owner reaches."""
+    return _is_home_owner.get()
 
 
 def current_account() -> str:
@@ -63,6 +69,7 @@ class Door:
         with nullcontext() if caller is self._owner else self._quotas.charged(caller):
             caller.require(scopes_of_method(method))
             _caller.set(caller)
+            _is_home_owner.set(context.peer().startswith(UNIX))
             _account.set(context.peer() if caller is self._owner else f"{caller.site}|{caller.name}")
             yield
 

@@ -53,7 +53,7 @@ class Explainer:
         opened = await self._archives.get(task.archive, site=task.site)
         common = await self._common(opened, task)
         names = zip(task.items, task.fields, strict=True)
-        results = [await self._item(task.archive, item, field) for item, field in names]
+        results = [await self._item(opened, item, field) for item, field in names]
         query, keep = await self._query(opened, task)
         requests = [with_defaults(replace(common, query=query, result=result)) for result in results]
         blobs, creator = self._tools.lanes.blobs, self.parts.creator
@@ -135,12 +135,12 @@ class Explainer:
             result=NOTHING,
             method=task.method,
             explained_image=task.explained_image,
-            contrast=next(iter(await self._items(task.archive, contrast, "options.contrast_item")), None),
+            contrast=next(iter(await self._items(opened, contrast, "options.contrast_item")), None),
             occlusion=task.occlusion,
             attention=AttentionParameters(
                 form=task.form,
-                positives=await self._items(task.archive, task.positives, "options.attention.positive_items"),
-                negatives=await self._items(task.archive, task.negatives, "options.attention.negative_items"),
+                positives=await self._items(opened, task.positives, "options.attention.positive_items"),
+                negatives=await self._items(opened, task.negatives, "options.attention.negative_items"),
             ),
             activation=task.activation,
             published_fidelity=task.published_fidelity,
@@ -153,19 +153,19 @@ class Explainer:
             moved = await moved_vector(opened, task, task.judged, self._tools)
             return kept_vector(moved, opened, self.parts.images)
         if isinstance(task.source, str):
-            return await self._item(task.archive, task.source, "query.item"), None
+            return await self._item(opened, task.source, "query.item"), None
         if isinstance(task.source, EncodedImage):
             return await kept_image(task.source, opened, self._tools, self.parts.images)
         return kept_vector(task.source, opened, self.parts.images)
 
-    async def _items(self, archive: str, items: Sequence[str], field: str) -> tuple[ImageReference, ...]:
-        return tuple([await self._item(archive, item, field) for item in items])
+    async def _items(self, opened: OpenArchive, items: Sequence[str], field: str) -> tuple[ImageReference, ...]:
+        return tuple([await self._item(opened, item, field) for item in items])
 
-    async def _item(self, archive: str, item: str, field: str) -> ImageReference:
+    async def _item(self, opened: OpenArchive, item: str, field: str) -> ImageReference:
         def read() -> ImageReference:
-            record = self._tools.catalog.item(archive, item)
+            record = self._tools.catalog.item(opened.record, item)
             if record is None:
-                name = item_name(archive, item)
+                name = item_name(opened.record.archive, item)
                 raise ItemNotFoundError(f"there is no item {name}", field=field, metadata={"item": name})
             return ImageReference(ImageKind.ITEM, record.image, item, record.geometry)
 

@@ -1,15 +1,13 @@
 """Imports as the service offers them: begun here, done by indexers, looked after here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
-from xmirad.catalog.requests import is_repeated
-from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError, ConcurrentImportError
-from xmirad.ids import parse_import_name
+from xmirad.errors import ArchiveNotReadyError, BackendUnavailableError
 from xmirad.imports.importing import Importing
-from xmirad.imports.records import ImportSnapshot
+from xmirad.imports.records import ImportRequest, ImportSnapshot
 from xmirad.imports.store import ImportStore
 from xmirad.indexing.runner import Lanes
 from xmirad.lanes import Priority
@@ -18,8 +16,8 @@ from xmirad.queue.address import queue_url
 from xmirad.queue.app import celery_app
 from xmirad.queue.connection import connect
 from xmirad.queue.import_queue import RedisImportQueue
-from xmirad.settings import Settings, StoreKind
-from xmirad_services.retrieval.door import current_caller
+from xmirad.settings import Settings
+from xmirad_services.retrieval.door import current_caller, is_home_owner
 from xmirad_services.retrieval.interceptors import as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchives
 
@@ -28,10 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Imports:
-    """The imports, each shown to callers of its site. Belongs to one event loop.
-
-    Where the vector store is embedded, only this process may open it, and there are none: clients upload instead.
-    """
+    """The imports, each shown to callers of its site. Belongs to one event loop."""
 
     def __init__(
         self, importing: Importing | None, archives: OpenArchives, lanes: Lanes, *, sweep_seconds: float
@@ -45,39 +40,25 @@ class Imports:
 
     @property
     def are_possible(self) -> bool:
-        """Whether there are a queue and a store that indexers reach."""
+        """Whether there is a queue that indexers empty."""
         return self._importing is not None
 
-    async def create(
-        self, archive: str, *, folder: str, split: str, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
-    ) -> ImportSnapshot:
-        """Begin an import.
+    async def create(self, wanted: ImportRequest, *, answer: Callable[[ImportSnapshot], bytes]) -> ImportSnapshot:
+        """Begin an import; `answer` maps it to what a replay of the call is answered with.
 
         Raises:
             ArchiveNotFoundError: If there is no such archive.
-            ArchiveNotReadyError: If this service has no queue, or embeds its vector store.
-            InvalidRequestError: If no folder of the caller's site has this alias.
+            ArchiveNotReadyError: If this service has no queue.
+            InvalidRequestError: If no folder of the caller's site has this alias, or the path is not absolute.
+            AccessDeniedError: If a path is named by anyone but the owner of the home.
             ConcurrentImportError: If another import into the archive is not finished.
         """
-        importing = self._require()
-        site = current_caller().site
-        opened = await self._archives.get(archive, site=site)
+        importing, is_owner = self._require(), is_home_owner()
+        opened = await self._archives.get(wanted.archive, site=wanted.site)
         opened.require_artifact()
-
-        def create() -> ImportSnapshot:
-            try:
-                return importing.create(
-                    archive, site=site, folder=folder, split=split, include=include, exclude=exclude
-                )
-            except ConcurrentImportError as error:
-                running = importing.snapshot(*parse_import_name(error.metadata["import"], field="name"), site=site)
-                found = running.request
-                asked = (found.folder, found.split, found.include, found.exclude) == (folder, split, include, exclude)
-                if asked and is_repeated():
-                    return running  # begun when the request was sent before
-                raise
-
-        return await self._lanes.blobs.run(Priority.INTERACTIVE, create)
+        return await self._lanes.blobs.run(
+            Priority.INTERACTIVE, lambda: importing.create(wanted, is_owner=is_owner, answer=answer)
+        )
 
     async def snapshot(self, archive: str, number: int) -> ImportSnapshot:
         """Return an import as it is now."""
@@ -117,21 +98,20 @@ class Imports:
         message = "the service is about to stop; watch again"
         raise BackendUnavailableError(message, metadata={"backend": "service"}, retry_delay_seconds=LOOK_SECONDS)
 
-    async def require_idle(self, archive: str) -> None:
+    async def require_idle(self, creation: str) -> None:
         """Refuse what must not happen while an import fills an archive.
 
         Raises:
             ConcurrentImportError: If one does.
         """
         if self._importing is not None:
-            await self._lanes.blobs.run(Priority.INTERACTIVE, self._importing.require_idle, archive)
+            await self._lanes.blobs.run(Priority.INTERACTIVE, self._importing.require_idle, creation)
 
     async def keep_up(self, metrics: RetrievalMetrics) -> None:
         """Publish again, until cancelled, what the queue has lost, and show how imports are; without any do nothing."""
         while self._importing is not None:
             try:
-                archives = [record.archive for record in await self._archives.all_records()]
-                found = await self._lanes.blobs.run(Priority.BACKGROUND, self._importing.sweep, archives)
+                found = await self._lanes.blobs.run(Priority.BACKGROUND, self._importing.sweep)
                 metrics.set_imports(waiting=found.waiting, failed_images=found.failed_images, failed=found.failed)
             except Exception as error:  # noqa: BLE001 - the next sweep goes on
                 _log.warning("imports.not_swept", reason=as_domain_error(error).reason)
@@ -139,7 +119,7 @@ class Imports:
 
     def _require(self) -> Importing:
         if self._importing is None:
-            message = "imports need a Qdrant server (store.kind) and a queue (queue.url); upload with `xmirad index`"
+            message = "imports need a queue (queue.url) and an indexer; upload the images instead"
             raise ArchiveNotReadyError(message)
         return self._importing
 
@@ -148,12 +128,11 @@ def make_imports(settings: Settings, archives: OpenArchives, lanes: Lanes) -> Im
     """Connect to the queue, which need not answer yet, if there is one that indexers share."""
     url = queue_url(settings)
     importing = None
-    if url is not None and settings.store.kind is StoreKind.QDRANT:
+    if url is not None:
         importing = Importing(
             ImportStore(archives.catalog.database),
             RedisImportQueue(celery_app(url, settings.queue), connect(url)),
             site=settings.site,
             folders=settings.imports.folders,
-            step_seconds=settings.queue.task_seconds,
         )
     return Imports(importing, archives, lanes, sweep_seconds=settings.explanations.sweep_seconds)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 from PIL import Image
 
-from xmirad.catalog.records import ItemRecord
+from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.errors import EmbeddingCorruptError, ItemNotFoundError
 from xmirad.ids import item_name
 from xmirad.indexing.runner import Tools
@@ -34,7 +34,7 @@ class ItemDetails:
         """Read from the catalog and the images."""
         self._tools = tools
 
-    async def of(self, archive: str, items: Sequence[str]) -> list[ItemDetail | None]:
+    async def of(self, archive: ArchiveRecord, items: Sequence[str]) -> list[ItemDetail | None]:
         """Return the details of items, None for those without a record."""
 
         def read() -> list[ItemDetail | None]:
@@ -43,12 +43,12 @@ class ItemDetails:
 
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, read)
 
-    async def records(self, archive: str, items: Sequence[str]) -> list[ItemRecord | None]:
+    async def records(self, archive: ArchiveRecord, items: Sequence[str]) -> list[ItemRecord | None]:
         """Return the records of items, None where there is none."""
         found = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._tools.catalog.find_items, archive, items)
         return [found.get(item) for item in items]
 
-    async def picture(self, archive: str, item: str) -> tuple[bytes, ItemRecord]:
+    async def picture(self, archive: ArchiveRecord, item: str) -> tuple[bytes, ItemRecord]:
         """Return a PNG of an item's model input, and its record.
 
         Raises:
@@ -56,11 +56,11 @@ class ItemDetails:
         """
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self._picture, archive, item)
 
-    def _picture(self, archive: str, item: str) -> tuple[bytes, ItemRecord]:
+    def _picture(self, archive: ArchiveRecord, item: str) -> tuple[bytes, ItemRecord]:
         record = self._tools.catalog.item(archive, item)
         pixels = self._tools.images.input(record.image, record.preprocessing) if record else None
         if record is None or pixels is None:
-            name = item_name(archive, item)
+            name = item_name(archive.archive, item)
             raise ItemNotFoundError(f"there is no item {name}", field="name", metadata={"item": name})
         return _encoded(Image.fromarray(pixels), format="PNG"), record
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
@@ -130,8 +131,8 @@ class OpenArchives:
         self._store = store
         self._models = models
         self._tools = tools
-        self._open: dict[str, OpenArchive] = {}
-        self._looked: dict[str, float] = {}
+        self._open: dict[tuple[str, str], OpenArchive] = {}
+        self._looked: dict[tuple[str, str], float] = {}
         self._places: dict[str, IndexPlace] = {}
         self.indexes = Indexes(tools.catalog.database)
         self._next_count = float("-inf")
@@ -173,20 +174,23 @@ class OpenArchives:
         """Return an archive of a site.
 
         Raises:
-            ArchiveNotFoundError: If there is none, or it belongs to another site.
+            ArchiveNotFoundError: If there is none.
             ArchiveNotReadyError: If another process holds it.
             SiteKeyMismatchError: If it was built with another site key.
         """
-        present, looked = self._open.get(archive), self._looked.get(archive, float("-inf"))
+        key = (site, archive)
+        present, looked = self._open.get(key), self._looked.get(key, float("-inf"))
         if present is not None and present.is_ready and time.monotonic() - looked < LOOK_SECONDS:
-            return _of_site(present, site)
-        async with self._tools.locks.holding(f"archive/{archive}"):
-            return _of_site(await self._open_once(archive, site=site), site)
+            return present
+        async with self.holding(site, archive):
+            return await self._open_once(site, archive)
+
+    def holding(self, site: str, archive: str) -> AbstractAsyncContextManager[None]:
+        """Keep an archive from being opened, created or deleted in this process by anyone else."""
+        return self._tools.locks.holding(f"archive/{site}/{archive}")
 
     async def create(self, archive: str, *, site: str, model: str, originals: OriginalsPolicy) -> OpenArchive:
         """Create an archive of a site, or return the one that is there with the same settings.
-
-        Ids are unique among all sites.
 
         Raises:
             ArchiveAlreadyExistsError: If it is there with other settings.
@@ -204,9 +208,9 @@ class OpenArchives:
             originals=originals,
             create_time=time.time(),
         )
-        async with self._tools.locks.holding(f"archive/{archive}"):
+        async with self.holding(site, archive):
             await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.create_archive, record)
-            return await self._open_once(archive, site=site)
+            return await self._open_once(site, archive)
 
     async def records(self, *, site: str) -> list[ArchiveRecord]:
         """Return the records of a site's archives, by id."""
@@ -234,12 +238,12 @@ class OpenArchives:
             ArchiveNotEmptyError: If it holds items and `force` is not set.
             ArchiveNotFoundError: If it was deleted meanwhile.
         """
-        archive = opened.record.archive
+        site, archive = opened.record.site, opened.record.archive
         await self._require_empty(opened, force=force)
-        async with self._tools.locks.holding(f"archive/{archive}"):
-            if self._open.get(archive) is not opened:
+        async with self.holding(site, archive):
+            if self._open.get((site, archive)) is not opened:
                 raise _not_found(archive)
-            del self._open[archive]
+            del self._open[site, archive]
             if opened.runner is not None:
                 await opened.runner.close()
             await self._require_empty(opened, force=force)
@@ -285,10 +289,13 @@ class OpenArchives:
         self._store.ping()
 
     async def sizes(self) -> dict[str, int]:
-        """Return how many items each archive holds."""
+        """Return how many items archives hold, by name: those of one name at several sites together."""
 
-        def count() -> dict[str, int]:
-            return {record.archive: self.catalog.count_items(record) for record in self.catalog.archives()}
+        def count() -> Counter[str]:
+            sizes = Counter[str]()
+            for record in self.catalog.archives():
+                sizes[record.archive] += self.catalog.count_items(record)
+            return sizes
 
         if time.monotonic() >= self._next_count:
             self._sizes = await self._tools.lanes.blobs.run(Priority.BACKGROUND, count)
@@ -353,7 +360,8 @@ class OpenArchives:
         """Return where an archive's part in the vector store is, as far as that is known."""
         place = self._places.get(record.creation)
         if place is None:
-            present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, record.archive)
+            find = partial(self.catalog.archive, record.site, record.archive)
+            present = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, find)
             if present.creation != record.creation:
                 raise _not_found(record.archive)
             progress = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.indexes.progress, record)
@@ -373,28 +381,27 @@ class OpenArchives:
         place.progress = self.indexes.progress(place.record)
         _log.warning("index.damaged", archive=place.record.archive)
 
-    async def _open_once(self, archive: str, *, site: str) -> OpenArchive:
-        """Return an archive as the catalog has it, opening it if it is not open and the site's; under its lock."""
-        looked = time.monotonic()
+    async def _open_once(self, site: str, archive: str) -> OpenArchive:
+        """Return an archive as the catalog has it, opening it if it is not open; under its lock."""
+        looked, key = time.monotonic(), (site, archive)
         try:
-            record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, archive)
+            record = await self._tools.lanes.blobs.run(Priority.INTERACTIVE, self.catalog.archive, site, archive)
         except ArchiveNotFoundError:
-            self._let_go(archive)
+            self._let_go(key)
             raise
-        present = self._open.get(archive)
+        present = self._open.get(key)
         if present is not None and present.record.creation != record.creation:
-            self._let_go(archive)
+            self._let_go(key)
             present = None
-        _check_site(record, site)
         if present is None or (present.artifact is None and await self._artifact(record) is not None):
-            present = self._open[archive] = await self._opened(record)
+            present = self._open[key] = await self._opened(record)
         await self._look(present.place)
-        self._looked[archive] = looked
+        self._looked[key] = looked
         return present
 
-    def _let_go(self, archive: str) -> None:
+    def _let_go(self, key: tuple[str, str]) -> None:
         """Forget an archive that another process has deleted; uploads under way end with an error of theirs."""
-        present = self._open.pop(archive, None)
+        present = self._open.pop(key, None)
         if present is None:
             return
         self._places.pop(present.record.creation, None)
@@ -444,17 +451,6 @@ class OpenArchives:
             if self.catalog.has_items(record):
                 raise
         return self._store.create(binding_of(record))
-
-
-def _of_site(opened: OpenArchive, site: str) -> OpenArchive:
-    _check_site(opened.record, site)
-    return opened
-
-
-def _check_site(record: ArchiveRecord, site: str) -> None:
-    """Answer for another site's archive as if there were none."""
-    if record.site != site:
-        raise _not_found(record.archive)
 
 
 def _not_found(archive: str) -> ArchiveNotFoundError:

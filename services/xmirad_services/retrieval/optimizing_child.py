@@ -1,4 +1,4 @@
-"""Makes the graph or codes of an archive in a child: `python -m xmirad_services.retrieval.optimizing_child ARCHIVE`.
+"""Makes the graph or codes of an archive in a child: `python -m xmirad_services.retrieval.optimizing_child CREATION`.
 
 The child has the settings of the service that starts it, and ends with it. It takes the processor only when nobody else
 wants it.
@@ -28,7 +28,7 @@ async def make_beside_in_child(record: ArchiveRecord) -> None:
         BackendUnavailableError: If it has failed; the service's log says why.
     """
     leashed = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()))
-    child = await asyncio.create_subprocess_exec(*leashed, sys.executable, "-m", __name__, record.archive)
+    child = await asyncio.create_subprocess_exec(*leashed, sys.executable, "-m", __name__, record.creation)
     try:
         code = await child.wait()
     finally:
@@ -50,11 +50,11 @@ def main() -> int:
     return 0
 
 
-def _optimize(settings: Settings, archive: str) -> None:
+def _optimize(settings: Settings, creation: str) -> None:
     records, beside = catalog(settings), archive_store(settings).beside
-    record = records.archive(archive)
-    if beside is not None:
-        fill_and_optimize(record, beside.create_beside(binding_of(record)), records)
+    for record in records.archives():
+        if beside is not None and record.creation == creation:
+            fill_and_optimize(record, beside.create_beside(binding_of(record)), records)
     records.database.close()
 
 

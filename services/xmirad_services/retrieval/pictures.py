@@ -9,7 +9,13 @@ import numpy as np
 import structlog
 from PIL import Image
 
-from xmirad.errors import EmbeddingCorruptError, ExplanationNotFoundError, ItemNotFoundError, XmiradError
+from xmirad.errors import (
+    ArchiveNotFoundError,
+    EmbeddingCorruptError,
+    ExplanationNotFoundError,
+    ItemNotFoundError,
+    XmiradError,
+)
 from xmirad.explanations.images import ExplanationImages
 from xmirad.explanations.records import ExplanationRequest, ImageKind, ImageReference
 from xmirad.indexing.runner import Tools
@@ -69,7 +75,11 @@ class Pictures:
 
     async def _of_item(self, request: ExplanationRequest, image: ImageReference) -> UInt8Array | None:
         def read() -> EncodedImage | None:
-            record = self._tools.catalog.item(request.archive, image.item)
+            try:
+                archive = self._tools.catalog.archive(request.site, request.archive)
+            except ArchiveNotFoundError:
+                return None
+            record = self._tools.catalog.item(archive, image.item)
             try:
                 data = self._tools.images.original(record.file) if record else None
             except EmbeddingCorruptError as error:

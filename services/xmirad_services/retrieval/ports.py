@@ -1,4 +1,4 @@
-"""Where the server listens: the port for everyone, and where that is locked a socket for the home's owner."""
+"""Where the server listens: a port for everyone, and a socket for the home's owner."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ import structlog
 from xmirad.access.checking import asks_for_tokens
 from xmirad.addresses import UNIX, host_of, is_loopback
 from xmirad.errors import BackendUnavailableError
-from xmirad.home import Home
+from xmirad.home import PRIVATE_FILE, Home
 from xmirad.secret_files import read_file
 from xmirad.settings import Settings
 from xmirad.settings_security import SecuritySettings
@@ -30,10 +30,12 @@ class Ports:
     Attributes:
         address: The port, `host:port`.
         local_address: Where processes of the home's owner reach it without token and TLS.
+        socket: The Unix socket that only the home's owner reaches.
     """
 
     address: str
     local_address: str
+    socket: str
 
 
 @contextmanager
@@ -52,12 +54,13 @@ def open_ports(server: grpc.aio.Server, settings: Settings, home: Home) -> Itera
         raise BackendUnavailableError(message, metadata={"backend": "network"}) from error
     _warn(settings)
     bound = f"{address.rpartition(':')[0]}:{port}"
-    if credentials is None and not asks_for_tokens(settings.security):
-        yield Ports(bound, bound)
-        return
+    is_locked = credentials is not None or asks_for_tokens(settings.security)
     with _socket(home) as path:
-        server.add_insecure_port(f"{UNIX}{path}")
-        yield Ports(bound, f"{UNIX}{path}")
+        socket = f"{UNIX}{path}"
+        server.add_insecure_port(socket)
+        path.chmod(PRIVATE_FILE)
+        # Where nobody is asked for a token, connections are told apart by their ports, which sockets have none of.
+        yield Ports(bound, socket if is_locked else bound, socket)
 
 
 def _credentials(security: SecuritySettings) -> grpc.ServerCredentials | None:

@@ -8,7 +8,7 @@ from xmirad.archive.evidence import EvidenceItems, narrows, search_with_evidence
 from xmirad.archive.feedback import Judgments
 from xmirad.archive.filters import unknown_values
 from xmirad.archive.search import SearchOutcome, SearchQuery, search_archive
-from xmirad.catalog.records import IndexProgress
+from xmirad.catalog.records import ArchiveRecord, IndexProgress
 from xmirad.evidence.calibration import EvidenceCalibration
 from xmirad.evidence.weighing import Evidence, weigh
 from xmirad.indexing.runner import Tools
@@ -73,9 +73,9 @@ class SearchAnswer:
     `query` is what was searched for in the end, `partial` how far the index is if it does not hold every item.
     """
 
+    archive: ArchiveRecord
     outcome: SearchOutcome
     query: Query
-    model: str
     exclusion: QueryItemExclusion
     evidence: Evidence | None = None
     partial: IndexProgress | None = None
@@ -199,4 +199,4 @@ class Searcher:
             outcome, items = search_with_evidence(opened.archive, search, own_image=asked.digest)
         else:
             outcome = search_archive(opened.archive, search)
-        return _Found(SearchAnswer(outcome, query, opened.record.model, exclusion), items)
+        return _Found(SearchAnswer(opened.record, outcome, query, exclusion), items)

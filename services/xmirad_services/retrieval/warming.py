@@ -51,7 +51,7 @@ class Warming:
     def _entries(self, opened: OpenArchive, items: Sequence[str]) -> list[OcclusionEntry]:
         """Return the cache entries of items, one for each image."""
         recipe = opened.require_artifact().preprocessing
-        records = self._tools.catalog.find_items(opened.record.archive, items)
+        records = self._tools.catalog.find_items(opened.record, items)
         images = dict.fromkeys(records[item].image for item in items if item in records)
         return [
             OcclusionEntry(

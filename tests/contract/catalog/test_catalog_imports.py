@@ -8,8 +8,10 @@ import pytest
 from support.plans import assert_no_scan
 from support.records import archive_record
 from xmirad.catalog import imports as rows
+from xmirad.catalog import requests
 from xmirad.catalog.catalog import Catalog
 from xmirad.catalog.imports import ImportRow
+from xmirad.catalog.requests import RequestKey
 from xmirad.errors import ArchiveNotFoundError, ConcurrentImportError
 
 CHEST = archive_record()
@@ -24,13 +26,15 @@ def catalog(open_catalog: Open) -> Catalog:
 
 
 def begin(catalog: Catalog) -> int:
-    creation, number = catalog.database.write(partial(rows.begin, archive="chest", site="local", request="{}"))
+    answer = lambda creation, number: f"{creation}/{number}".encode()  # noqa: E731
+    put = partial(rows.begin, archive="chest", site="local", request="{}", answer=answer)
+    creation, number = catalog.database.write(put)
     assert creation == CHEST.creation
     return number
 
 
 def found(catalog: Catalog, number: int = 1) -> ImportRow:
-    row = catalog.database.read(partial(rows.find_import, archive="chest", number=number))
+    row = catalog.database.read(partial(rows.find_import, site="local", archive="chest", number=number))
     assert row is not None
     return row
 
@@ -43,6 +47,15 @@ def end(catalog: Catalog, number: int, result: str = "{}") -> None:
 def plan(catalog: Catalog, number: int, *firsts: int) -> None:
     put = partial(rows.put_plan, creation=CHEST.creation, number=number, plan=str(firsts), firsts=firsts)
     catalog.database.write(put)
+
+
+def test_a_replay_finds_the_import_that_was_begun_before_its_answer_was_lost(catalog: Catalog) -> None:
+    key = RequestKey("local", "", "CreateImportRequest", "some-id")
+    ask = partial(requests.begin, key=key, digest="d")
+    with requests.under_way(catalog.database.write(ask)):
+        number = begin(catalog)
+    replay = catalog.database.write(ask)
+    assert (replay.is_done, replay.result) == (True, f"{CHEST.creation}/{number}".encode())
 
 
 def test_one_import_runs_at_a_time_whoever_begins_it(catalog: Catalog, open_catalog: Open) -> None:
@@ -89,9 +102,11 @@ def test_nothing_reads_a_whole_table(catalog: Catalog) -> None:
     def work() -> None:
         begin(catalog)
         plan(catalog, 30, 0, 10)
-        end(catalog, 30)
-        catalog.database.read(partial(rows.latest_import, archive="chest"))
+        assert [row.number for row in catalog.database.read(rows.latest_imports)] == [30]
+        with pytest.raises(ConcurrentImportError):
+            catalog.database.read(partial(rows.require_idle, creation=CHEST.creation))
         for archive in ("", "chest"):
             assert [row.number for row in catalog.database.read(partial(page, archive=archive))] == [4, 5, 6, 7, 8]
+        end(catalog, 30)
 
     assert_no_scan(catalog.database, work)

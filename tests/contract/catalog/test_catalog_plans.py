@@ -17,12 +17,12 @@ IDS = [record.item for record in ITEMS[:3]]
 IMAGES = [record.image for record in ITEMS[:3]]
 
 READS: dict[str, Callable[[Catalog], Any]] = {
-    "archive by name": lambda catalog: catalog.archive("chest"),
+    "archive by name": lambda catalog: catalog.archive("local", "chest"),
     "archives": lambda catalog: catalog.archives(),
     "deleted archives": lambda catalog: catalog.deleted_archives(),
     "calibration": lambda catalog: catalog.calibration(CHEST),
-    "item": lambda catalog: catalog.item("chest", IDS[0]),
-    "some items": lambda catalog: catalog.find_items("chest", IDS),
+    "item": lambda catalog: catalog.item(CHEST, IDS[0]),
+    "some items": lambda catalog: catalog.find_items(CHEST, IDS),
     "item's state": lambda catalog: catalog.item_state(CHEST, IDS[0]),
     "items": lambda catalog: list(catalog.items(CHEST)),
     "has items": lambda catalog: catalog.has_items(CHEST),

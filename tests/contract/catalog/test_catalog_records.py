@@ -36,8 +36,8 @@ def test_records_come_back_equal_from_another_connection(chest: Catalog, open_ca
     assert chest.put_item(record)
     other = open_catalog(create=False)
     assert other.archives() == [CHEST, OTHER]
-    assert other.archive("skin") == OTHER
-    assert other.item("chest", record.item) == record
+    assert other.archive(OTHER.site, "skin") == OTHER
+    assert other.item(CHEST, record.item) == record
     assert list(other.items(CHEST)) == [record]
 
 
@@ -46,9 +46,17 @@ def test_creating_an_archive_again_returns_the_first_record(chest: Catalog) -> N
     assert chest.archives() == [CHEST]
 
 
-@pytest.mark.parametrize(
-    "change", [{"model": "other"}, {"originals": OriginalsPolicy.REFERENCE}, {"site": "other"}], ids=str
-)
+def test_sites_have_archives_of_their_own_under_one_name(chest: Catalog) -> None:
+    other = archive_record(creation="d" * 32, site="other")
+    assert chest.create_archive(other) == other
+    assert chest.archives() == [CHEST, other]
+    chest.delete_archive(CHEST)
+    assert chest.archive("other", "chest") == other
+    with pytest.raises(ArchiveNotFoundError):
+        chest.archive(CHEST.site, "chest")
+
+
+@pytest.mark.parametrize("change", [{"model": "other"}, {"originals": OriginalsPolicy.REFERENCE}], ids=str)
 def test_creating_an_archive_with_other_settings_is_refused(chest: Catalog, change: dict[str, str]) -> None:
     with pytest.raises(ArchiveAlreadyExistsError):
         chest.create_archive(archive_record(creation="d" * 32, **change))
@@ -56,7 +64,7 @@ def test_creating_an_archive_with_other_settings_is_refused(chest: Catalog, chan
 
 def test_an_unknown_archive_is_an_error_that_names_it(catalog: Catalog) -> None:
     with pytest.raises(ArchiveNotFoundError) as caught:
-        catalog.archive("missing")
+        catalog.archive("local", "missing")
     assert caught.value.metadata == {"archive": "missing"}
 
 
@@ -66,7 +74,7 @@ def test_the_latest_revision_of_an_item_counts(chest: Catalog) -> None:
     assert chest.put_item(changed)
     assert not chest.put_item(item_record(revision=2))
     assert not chest.put_item(item_record())
-    assert chest.item("chest", changed.item) == changed
+    assert chest.item(CHEST, changed.item) == changed
     assert list(chest.items(CHEST)) == [changed]
 
 
@@ -77,7 +85,7 @@ def test_items_come_once_each_in_the_order_of_their_ids_over_several_pages(chest
     in_order = sorted(records, key=lambda record: record.item)
     assert list(chest.items(CHEST)) == in_order
     wanted = [each.item for each in in_order]
-    assert set(chest.find_items("chest", [*wanted, "unknown"])) == set(wanted)
+    assert set(chest.find_items(CHEST, [*wanted, "unknown"])) == set(wanted)
     assert len(chest.references(CHEST, wanted)) == len(wanted)
 
 
@@ -87,7 +95,7 @@ def test_a_deleted_item_is_gone_and_its_revision_goes_on_when_it_is_stored_again
     chest.add_tombstones(CHEST, [record.item])
     assert chest.item_state(CHEST, record.item) == ItemState(replace(record, revision=4), 4, has_tombstone=True)
     assert [found.item for found in chest.half_deleted(CHEST)] == [record.item]
-    assert (list(chest.items(CHEST)), chest.item("chest", record.item), chest.has_items(CHEST)) == ([], None, False)
+    assert (list(chest.items(CHEST)), chest.item(CHEST, record.item), chest.has_items(CHEST)) == ([], None, False)
     chest.forget_items(CHEST, [record.item])
     assert chest.item_state(CHEST, record.item) == ItemState(None, 4, has_tombstone=True)
     assert list(chest.half_deleted(CHEST)) == []
@@ -119,7 +127,7 @@ def test_nothing_is_stored_in_an_archive_that_was_deleted_even_if_there_is_anoth
         with pytest.raises(ArchiveNotFoundError):
             write()
     assert (chest.archives(), chest.deleted_archives()) == ([again], [DeletedArchive(CHEST.creation, "chest")])
-    assert chest.item("chest", item_record().item) is None
+    assert chest.item(CHEST, item_record().item) is None
     assert list(chest.items(again)) == []
 
 
@@ -178,10 +186,10 @@ def test_a_damaged_record_names_its_item_and_hides_no_other(
     )
     for read in (chest.item, lambda _, item: chest.item_state(CHEST, item)):
         with pytest.raises(RecordCorruptError) as caught:
-            read("chest", broken.item)
+            read(CHEST, broken.item)
         assert caught.value.metadata == {"archive": "chest", "item": f"archives/chest/items/{broken.item}"}
     assert list(chest.items(CHEST)) == [whole]
-    assert chest.find_items("chest", [broken.item, whole.item]) == {whole.item: whole}
+    assert chest.find_items(CHEST, [broken.item, whole.item]) == {whole.item: whole}
     assert [record.message for record in caplog.records] == ["catalog.record_corrupt"] * 2
     assert images_in_use(chest, {broken.image}) == {broken.image}
     assert [found.image for found in chest.references(CHEST, [broken.item])] == [broken.image]
@@ -194,7 +202,7 @@ def test_a_damaged_archive_is_an_error_of_its_own_and_hides_no_other(chest: Cata
     assert chest.archives(on_corrupt=errors.append) == [CHEST]
     assert [error.metadata for error in errors] == [{"archive": "skin"}]
     with pytest.raises(RecordCorruptError):
-        chest.archive("skin")
+        chest.archive(OTHER.site, "skin")
 
 
 def test_records_have_the_same_content_whatever_their_revision_and_time() -> None:

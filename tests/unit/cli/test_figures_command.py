@@ -18,7 +18,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> FakeFiguresService:
 
     @contextmanager
     def connected(*_: object, **options: object) -> Iterator[FakeFiguresService]:
-        service.features = ("explanation_queue",) if options.get("explains") else ()
+        service.features = ("explanation_queue",) if options.get("workers") else ()
         yield service
 
     monkeypatch.setattr("xmirad.cli.commands.figures.connected", connected)

@@ -122,6 +122,6 @@ def test_identical_files_are_reported_whether_sent_or_skipped(client: FakeClient
         _item(tmp_path, b"same", name="c"),
     ]
     for _ in range(2):
-        (line,) = _run(client, items).duplicates().lines()
+        (line,) = _run(client, items).indexed().duplicates
         assert "a.png" in line
         assert "c.png" in line

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from support.importing import ARCHIVE, FOLDER, SITE, ImportWorld
+from support.importing import ARCHIVE, FOLDER, ImportWorld
 from xmirad.catalog.tables import imports
 from xmirad.errors import BackendUnavailableError, ImportNotFoundError, InvalidImageError, ModelNotFoundError
 from xmirad.imports.files import read_inside
@@ -35,13 +35,13 @@ def test_every_image_is_settled_once_and_the_import_succeeds(world: ImportWorld)
 def test_what_waits_and_what_failed_is_added_up_for_those_who_watch(world: ImportWorld) -> None:
     world.write_images(200, bad=[3, 150])
     world.create()
-    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=1, waiting=0, failed_images=0, failed=0)
+    assert world.importing.sweep() == ImportFigures(unfinished=1, waiting=0, failed_images=0, failed=0)
     world.work()  # looks into the folder
-    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=1, waiting=200, failed_images=0, failed=0)
+    assert world.importing.sweep() == ImportFigures(unfinished=1, waiting=200, failed_images=0, failed=0)
     world.work()  # the first of three segments
-    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=1, waiting=134, failed_images=1, failed=0)
+    assert world.importing.sweep() == ImportFigures(unfinished=1, waiting=134, failed_images=1, failed=0)
     world.work_all()
-    assert world.importing.sweep([ARCHIVE]) == ImportFigures(unfinished=0, waiting=0, failed_images=2, failed=0)
+    assert world.importing.sweep() == ImportFigures(unfinished=0, waiting=0, failed_images=2, failed=0)
 
 
 def test_a_large_folder_is_shared_by_several_workers(world: ImportWorld) -> None:
@@ -102,7 +102,7 @@ def test_what_was_done_before_a_store_failed_is_kept_and_the_rest_is_done_later(
         world.work()
     assert world.snapshot().state is ImportState.RUNNING
 
-    assert world.importing.sweep([ARCHIVE]).unfinished == 1
+    assert world.importing.sweep().unfinished == 1
     world.work_all()
 
     assert world.snapshot(request.number).state is ImportState.SUCCEEDED
@@ -211,13 +211,13 @@ def test_a_cancelled_import_does_nothing_more(world: ImportWorld) -> None:
 
 
 def test_only_the_first_failures_are_kept_but_all_are_counted(world: ImportWorld) -> None:
-    world.write_images(60, bad=range(50))
+    world.write_images(MOST_FAILURES + 60, bad=range(MOST_FAILURES + 50))
     world.create()
     world.work_all()
 
     found = world.snapshot()
     assert len(found.failures) == MOST_FAILURES
-    assert sum(part.failed for part in found.parts) == 50
+    assert sum(part.failed for part in found.parts) == MOST_FAILURES + 50
 
 
 async def test_a_task_of_an_import_that_is_gone_says_so(world: ImportWorld) -> None:
@@ -250,16 +250,14 @@ def test_what_the_reader_cannot_read_counts_as_failed_and_is_named(world: Import
         "a/gone.png": "the entry is a link to nothing",
         "b": "the entry is a link to a folder outside of the data set",
     }
-    assert world.importing.sweep([ARCHIVE]).failed_images == 2
+    assert world.importing.sweep().failed_images == 2
 
 
 def test_patterns_choose_what_is_stored(world: ImportWorld, tmp_path: Path) -> None:
     world.write_images(3)
     (tmp_path / "a" / "masks").mkdir()
     (tmp_path / "a" / "masks" / "m.png").write_text("image m")
-    request = world.importing.create(
-        ARCHIVE, site=SITE, folder=FOLDER, split="", include=("*.png",), exclude=("masks", "0001.*")
-    ).request
+    request = world.create(folder=FOLDER, include=("*.png",), exclude=("masks", "0001.*"))
     world.work_all()
 
     assert (request.include, request.exclude) == (("*.png",), ("masks", "0001.*"))

@@ -28,7 +28,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 async def test_an_image_is_durable_and_searchable_when_its_receipt_is_there(shop: Workshop) -> None:
     stored = await shop.runner().store(incoming(b"one"))
-    record = shop.tools.catalog.item("chest", stored.item)
+    record = shop.tools.catalog.item(shop.record, stored.item)
     assert (stored.state, stored.is_indexed) == (UploadState.CREATED, True)
     assert record is not None
     assert (record.image, record.revision) == (image_digest(b"one"), 1)
@@ -49,9 +49,9 @@ async def test_the_same_again_writes_and_embeds_nothing(shop: Workshop) -> None:
 async def test_other_attributes_become_the_next_revision(shop: Workshop) -> None:
     runner = shop.runner()
     stored = await runner.store(incoming())
-    before = shop.tools.catalog.item("chest", stored.item)
+    before = shop.tools.catalog.item(shop.record, stored.item)
     changed = await runner.store(incoming(attributes=ItemAttributes(labels=("new",))))
-    after = shop.tools.catalog.item("chest", stored.item)
+    after = shop.tools.catalog.item(shop.record, stored.item)
     assert before is not None
     assert after is not None
     assert changed.state is UploadState.UPDATED
@@ -64,7 +64,7 @@ async def test_an_item_keeps_the_file_name_that_it_came_with(shop: Workshop) -> 
     first = await runner.store(incoming(file_name="normal/a.png"))
     again = await runner.store(incoming(file_name="elsewhere/b.png"))
     changed = await runner.store(incoming(attributes=ItemAttributes(labels=("new",)), file_name="elsewhere/b.png"))
-    record = shop.tools.catalog.item("chest", first.item)
+    record = shop.tools.catalog.item(shop.record, first.item)
     assert (again.state, changed.state) == (UploadState.UNCHANGED, UploadState.UPDATED)
     assert record is not None
     assert record.identity.file_name == "normal/a.png"
@@ -74,7 +74,7 @@ async def test_an_item_without_a_file_name_gets_one_with_its_next_revision(shop:
     runner = shop.runner()
     stored = await runner.store(incoming())
     await runner.store(incoming(attributes=ItemAttributes(labels=("new",)), file_name="normal/a.png"))
-    record = shop.tools.catalog.item("chest", stored.item)
+    record = shop.tools.catalog.item(shop.record, stored.item)
     assert record is not None
     assert record.identity.file_name == "normal/a.png"
 

@@ -26,7 +26,7 @@ async def test_an_update_that_another_process_overtook_is_not_acknowledged(
     """Two writers of the same revision cannot both win; the loser must not say that it did."""
     runner, catalog = shop.runner(), shop.tools.catalog
     stored = await runner.store(incoming())
-    first, put = catalog.item("chest", stored.item), catalog.put_item
+    first, put = catalog.item(shop.record, stored.item), catalog.put_item
     assert first is not None
     theirs = replace(first, revision=2, attributes=ItemAttributes(labels=("theirs",)))
 
@@ -41,7 +41,7 @@ async def test_an_update_that_another_process_overtook_is_not_acknowledged(
     monkeypatch.undo()
     again = await runner.store(incoming(attributes=ItemAttributes(labels=("ours",))))
     assert again.state is UploadState.UPDATED
-    latest = catalog.item("chest", stored.item)
+    latest = catalog.item(shop.record, stored.item)
     assert latest is not None
     assert (latest.revision, latest.attributes.labels) == (3, ("ours",))
 

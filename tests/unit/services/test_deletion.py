@@ -73,7 +73,7 @@ async def test_a_deleted_item_leaves_its_tombstone_only(shop: Workshop) -> None:
     stored = await runner.store(incoming())
     await purger.delete(opened, stored.item)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
-    assert shop.tools.catalog.item("chest", stored.item) is None
+    assert shop.tools.catalog.item(shop.record, stored.item) is None
     assert shop.tools.catalog.has_tombstone(shop.record, stored.item)
     with pytest.raises(ItemNotFoundError):
         await purger.delete(opened, stored.item)
@@ -107,7 +107,7 @@ async def test_a_deletion_that_was_cut_short_hides_the_item_and_is_completed_by_
         await runner.store(incoming())
     await purger.delete(opened, stored.item)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
-    assert shop.tools.catalog.item("chest", stored.item) is None
+    assert shop.tools.catalog.item(shop.record, stored.item) is None
 
 
 async def test_a_deletion_waits_for_an_upload_that_was_cancelled_while_it_was_written(shop: Workshop) -> None:
@@ -226,10 +226,10 @@ async def test_an_item_whose_record_cannot_be_read_can_be_deleted(shop: Workshop
     stored = await runner.store(incoming())
     damage_document(shop.tools.catalog, stored.item)
     with pytest.raises(RecordCorruptError):
-        shop.tools.catalog.item("chest", stored.item)
+        shop.tools.catalog.item(shop.record, stored.item)
     await purger.delete(opened, stored.item)
     assert (shop.blobs(), shop.archive.count()) == ([], 0)
-    assert shop.tools.catalog.item("chest", stored.item) is None
+    assert shop.tools.catalog.item(shop.record, stored.item) is None
 
 
 @pytest.mark.parametrize("policy", list(OriginalsPolicy))
@@ -285,5 +285,5 @@ async def test_finishing_completes_deletions_that_were_cut_short_behind_the_inde
     shop.tools.catalog.add_tombstones(shop.record, [half.item])
     shop.archive.delete([half.item])
     await purger.finish(opened)
-    assert shop.tools.catalog.item("chest", half.item) is None
+    assert shop.tools.catalog.item(shop.record, half.item) is None
     assert [record.item for record in shop.tools.catalog.items(shop.record)] == [whole.item]

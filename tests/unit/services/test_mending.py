@@ -198,7 +198,7 @@ async def test_an_index_that_is_asked_for_is_made_again_while_everything_else_go
 
 def revise(shop: Workshop, record: ArchiveRecord, item: str) -> None:
     """Store an item again with another label."""
-    present = shop.tools.catalog.item("chest", item)
+    present = shop.tools.catalog.item(record, item)
     assert present is not None
     changed = replace(present, revision=present.revision + 1, attributes=ItemAttributes(labels=("revised",)))
     shop.tools.catalog.put_item(changed, shop.tools.catalog.embeddings(record, [item])[item])  # type: ignore[arg-type]
@@ -314,7 +314,7 @@ async def test_a_damaged_embedding_is_computed_again_and_one_that_cannot_be_cost
         await mended(archives)
     for item in items[:2]:
         damage_embedding(shop.tools.catalog, item, b"garbage")
-    lost = shop.tools.catalog.item("chest", items[1])
+    lost = shop.tools.catalog.item(shop.tools.catalog.archive("local", "chest"), items[1])
     assert lost is not None
     shop.store.delete(location_of(shop.tools.catalog, lost.image, lost.preprocessing))
     lose(tmp_path / "store")

@@ -257,9 +257,9 @@ async def test_the_catalog_is_asked_for_an_open_archive_once_a_second_at_most(
     looks: list[str] = []
     find = replicas.second.catalog.archive
 
-    def counted(archive: str) -> ArchiveRecord:
+    def counted(site: str, archive: str) -> ArchiveRecord:
         looks.append(archive)
-        return find(archive)
+        return find(site, archive)
 
     monkeypatch.setattr(replicas.second.catalog, "archive", counted)
     for _ in range(40):

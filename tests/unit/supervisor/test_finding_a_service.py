@@ -13,6 +13,7 @@ from xmirad.supervisor import connection
 from xmirad.supervisor.announcement import Announcement, announce
 from xmirad.supervisor.connection import Connection, PrivateUse, private_service, running_service
 from xmirad.supervisor.programs import embedded_system
+from xmirad.types import WorkerKind
 
 PID_ONE = 1  # always there
 
@@ -97,13 +98,13 @@ def other_service(monkeypatch: pytest.MonkeyPatch, answering: Callable[[dict[str
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Stands in for starting a service of the home's own; holds `explains` of each start."""
-    starts: list[bool] = []
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[WorkerKind, ...]]:
+    """Stands in for starting a service of the home's own; holds the workers of each start."""
+    starts: list[tuple[WorkerKind, ...]] = []
 
     @contextmanager
-    def own_service(*_: object, explains: bool) -> Iterator[str]:
-        starts.append(explains)
+    def own_service(*_: object, workers: tuple[WorkerKind, ...]) -> Iterator[str]:
+        starts.append(workers)
         yield "127.0.0.1:7001"
 
     monkeypatch.setattr(connection, "_own_service", own_service)
@@ -111,7 +112,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @pytest.mark.usefixtures("other_service")
-def test_no_empty_service_is_started_beside_one_at_the_usual_address(home: Home, started: list[bool]) -> None:
+def test_no_empty_service_is_started_beside_one_at_the_usual_address(
+    home: Home, started: list[tuple[WorkerKind, ...]]
+) -> None:
     with pytest.raises(InvalidRequestError) as caught, private_service(load_settings(), notify=lambda _: None):
         pass
     message = caught.value.message
@@ -122,27 +125,29 @@ def test_no_empty_service_is_started_beside_one_at_the_usual_address(home: Home,
 
 
 @pytest.mark.usefixtures("other_service")
-def test_a_home_that_holds_data_is_used_with_a_word_about_the_other_service(home: Home, started: list[bool]) -> None:
+def test_a_home_that_holds_data_is_used_with_a_word_about_the_other_service(
+    home: Home, started: list[tuple[WorkerKind, ...]]
+) -> None:
     (home.blobs / "archives").mkdir()
     notes: list[str] = []
     with private_service(load_settings(), notify=notes.append) as found:
         assert found.private
     assert f"to reach it: --address {USUAL}" in notes[0]
-    assert started == [False]
+    assert started == [()]
 
 
 @pytest.mark.usefixtures("other_service", "home")
-def test_a_private_service_is_started_where_it_is_asked_for(started: list[bool]) -> None:
+def test_a_private_service_is_started_where_it_is_asked_for(started: list[tuple[WorkerKind, ...]]) -> None:
     notes: list[str] = []
-    use = PrivateUse(explains=True, is_asked_for=True)
+    use = PrivateUse(workers=tuple(WorkerKind), is_asked_for=True)
     with private_service(load_settings(), notify=notes.append, use=use) as found:
         assert found.address == "127.0.0.1:7001"
-    assert (started, notes) == ([True], [])
+    assert (started, notes) == ([tuple(WorkerKind)], [])
 
 
 @pytest.mark.usefixtures("other_service", "home")
 def test_a_program_that_is_not_ours_at_the_usual_address_is_mentioned(
-    started: list[bool], monkeypatch: pytest.MonkeyPatch
+    started: list[tuple[WorkerKind, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "answering_service", lambda _: None)
     notes: list[str] = []
@@ -164,7 +169,10 @@ def test_a_service_that_asks_for_a_token_is_named_with_both_ways_on(monkeypatch:
 
 @pytest.mark.usefixtures("home")
 def test_without_any_model_nothing_is_started_for_a_command_that_needs_one(
-    answering: Callable[[dict[str, str]], None], started: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answering: Callable[[dict[str, str]], None],
+    started: list[tuple[WorkerKind, ...]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answering({})
     monkeypatch.setattr(connection, "listens", lambda _: False)

@@ -473,20 +473,42 @@ class Import(_message.Message):
     def __init__(self, name: _Optional[str] = ..., archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., state: _Optional[_Union[ImportState, str]] = ..., total_images: _Optional[int] = ..., created_items: _Optional[int] = ..., updated_items: _Optional[int] = ..., unchanged_items: _Optional[int] = ..., failed_images: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[ImportFailure, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_resources_pb2.Error, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateImportRequest(_message.Message):
-    __slots__ = ("archive", "folder", "split", "include", "exclude", "request_id")
+    __slots__ = ("archive", "folder", "split", "include", "exclude", "request_id", "dataset", "restore_deleted", "resend")
     ARCHIVE_FIELD_NUMBER: _ClassVar[int]
     FOLDER_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    RESTORE_DELETED_FIELD_NUMBER: _ClassVar[int]
+    RESEND_FIELD_NUMBER: _ClassVar[int]
     archive: str
     folder: str
     split: str
     include: _containers.RepeatedScalarFieldContainer[str]
     exclude: _containers.RepeatedScalarFieldContainer[str]
     request_id: str
-    def __init__(self, archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    dataset: LocalDataset
+    restore_deleted: bool
+    resend: bool
+    def __init__(self, archive: _Optional[str] = ..., folder: _Optional[str] = ..., split: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., dataset: _Optional[_Union[LocalDataset, _Mapping]] = ..., restore_deleted: _Optional[bool] = ..., resend: _Optional[bool] = ...) -> None: ...
+
+class LocalDataset(_message.Message):
+    __slots__ = ("path", "layout", "full_list", "images_path", "skip_missing", "frames")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    FULL_LIST_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_PATH_FIELD_NUMBER: _ClassVar[int]
+    SKIP_MISSING_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    layout: str
+    full_list: bool
+    images_path: str
+    skip_missing: bool
+    frames: str
+    def __init__(self, path: _Optional[str] = ..., layout: _Optional[str] = ..., full_list: _Optional[bool] = ..., images_path: _Optional[str] = ..., skip_missing: _Optional[bool] = ..., frames: _Optional[str] = ...) -> None: ...
 
 class CreateImportResponse(_message.Message):
     __slots__ = ()

@@ -10,7 +10,7 @@ from xmirad.cli.commands import archive_calibrate, archive_imports, archive_veri
 from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
-from xmirad.types import OriginalsPolicy, Patient
+from xmirad.types import OriginalsPolicy, Patient, WorkerKind
 
 if TYPE_CHECKING:
     from xmirad.client.types import ArchiveInfo
@@ -140,7 +140,7 @@ def warm_archive(
     """Compute ahead what exact occlusion maps of items are made of. Readers who wait come first."""
     output = Output(as_json)
     asked = filters.item_filter(labels=labels, datasets=datasets, splits=splits)
-    with connected(context, output, explains=not cancel) as client:
+    with connected(context, output, workers=() if cancel else (WorkerKind.EXPLAINER,)) as client:
         if cancel:
             figures = client.cancel_warming(archive, filter=asked, max_items=limit)
             output.json(figures)

@@ -50,7 +50,7 @@ def verify(
     output = Output(as_json)
     with _home_of(context, "xmirad archive verify") as settings, closing(archive_store(settings)) as store:
         catalog, blobs = open_catalog(settings, create=True), blob_store(settings)
-        images, record = ImageBlobs(catalog.database, blobs), catalog.archive(archive)
+        images, record = ImageBlobs(catalog.database, blobs), catalog.archive(settings.site, archive)
         with closing(store.open(binding_of(record))) as opened:
             found = verify_archive(record, opened, catalog=catalog, images=images)
             if repair and (damaged := found.items_with(ProblemKind.INPUT_MISSING)):

@@ -10,6 +10,7 @@ from xmirad.cli.exit_codes import ExitCode
 from xmirad.cli.output import Output, check_output_folder
 from xmirad.cli.session import connected
 from xmirad.datasets.selection import FrameChoice
+from xmirad.types import WorkerKind
 
 EXAMPLES = """\b
 Examples:
@@ -77,7 +78,7 @@ def evaluate(
     asked = EvaluationOptions(
         model=model, fresh=fresh, command=command, saliency=maps, feedback_rounds=ROUNDS * feedback
     )
-    with connected(context, printer, explains=maps is not None) as client:
+    with connected(context, printer, workers=(WorkerKind.EXPLAINER,) if maps is not None else ()) as client:
         report = evaluated(client, parts, asked, printer)
     show_report(report, printer)
     if output is not None:

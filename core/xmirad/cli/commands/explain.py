@@ -17,7 +17,7 @@ from xmirad.saliency.attention import AttentionForm
 from xmirad.saliency.codec import Codec
 from xmirad.saliency.lattice import STRIDE, WINDOW
 from xmirad.saliency.method import ExplainedImage
-from xmirad.types import EncodedImage, PatientPolicy
+from xmirad.types import EncodedImage, PatientPolicy, WorkerKind
 
 if TYPE_CHECKING:
     from xmirad.cli.explaining import Named
@@ -135,7 +135,7 @@ def explain(
     if not any(named.isdecimal() for named in (result, contrast)) and (unused := unused_options(given)):
         output.note(f"note: {', '.join(unused)} decide which item has which rank, and no rank is named")
     with (
-        connected(context, output, explains=True) as client,
+        connected(context, output, workers=(WorkerKind.EXPLAINER,)) as client,
         told_if_interrupted(client, output, name=lambda: follower.explanation, cancels=cancel_on_interrupt),
     ):
         chooser = ItemChooser(client, source, archive, asked, ranks=[result, contrast])

@@ -13,7 +13,7 @@ from xmirad.cli.completion import archive_names
 from xmirad.cli.output import Output
 from xmirad.cli.session import connected
 from xmirad.errors import ExplanationNotFoundError, InvalidRequestError
-from xmirad.types import ExplanationState
+from xmirad.types import ExplanationState, WorkerKind
 
 if TYPE_CHECKING:
     from xmirad.client.client import Client
@@ -82,7 +82,7 @@ def cancel(
     output = Output(as_json)
     if bool(names) is every:
         raise InvalidRequestError("name explanations as `xmirad explanations list` does, or give --all", field="names")
-    with connected(context, output, explains=True, needs_model=False) as client:
+    with connected(context, output, workers=(WorkerKind.EXPLAINER,), needs_model=False) as client:
         chosen = _unfinished(client, archive) if every else [_full_name(client, name, archive) for name in names or ()]
         done = [client.cancel_explanation(name) for name in chosen]
     output.json([_described(each) for each in done])

@@ -11,6 +11,7 @@ from xmirad.cli.output import Output, check_output_folder
 from xmirad.cli.session import connected
 from xmirad.datasets.selection import FrameChoice
 from xmirad.saliency.lattice import STRIDE, WINDOW
+from xmirad.types import WorkerKind
 
 EXAMPLES = """\b
 Examples:
@@ -88,7 +89,7 @@ def figures(
     names = wanted(asked.only, has_control=bool(control))
     selection = options.selection(include, exclude, images, skip_missing, frames)
     dataset = read_dataset(data, layout=layout, split=split, full=full, selection=selection)
-    with connected(context, printer, explains=any(map(needs_maps, names))) as client:
+    with connected(context, printer, workers=(WorkerKind.EXPLAINER,) if any(map(needs_maps, names)) else ()) as client:
         outcomes = draw(client, dataset, output, asked, printer)
     if not show(outcomes, output, printer):
         raise typer.Exit(ExitCode.PARTLY_FAILED)

@@ -41,19 +41,17 @@ def explainer(context: typer.Context, as_json: options.Json = False) -> None:
 
 @app.command("indexer")
 def indexer(context: typer.Context, as_json: options.Json = False) -> None:
-    """Look whether the indexer of this home, and its vector store, have given a sign of life within 15 s."""
-    _check_worker(context, "indexer", Output(as_json), needs_store=True)
+    """Look whether the indexer of this home has given a sign of life within 15 s."""
+    _check_worker(context, "indexer", Output(as_json))
 
 
-def _check_worker(context: typer.Context, worker: str, output: Output, *, needs_store: bool = False) -> None:
-    from xmirad.heartbeat import check_heartbeat, check_store_heartbeat
+def _check_worker(context: typer.Context, worker: str, output: Output) -> None:
+    from xmirad.heartbeat import check_heartbeat
     from xmirad.home import Home
 
     home = Home(settings_of(context).home)
     with _one_if_unhealthy():
         pid = check_heartbeat(home.heartbeat(worker), worker=worker)
-        if needs_store:
-            check_store_heartbeat(home.store_heartbeat(worker))
     _tell(output, worker, f"takes tasks (process {pid})")
 
 

@@ -8,13 +8,16 @@ import typer
 from xmirad.cli import options, warming
 from xmirad.cli.exit_codes import ExitCode, exit_code_of
 from xmirad.cli.output import Output
-from xmirad.cli.session import connected
+from xmirad.cli.session import connected, own_socket
 from xmirad.datasets.selection import FrameChoice
 from xmirad.errors import XmiradError
-from xmirad.types import ItemFilter, OriginalsPolicy
+from xmirad.types import ItemFilter, OriginalsPolicy, WorkerKind
 
 if TYPE_CHECKING:
+    from xmirad.cli.importing import LocalImport
+    from xmirad.cli.tally import Indexed
     from xmirad.client.client import Client
+    from xmirad.client.types import ArchiveInfo
 
 EXAMPLES = """\b
 Examples:
@@ -44,9 +47,7 @@ def index(
     as_json: options.Json = False,
 ) -> None:
     """Put the images of a data set into an archive, which is created if it is not there."""
-    from xmirad.cli.progress import meter
-    from xmirad.cli.tally import Tally
-    from xmirad.cli.uploading import Uploader
+    from xmirad.cli.importing import LocalImport
     from xmirad.datasets.reading import read_dataset
 
     output = Output(as_json)
@@ -54,26 +55,52 @@ def index(
     dataset = read_dataset(data, layout=layout, split=split, full=full, selection=selection)
     for warning in dataset.warnings:
         output.note(f"warning: {warning}")
-    tally = Tally(dataset.items, dataset.unreadable)
-    with connected(context, output, explains=warm) as client:
+    wanted = LocalImport(dataset, data, layout, split, full, selection, restore_deleted, resend)
+    workers = (WorkerKind.INDEXER, *((WorkerKind.EXPLAINER,) if warm else ()))
+    with connected(context, output, workers=workers) as client:
         info = client.create_archive(archive, model=model, originals=originals)
         started = time.monotonic()
-        with meter(f"Indexing {dataset.name}", len(dataset.items), output) as progress:
-            Uploader(
-                client,
-                archive,
-                tally=tally,
-                on_progress=lambda tally: progress.update(tally.done, len(tally.failures)),
-                resume=not resend and info.item_count > 0,
-                restore_deleted=restore_deleted,
-            ).run()
+        indexed = _index(context, client, info, wanted, output)
         seconds = time.monotonic() - started
         refused = _warm(client, archive, output) if warm else None
-    _report(output, tally, seconds, {"archive": archive, "dataset": dataset.name, "model": info.model}, refused)
-    if tally.failures:
+    _report(output, indexed, seconds, {"archive": archive, "dataset": dataset.name, "model": info.model}, refused)
+    if indexed.failed:
         raise typer.Exit(ExitCode.PARTLY_FAILED)
     if refused is not None:
         raise typer.Exit(exit_code_of(refused))
+
+
+def _index(
+    context: typer.Context, client: "Client", archive: "ArchiveInfo", wanted: "LocalImport", output: Output
+) -> "Indexed":
+    """Store the images: by the indexer of the home's own service, else by sending them."""
+    from xmirad.cli.importing import FEATURE, import_dataset
+    from xmirad.client.client import Client
+
+    socket = own_socket(context)
+    if socket and wanted.can_be_named and FEATURE in client.server_info().features:
+        with Client(socket) as owner:
+            return import_dataset(owner, archive.archive, wanted, output)
+    return _send(client, archive, wanted, output)
+
+
+def _send(client: "Client", archive: "ArchiveInfo", wanted: "LocalImport", output: Output) -> "Indexed":
+    from xmirad.cli.progress import meter
+    from xmirad.cli.tally import Tally
+    from xmirad.cli.uploading import Uploader
+
+    dataset = wanted.dataset
+    tally = Tally(dataset.items, dataset.unreadable)
+    with meter(f"Indexing {dataset.name}", len(dataset.items), output) as progress:
+        Uploader(
+            client,
+            archive.archive,
+            tally=tally,
+            on_progress=lambda tally: progress.update(tally.done, len(tally.failures)),
+            resume=not wanted.resend and archive.item_count > 0,
+            restore_deleted=wanted.restore_deleted,
+        ).run()
+    return tally.indexed()
 
 
 def _warm(client: "Client", archive: str, output: Output) -> XmiradError | None:
@@ -87,27 +114,22 @@ def _warm(client: "Client", archive: str, output: Output) -> XmiradError | None:
 
 
 def _report(
-    output: Output,
-    tally: Any,  # noqa: ANN401 - a Tally, imported late
-    seconds: float,
-    names: dict[str, str],
-    refused: XmiradError | None,
+    output: Output, indexed: "Indexed", seconds: float, names: dict[str, str], refused: XmiradError | None
 ) -> None:
-    counts = {name: getattr(tally, name) for name in ("created", "updated", "unchanged", "skipped")}
-    duplicates = tally.duplicates().lines()
-    found: dict[str, Any] = {"failures": tally.failures, "duplicates": duplicates}
+    counts = {name: getattr(indexed, name) for name in ("created", "updated", "unchanged", "skipped")}
+    found: dict[str, Any] = {"failures": indexed.failures, "duplicates": indexed.duplicates}
     if refused is not None:
         found["warming_error"] = {"reason": refused.reason, "message": refused.message}
-    output.json({**names, "items": tally.total, **counts, "failed": len(tally.failures), "seconds": seconds, **found})
-    stored = sum(counts.values())
+    output.json({**names, "items": indexed.total, **counts, "failed": indexed.failed, "seconds": seconds, **found})
     shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
-    rate = f"{tally.done / max(seconds, 1e-9):.1f} images/s"
-    output.text(f"{names['archive']}: {stored} of {tally.total} images ({shown}) in {seconds:.1f} s, {rate}")
-    if duplicates:
-        output.text(f"{len(duplicates)} groups of identical files:")
-    for line in duplicates:
+    rate = f"{(indexed.stored + indexed.failed) / max(seconds, 1e-9):.1f} images/s"
+    output.text(f"{names['archive']}: {indexed.stored} of {indexed.total} images ({shown}) in {seconds:.1f} s, {rate}")
+    if indexed.duplicates:
+        output.text(f"{len(indexed.duplicates)} groups of identical files:")
+    for line in indexed.duplicates:
         output.text(f"  {line}")
-    if tally.failures:
-        output.text(f"{len(tally.failures)} images failed:")
-    for failure in sorted(tally.failures, key=lambda failure: failure.path):
+    if indexed.failed:
+        more = f"; the first {len(indexed.failures)} of them" if indexed.failed > len(indexed.failures) else ""
+        output.text(f"{indexed.failed} images failed{more}:")
+    for failure in sorted(indexed.failures, key=lambda failure: failure.path):
         output.text(f"  {failure.path}: {failure.message} [{failure.reason}]")

@@ -22,6 +22,7 @@ def up(context: typer.Context, as_json: options.Json = False) -> None:
     from xmirad.supervisor.programs import embedded_system
     from xmirad.supervisor.starting import check_room, check_start, missing_model
     from xmirad.supervisor.supervisor import Supervisor
+    from xmirad.types import WorkerKind
 
     output = Output(as_json)
     settings = settings_of(context)
@@ -41,7 +42,7 @@ def up(context: typer.Context, as_json: options.Json = False) -> None:
         lacking = missing_model(settings)
         if lacking is not None:
             output.note(f"warning: {lacking}")
-        programs = embedded_system(settings, address=settings.server.address, explains=True)
+        programs = embedded_system(settings, address=settings.server.address, workers=tuple(WorkerKind))
         supervisor = Supervisor(programs, folder=home.run, notify=output.note, on_ready=tell)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda _signal, _frame: supervisor.stop())

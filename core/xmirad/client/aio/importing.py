@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from xmirad.client import import_calls
 from xmirad.client.aio.connection import AioConnection
 from xmirad.client.aio.watching import updates
-from xmirad.client.import_types import Import
+from xmirad.client.import_types import Import, LocalDataset
 from xmirad.client.watching import ImportWatch
 
 
@@ -17,26 +17,40 @@ class AioImportMethods:
     async def create_import(
         self,
         archive: str,
-        folder: str,
+        source: str | LocalDataset,
         *,
         split: str = "",
         include: Iterable[str] = (),
         exclude: Iterable[str] = (),
+        restore_deleted: bool = False,
+        resend: bool = False,
     ) -> Import:
-        """Begin to store the images of a folder that the service knows; those that are there are found unchanged.
+        """Begin to store images that the service's indexers reach; those that are there are found unchanged.
 
         Args:
             archive: The archive's id; it must be there.
-            folder: Alias of the folder, by the service's setting `imports.folders`.
+            source: Alias of a folder, by the service's setting `imports.folders`; or, over the socket in the service's
+                home, a data set by its path.
             split: Split of the data set, or `all`; empty for what its reader takes without one.
             include: Globs; if there are any, only files that match one are stored.
             exclude: Globs; files that match one are not stored.
+            restore_deleted: Store images even though they were deleted before.
+            resend: Decode and store also images that are there just so.
 
         Raises:
+            AccessDeniedError: If a path is named by anyone but the owner of the home.
             ConcurrentImportError: If another import into the archive is not finished.
         """
         return await self._connection.run(
-            import_calls.create_import(archive, folder, split=split, include=include, exclude=exclude)
+            import_calls.create_import(
+                archive,
+                source,
+                split=split,
+                include=include,
+                exclude=exclude,
+                restore_deleted=restore_deleted,
+                resend=resend,
+            )
         )
 
     async def get_import(self, name: str) -> Import:

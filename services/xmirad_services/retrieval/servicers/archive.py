@@ -99,10 +99,9 @@ class ArchiveServicer(ImportMethods, ItemMethods):
     async def DeleteArchive(self, request: pb.DeleteArchiveRequest, context: Context) -> pb.DeleteArchiveResponse:
         """Delete an archive with all its items."""
         opened = await self._named(request.name)
-        archive = opened.record.archive
 
         async def empty(opened: OpenArchive) -> None:
-            await self._imports.require_idle(archive)
+            await self._imports.require_idle(opened.record.creation)
             await self._purger.forget_explanations(opened)
 
         await self._archives.delete(opened, force=request.force, empty=empty)
@@ -118,7 +117,7 @@ class ArchiveServicer(ImportMethods, ItemMethods):
         if calibration is not None:
             opened.require_model(calibration.model_digest, field="calibration.model")
             _require_untrained_features(calibration, opened.artifact)
-        async with self._tools.locks.holding(f"archive/{opened.record.archive}"):  # not while it is being deleted
+        async with self._archives.holding(opened.record.site, opened.record.archive):  # not while it is being deleted
             store = self._tools.catalog.put_calibration
             await self._tools.lanes.blobs.run(Priority.INTERACTIVE, store, opened.record, calibration)
         return pb.SetEvidenceCalibrationResponse(archive=await self._described(opened.record))

@@ -1,6 +1,7 @@
 """The methods of `ArchiveService` that are about imports."""
 
 from collections.abc import AsyncIterator
+from enum import StrEnum
 
 from xmirad.api import checks
 from xmirad.api.conversion import time_to_proto
@@ -8,13 +9,18 @@ from xmirad.api.enums import IMPORT_STATE
 from xmirad.api.errors import to_proto_error
 from xmirad.api.v1 import archive_service_pb2 as pb
 from xmirad.api.v1 import archive_service_pb2_grpc as pb_grpc
+from xmirad.datasets.dataset import Layout
+from xmirad.datasets.selection import FrameChoice
+from xmirad.errors import InvalidRequestError
 from xmirad.ids import archive_name, parse_archive_name, parse_import_name
-from xmirad.imports.records import ImportSnapshot
+from xmirad.imports.records import ImportRequest, ImportSnapshot
+from xmirad_services.retrieval.door import current_caller
 from xmirad_services.retrieval.imports import Imports
 from xmirad_services.retrieval.interceptors import Context
 from xmirad_services.retrieval.replays import Replays, replayable
 
 MAX_PATTERNS = 32
+MAX_PATH_CHARACTERS = 4_096
 
 
 class ImportMethods(pb_grpc.ArchiveServiceServicer):
@@ -26,15 +32,9 @@ class ImportMethods(pb_grpc.ArchiveServiceServicer):
     @replayable(pb.CreateImportResponse)
     async def CreateImport(self, request: pb.CreateImportRequest, context: Context) -> pb.CreateImportResponse:
         """Begin to store the images of a folder."""
-        archive = parse_archive_name(request.archive, field="archive")
-        folder = checks.word(request.folder, field="folder")
-        split = checks.word(request.split, field="split")
-        include, exclude = (
-            checks.words(getattr(request, field), field=field, max_count=MAX_PATTERNS)
-            for field in ("include", "exclude")
-        )
-        snapshot = await self._imports.create(archive, folder=folder, split=split, include=include, exclude=exclude)
-        return pb.CreateImportResponse(**{"import": import_message(snapshot)})
+        wanted = _import_request(request, site=current_caller().site)
+        snapshot = await self._imports.create(wanted, answer=lambda begun: _begun(begun).SerializeToString())
+        return _begun(snapshot)
 
     async def GetImport(self, request: pb.GetImportRequest, context: Context) -> pb.GetImportResponse:
         """Return an import as it is now."""
@@ -63,6 +63,52 @@ class ImportMethods(pb_grpc.ArchiveServiceServicer):
         """Stop an import."""
         snapshot = await self._imports.cancel(*parse_import_name(request.name, field="name"))
         return pb.CancelImportResponse(**{"import": import_message(snapshot)})
+
+
+def _begun(snapshot: ImportSnapshot) -> pb.CreateImportResponse:
+    return pb.CreateImportResponse(**{"import": import_message(snapshot)})
+
+
+def _import_request(request: pb.CreateImportRequest, *, site: str) -> ImportRequest:
+    dataset = request.dataset
+    include, exclude = (
+        checks.words(getattr(request, field), field=field, max_count=MAX_PATTERNS) for field in ("include", "exclude")
+    )
+    if request.HasField("dataset") and (request.folder or not dataset.path):
+        message = "dataset.path must be set" if not dataset.path else "folder must not be set where dataset is"
+        raise InvalidRequestError(message, field="folder" if dataset.path else "dataset.path")
+    return ImportRequest(
+        parse_archive_name(request.archive, field="archive"),
+        site,
+        folder=checks.word(request.folder, field="folder"),
+        path=_path(dataset.path, field="dataset.path"),
+        layout=_one_of(Layout, dataset.layout, field="dataset.layout"),
+        split=checks.word(request.split, field="split"),
+        full_list=dataset.full_list,
+        include=include,
+        exclude=exclude,
+        images=_path(dataset.images_path, field="dataset.images_path"),
+        skip_missing=dataset.skip_missing,
+        frames=_one_of(FrameChoice, dataset.frames, field="dataset.frames") or FrameChoice.ALL,
+        restore_deleted=request.restore_deleted,
+        resend=request.resend,
+    )
+
+
+def _path(value: str, *, field: str) -> str:
+    checks.text(value, field=field, max_characters=MAX_PATH_CHARACTERS)
+    if "\0" in value:
+        raise InvalidRequestError(f"{field} must not contain a null character", field=field)
+    return value
+
+
+def _one_of(words: type[StrEnum], value: str, *, field: str) -> str:
+    allowed = [str(word) for word in words]
+    if value and value not in allowed:
+        known = ", ".join(allowed)
+        message = f"{field} must be one of: {known}"
+        raise InvalidRequestError(message, field=field, metadata={"value": value, "allowed": known})
+    return value
 
 
 def import_message(snapshot: ImportSnapshot) -> pb.Import:

@@ -102,7 +102,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         """Return a picture of an item: what the model saw."""
         archive, item = parse_item_name(request.name, field="name")
         opened = await self._opened(archive)
-        png, record = await self._details.picture(opened.record.archive, item)
+        png, record = await self._details.picture(opened.record, item)
         return pb.GetItemImageResponse(png=png, geometry=geometry_to_proto(record.geometry))
 
     async def WarmArchive(self, request: pb.WarmArchiveRequest, context: Context) -> pb.WarmArchiveResponse:
@@ -150,7 +150,7 @@ class ItemMethods(pb_grpc.ArchiveServiceServicer):
         archive = opened.record.archive
         if view is ItemView.BASIC:
             return [item_message(archive, item, None) for item in found]
-        records = await self._details.records(archive, [item.item for item in found])
+        records = await self._details.records(opened.record, [item.item for item in found])
         return [item_message(archive, item, record) for item, record in zip(found, records, strict=True)]
 
 

@@ -111,7 +111,7 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
             return response
         response.results.extend(_result(task.archive, found) for found in answer.outcome.results)
         if view is SearchView.FULL:
-            await self._fill(task.archive, answer, response)
+            await self._fill(answer, response)
         if explain_top:
             await self._explain(task, response.results[:explain_top], response)
         return response
@@ -172,9 +172,9 @@ class RetrievalServicer(pb_grpc.RetrievalServiceServicer):
             allow_partial=request.allow_partial,
         )
 
-    async def _fill(self, archive: str, answer: SearchAnswer, response: pb.SearchResponse) -> None:
+    async def _fill(self, answer: SearchAnswer, response: pb.SearchResponse) -> None:
         items = [found.item for found in answer.outcome.results]
-        for result, detail in zip(response.results, await self._details.of(archive, items), strict=True):
+        for result, detail in zip(response.results, await self._details.of(answer.archive, items), strict=True):
             if detail is not None:
                 result.identity.CopyFrom(identity_to_proto(detail.record.identity))
                 result.thumbnail = detail.thumbnail
@@ -199,7 +199,7 @@ def _result(archive: str, found: RankedItem) -> pb.SearchResult:
 def _response(answer: SearchAnswer) -> pb.SearchResponse:
     outcome, query = answer.outcome, answer.query
     return pb.SearchResponse(
-        model=f"models/{answer.model}",
+        model=f"models/{answer.archive.model}",
         query_digest=query.digest,
         searched_items=outcome.searched_items,
         exact=outcome.exact,
