@@ -201,11 +201,11 @@ def test_every_order_of_deleting_an_item_and_uploading_its_image_again_leaves_th
         run(process.upload(old))
 
         def check(new: ItemRecord = new) -> None:
-            assert process.catalog.item("chest", new.item) is None or process.has(new)
+            assert process.catalog.item(CHEST, new.item) is None or process.has(new)
 
         deleting, uploading = actors(number)
         interleave(deleting, uploading, places, first + second, check)
-        assert process.catalog.item("chest", old.item) is None
+        assert process.catalog.item(CHEST, old.item) is None
         assert other.has(new)
         process.sweep()
         assert other.has(new)
@@ -228,7 +228,7 @@ def test_every_order_of_two_uploads_of_an_image_leaves_one_copy(process: Process
         records = item(2 * number, number), item(2 * number + 1, number)
 
         def check(records: tuple[ItemRecord, ...] = records) -> None:
-            assert all(process.catalog.item("chest", each.item) is None or process.has(each) for each in records)
+            assert all(process.catalog.item(CHEST, each.item) is None or process.has(each) for each in records)
 
         interleave(*actors(number), places, first + second, check)
         process.sweep()
@@ -242,7 +242,7 @@ def test_an_upload_that_dies_after_any_step_leaves_nothing_for_more_than_a_day(p
     dying = process.upload(record)
     for _ in range(steps):
         next(dying, None)
-    is_stored = process.catalog.item("chest", record.item) is not None
+    is_stored = process.catalog.item(CHEST, record.item) is not None
     assert is_stored is (steps == 4)
     process.sweep()
     assert len(process.stored(record.image)) == min(max(steps - 1, 0), 2)
@@ -379,7 +379,7 @@ def test_a_pending_blob_of_other_bytes_is_not_shared(process: Process, other: Pr
     assert process.has(record)
     with pytest.raises(BlobsEndedError):
         other.catalog.put_item(item(1, 0), blobs_at=[begun[0].row.location])
-    assert other.catalog.item("chest", item(1, 0).item) is None
+    assert other.catalog.item(CHEST, item(1, 0).item) is None
 
 
 def test_blobs_are_not_kept_for_an_item_that_is_deleted_while_it_is_stored_again(process: Process) -> None:
@@ -407,7 +407,7 @@ def test_an_item_that_was_stored_again_is_not_forgotten_by_a_deletion_that_comes
     next(deleting)
     run(process.upload(item(0, 0, revision=3)), deleting)
     process.sweep()
-    assert process.catalog.item("chest", record.item) == item(0, 0, revision=3)
+    assert process.catalog.item(CHEST, record.item) == item(0, 0, revision=3)
     assert process.has(record)
 
 
@@ -484,7 +484,7 @@ def test_an_item_waits_for_a_deletion_that_ends_its_blobs_and_is_not_committed(
 
     errors = at_once(forget, lambda: other.catalog.put_item(new, unit_vector(0), blobs_at=at))
     assert [type(error) for error in errors] == [BlobsEndedError]
-    assert other.catalog.item("chest", new.item) is None
+    assert other.catalog.item(CHEST, new.item) is None
 
 
 def test_blobs_that_are_abandoned_are_not_ended_once_an_item_relies_on_them(process: Process, other: Process) -> None:
@@ -547,7 +547,7 @@ class Crowd:
             self.under_way[slot] = process.upload(record) if action == "upload" else process.delete(record)
 
     def live(self) -> list[ItemRecord]:
-        found = [self.processes[0].catalog.item("chest", self.item(number).item) for number in range(3)]
+        found = [self.processes[0].catalog.item(CHEST, self.item(number).item) for number in range(3)]
         return [record for record in found if record is not None]
 
     def check(self) -> None:
