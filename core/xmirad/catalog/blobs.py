@@ -1,8 +1,8 @@
 """Statements on the blobs of images: model inputs, and files as uploaded. Each takes a connection.
 
-A blob is PENDING from before it is put until the transaction that stores the item which needs it, then LIVE, and
-DELETING once no item of any archive needs it. It never goes back: whoever needs it again puts it under the next
-generation, another key of the blob store. Of each image or file one generation at most is not DELETING.
+A blob is pending from before it is put until the transaction that stores the item which needs it, then live, and
+ended once no item of any archive needs it. It never goes back: whoever needs it again puts it under the next
+generation, another key of the blob store. Of each image or file one generation at most has not ended.
 
 Who needs a blob locks its row until the item is committed; who ends it locks the row, and looks for items after that.
 """

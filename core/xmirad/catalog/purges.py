@@ -15,6 +15,7 @@ from xmirad.catalog import blobs as blob_rows
 from xmirad.catalog.database import Database
 from xmirad.catalog.explanation_tables import cache_entries, explanations, queries
 from xmirad.catalog.tables import blobs
+from xmirad.errors import BackendUnavailableError
 
 Owner = Table
 """Of rows that own blobs: one, or all under a prefix."""
@@ -52,8 +53,16 @@ class BlobPurger:
         self._blobs.clear_unfinished()
 
     def purge_some(self) -> int:
-        """Delete the blobs of some rows that were deleted, the oldest first; return of how many."""
-        return sum(self._purge_some(owner) for owner in OWNERS)
+        """Delete the blobs of some rows of each kind that were deleted, the oldest first; return of how many."""
+        purged_rows, failures = 0, list[BackendUnavailableError]()
+        for owner in OWNERS:
+            try:
+                purged_rows += self._purge_some(owner)
+            except BackendUnavailableError as error:  # one blob that cannot be deleted keeps no other kind waiting
+                failures.append(error)
+        if failures and not purged_rows:
+            raise failures[0]
+        return purged_rows
 
     def _purge_some(self, owner: Owner) -> int:
         found = self._database.read(partial(unpurged, owner=owner))

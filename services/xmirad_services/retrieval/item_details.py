@@ -1,12 +1,13 @@
 """What the truth knows of items beyond their payload: identity, geometry and pictures."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 from PIL import Image
 
+from xmirad.catalog.blobs import BlobRow
 from xmirad.catalog.records import ArchiveRecord, ItemRecord
 from xmirad.errors import EmbeddingCorruptError, ItemNotFoundError
 from xmirad.ids import item_name
@@ -39,7 +40,8 @@ class ItemDetails:
 
         def read() -> list[ItemDetail | None]:
             records = self._tools.catalog.find_items(archive, items)
-            return [self._detail(records.get(item)) for item in items]
+            inputs = self._tools.images.find_inputs({record.image for record in records.values()})
+            return [self._detail(records.get(item), inputs) for item in items]
 
         return await self._tools.lanes.blobs.run(Priority.INTERACTIVE, read)
 
@@ -64,11 +66,12 @@ class ItemDetails:
             raise ItemNotFoundError(f"there is no item {name}", field="name", metadata={"item": name})
         return _encoded(Image.fromarray(pixels), format="PNG"), record
 
-    def _detail(self, record: ItemRecord | None) -> ItemDetail | None:
+    def _detail(self, record: ItemRecord | None, inputs: Mapping[tuple[str, str], BlobRow]) -> ItemDetail | None:
         if record is None:
             return None
+        found = inputs.get((record.image, record.preprocessing))
         try:
-            pixels = self._tools.images.input(record.image, record.preprocessing)
+            pixels = self._tools.images.input(record.image, record.preprocessing, found=found)
         except EmbeddingCorruptError as error:  # one damaged picture must not cost the whole ranking
             _log.warning("item.thumbnail_missing", item=record.item, archive=record.archive, reason=error.reason)
             pixels = None

@@ -23,8 +23,10 @@ from sqlalchemy import Connection
 from support.catalogs import blob_locations, location_of
 from support.plans import assert_no_scan
 from support.records import archive_record, item_record, unit_vector
+from xmirad.blobs import keys
 from xmirad.blobs.fsspec_store import FolderBlobStore
 from xmirad.catalog import blobs as rows
+from xmirad.catalog import explanations as explanation_rows
 from xmirad.catalog import items, purges
 from xmirad.catalog.blobs import BlobsEndedError
 from xmirad.catalog.catalog import Catalog
@@ -33,6 +35,7 @@ from xmirad.catalog.orphans import orphaned_blobs
 from xmirad.catalog.purges import BlobPurger
 from xmirad.catalog.records import ItemRecord, ItemReference
 from xmirad.catalog.tables import blobs as blob_table
+from xmirad.errors import BackendUnavailableError
 from xmirad.types import OriginalsPolicy, UInt8Array
 
 CHEST = archive_record()
@@ -358,6 +361,29 @@ def test_a_blob_that_is_replaced_while_it_is_read_is_read_from_its_new_place(
 
     monkeypatch.setattr(process.blobs, "get", get_late)
     assert process.has(record)
+
+
+def test_an_explanation_that_cannot_be_purged_does_not_keep_blobs_of_images(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, put_query = item(0, 0), explanation_rows.put_query
+    database, delete = process.catalog.database, process.blobs.delete
+    run(process.upload(record))
+    database.write(partial(put_query, digest="q" * 64, now=0.0))
+    database.write(partial(explanation_rows.delete_query, digest="q" * 64, now=0.0))
+    process.blobs.put(keys.query_picture("q" * 64), b"picture")
+
+    def fail_for_queries(key: str) -> None:
+        if key.startswith("queries/"):
+            raise BackendUnavailableError("the blob store cannot delete")
+        delete(key)
+
+    monkeypatch.setattr(process.blobs, "delete", fail_for_queries)
+    process.catalog.add_tombstones(CHEST, [record.item])
+    process.catalog.forget_items(CHEST, [record.item])
+    with pytest.raises(BackendUnavailableError):
+        process.sweep()
+    assert process.stored(record.image) == []
 
 
 def test_a_sweep_clears_what_killed_writers_have_left(process: Process, tmp_path: Path) -> None:
