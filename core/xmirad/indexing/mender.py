@@ -1,7 +1,8 @@
 """Mends the vector store from the catalog: what is missing, damaged, old or restored is found and made again.
 
-Every archive is compared once a process begins to write to the store, by ids and revisions, and what differs is marked;
-applying the marks is all that mending takes. An index that cannot be opened, or is asked for anew, is made empty first:
+Every archive is compared once a process begins to write to the store, and once a day, by ids and revisions, and what
+differs is marked; applying the marks is all that mending takes. An index that cannot be opened, or is asked for anew,
+is made empty first:
 then everything differs.
 """
 
@@ -23,6 +24,7 @@ from xmirad.indexing.comparison import PAGE, Page, compare_range
 from xmirad.indexing.runner import Lanes
 from xmirad.lanes import Priority
 
+COMPARE_SECONDS = 86_400.0
 LOOK_SECONDS = 1.0
 """How often to look for indexes that are to be made anew."""
 FEW_DIFFERENCES = 64
@@ -70,7 +72,7 @@ class Mender:
         self._is_optimized = is_optimized
         self._indexes = Indexes(catalog.database)
         self._marks = Marks(catalog.database)
-        self._compared: set[str] = set()
+        self._compared: dict[str, float] = {}
 
     async def keep_up(self) -> None:
         """Mend until cancelled."""
@@ -89,7 +91,9 @@ class Mender:
         blobs = self._lanes.blobs
         unfinished = set(await blobs.run(Priority.BACKGROUND, self._indexes.unfinished))
         records = await blobs.run(Priority.BACKGROUND, self._catalog.archives)
-        self._compared &= {record.creation for record in records}
+        of_today = time.monotonic() - COMPARE_SECONDS
+        present = {record.creation for record in records}
+        self._compared = {each: at for each, at in self._compared.items() if each in present and at > of_today}
         for record in records:
             if record.creation in self._compared and record.creation not in unfinished:
                 continue
@@ -119,7 +123,7 @@ class Mender:
             finish = partial(indexes.finish, record, to_optimize=self._is_optimized)
             await blobs.run(Priority.BACKGROUND, finish)
             _log.info("index.mended", extra={"archive": record.archive})
-        self._compared.add(record.creation)
+        self._compared[record.creation] = time.monotonic()
 
     async def _begin(self, record: ArchiveRecord) -> None:
         total = await self._lanes.blobs.run(Priority.BACKGROUND, self._catalog.count_items, record)

@@ -21,7 +21,7 @@ from xmirad_services.retrieval.door import current_caller, is_home_owner
 from xmirad_services.retrieval.interceptors import as_domain_error
 from xmirad_services.retrieval.open_archives import OpenArchives
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 _log = structlog.get_logger(__name__)
 
 

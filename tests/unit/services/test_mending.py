@@ -182,6 +182,24 @@ async def test_a_store_of_an_older_time_is_brought_up_to_date(shop: Workshop, tm
                 await asyncio.sleep(0.05)
 
 
+async def test_a_store_is_compared_again_every_day(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with service(shop, tmp_path) as archives:
+        items = await fill(archives, 3)
+        opened = await archives.get("chest", site="local")
+        assert await archives.applier.has_followed(opened.record, items)
+        await asyncio.sleep(0.2)  # compared when it was opened
+        store = archives._tools.lanes.store
+        await store.run(1, cast("EdgeArchive", opened.place.archive).delete, items[:1])  # type: ignore[arg-type]
+        await asyncio.sleep(0.2)
+        assert len(await store.run(1, held, opened)) == 2  # type: ignore[arg-type]
+        monkeypatch.setattr(mender, "COMPARE_SECONDS", 0.0)
+        async with asyncio.timeout(20):
+            while len(await store.run(1, held, opened)) != 3:  # type: ignore[arg-type]
+                await asyncio.sleep(0.05)
+
+
 async def test_an_index_that_is_asked_for_is_made_again_while_everything_else_goes_on(
     shop: Workshop, tmp_path: Path
 ) -> None:
