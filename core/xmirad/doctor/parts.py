@@ -81,6 +81,12 @@ def _store() -> Check:
     return check_store
 
 
+def _decoder() -> Check:
+    from xmirad.doctor.decoder import check_decoder
+
+    return check_decoder
+
+
 def _model() -> Check:
     if find_spec("openvino") is None:  # which is imported by a process of its own
         raise ModuleNotFoundError("no OpenVINO", name="openvino")
@@ -99,5 +105,6 @@ PARTS = (
     Part("catalog", _catalog),
     Part("archives", _archives),
     Part("store", _store),
+    Part("decoder", _decoder),
     Part("model", _model),
 )

@@ -6,6 +6,8 @@ import resource
 import signal
 import time
 
+from xmirad.imaging.kernel_locks import Lock, close_calls, close_files
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
@@ -15,7 +17,7 @@ _SHORTEST_SECONDS = 0.001
 """Of a timer: none at all would disarm it."""
 
 
-def confine(*, memory_bytes: int, parent: int) -> None:
+def confine(*, memory_bytes: int, parent: int) -> frozenset[Lock]:
     """Bound this process's memory, and take core dumps, file writing, the network and new privileges from it.
 
     It will be killed when the thread that started it ends. To be called before any other thread exists.
@@ -24,11 +26,14 @@ def confine(*, memory_bytes: int, parent: int) -> None:
         memory_bytes: Address space that it may take.
         parent: Process id of the process that must be its parent.
 
+    Returns:
+        What the kernel has refused: the network namespace, or nothing.
+
     Raises:
         OSError: If a limit cannot be set or the parent is gone.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    _leave_network(libc)
+    refused = frozenset[Lock]() if _leave_network(libc) else frozenset({Lock.NETWORK})
     die_with(parent)
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
     _prctl(libc, _PR_SET_DUMPABLE, 0)
@@ -37,6 +42,18 @@ def confine(*, memory_bytes: int, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     for number in (signal.SIGPROF, signal.SIGXCPU):  # whoever started this process may have ignored them
         signal.signal(number, signal.SIG_DFL)
+    return refused
+
+
+def shut_in() -> frozenset[Lock]:
+    """Take files and system calls from this process that decoding does not need, after `confine`.
+
+    Cannot be undone. Nothing that opens files elsewhere, starts processes or makes sockets works afterwards. Returns
+    what the kernel has refused.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    closed = {Lock.FILES: close_files(libc), Lock.CALLS: close_calls(libc)}
+    return frozenset(lock for lock, is_closed in closed.items() if not is_closed)
 
 
 def die_with(parent: int) -> None:
@@ -87,7 +104,6 @@ def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def _leave_network(libc: ctypes.CDLL) -> None:
+def _leave_network(libc: ctypes.CDLL) -> bool:
     """Enter an empty network namespace, where the kernel allows it: as root, else with user namespaces."""
-    if libc.unshare(_CLONE_NEWNET) != 0:
-        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    return bool(libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)

@@ -12,8 +12,9 @@ import sys
 import threading
 from dataclasses import dataclass
 
+from xmirad.imaging.kernel_locks import Lock
 from xmirad.imaging.limits import DecodeLimits
-from xmirad.imaging.wire import FORK, MAX_MESSAGE_BYTES, READY, limits_to_text
+from xmirad.imaging.wire import FORK, MAX_MESSAGE_BYTES, limits_to_text, refused_from_bytes
 
 START_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
@@ -63,14 +64,16 @@ class ForkServer:
         finally:
             its_end.close()
 
-    def wait_until_ready(self) -> None:
-        """Wait until it can be forked.
+    def wait_until_ready(self) -> frozenset[Lock]:
+        """Wait until it can be forked, and return what the kernel does not take from its children.
 
         Raises:
             ForkServerLostError: If it ends or takes more than 30 seconds.
         """
-        if self._receive(START_SECONDS) != READY:
-            raise ForkServerLostError("did not start")
+        try:
+            return refused_from_bytes(self._receive(START_SECONDS))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ForkServerLostError("did not start") from error
 
     def fork(self, channel: int, memory: int) -> int:
         """Fork a child that uses two files, and return its process id.

@@ -21,6 +21,7 @@ from xmirad.errors import BackendUnavailableError, InvalidImageError
 from xmirad.imaging.child import ChildLostError, DecoderChild, Loss, Watch
 from xmirad.imaging.fair_queue import FairQueue, Pace, Ticket
 from xmirad.imaging.fork_server import START_SECONDS, ForkServer, ForkServerLostError
+from xmirad.imaging.kernel_locks import Lock
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.media import field_of
 from xmirad.imaging.preprocessing import Preprocessing
@@ -102,6 +103,7 @@ class DecoderPool:
         self._server: ForkServer | None = None
         self._is_slow_wanted = False
         self._is_failing = False
+        self._refused: frozenset[Lock] = frozenset()
         self._is_closed = False
         self._wakeups: queue.SimpleQueue[DecoderChild | bool] = queue.SimpleQueue()
         self._keeper = threading.Thread(target=self._keep, name="decoder-keeper", daemon=True)
@@ -109,6 +111,12 @@ class DecoderPool:
             threading.Thread(target=self._serve, name=f"decode-{number}", daemon=True)
             for number in range(len(Pace) * children)
         ]
+
+    def _note_refused(self, refused: frozenset[Lock]) -> None:
+        """Say once what the kernel does not take from children."""
+        if refused != self._refused and refused:
+            logger.warning("decoder.less_confined", extra={"refused": ", ".join(sorted(refused))})
+        self._refused = refused
 
     def start(self) -> None:
         """Start the children and wait until they are ready.
@@ -331,7 +339,7 @@ class DecoderPool:
             try:
                 if self._server is None:
                     self._server = ForkServer(self.limits)
-                    self._server.wait_until_ready()
+                    self._note_refused(self._server.wait_until_ready())
                 return DecoderChild(self._server, self.limits)
             except (OSError, ChildLostError) as error:
                 logger.error("decoder.start_failed", extra={"cause": type(error).__name__})

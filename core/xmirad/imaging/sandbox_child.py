@@ -22,8 +22,9 @@ from typing import NoReturn
 from PIL import Image
 
 from xmirad.errors import XmiradError
-from xmirad.imaging.confinement import ProcessorTime, confine, die_with
+from xmirad.imaging.confinement import ProcessorTime, confine, die_with, shut_in
 from xmirad.imaging.decoding import cause_of, decode_image, decode_picture
+from xmirad.imaging.kernel_locks import Lock
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.wire import (
     FORK,
@@ -36,6 +37,7 @@ from xmirad.imaging.wire import (
     Request,
     limits_from_text,
     picture_to_bytes,
+    ready_message,
     success_to_bytes,
 )
 from xmirad.types import EncodedImage
@@ -47,11 +49,13 @@ def main(arguments: list[str]) -> None:
     """Load the decoders, then fork children until the asking process closes its end."""
     control_number, parent, limits_text = arguments
     limits = limits_from_text(limits_text)
-    confine(memory_bytes=limits.memory_bytes, parent=int(parent))
+    refused = confine(memory_bytes=limits.memory_bytes, parent=int(parent))
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     with socket.socket(fileno=int(control_number)) as control:
         _warm_up()
-        control.send(READY)
+        children = _refused_to_children()
+        # Where no socket can be made there is no network either.
+        control.send(ready_message(children | refused if Lock.CALLS in children else children))
         _silence_libraries()
         gc.freeze()  # what is there stays shared with the children
         _fork_children(control, limits)
@@ -94,6 +98,16 @@ def _report_ended(control: socket.socket) -> None:
             control.send(json.dumps(found | {"cpu_seconds": usage.ru_utime + usage.ru_stime}).encode())
 
 
+def _refused_to_children() -> frozenset[Lock]:
+    """Let a child that ends at once find out what the kernel takes from children."""
+    pid = os.fork()
+    if pid == 0:
+        refused = shut_in()
+        os._exit(sum(1 << number for number, lock in enumerate(Lock) if lock in refused))
+    bits = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return frozenset(lock for number, lock in enumerate(Lock) if bits & 1 << number)
+
+
 def _be_child(server: int, files: Sequence[int], limits: DecodeLimits) -> NoReturn:
     """Decode until the asking process closes its end, then end without a word."""
     try:
@@ -104,6 +118,7 @@ def _be_child(server: int, files: Sequence[int], limits: DecodeLimits) -> NoRetu
         shared = mmap.mmap(memory, IMAGE_OFFSET + limits.max_bytes)
         os.close(memory)
         with socket.socket(fileno=channel) as connected:
+            shut_in()
             connected.send(READY)
             _decode_all(connected, shared, limits)
         os._exit(0)

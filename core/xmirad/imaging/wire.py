@@ -5,6 +5,7 @@ Errors travel as data, by the name of their class out of a closed set. Nothing i
 
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from xmirad.errors import (
     UnsupportedImageError,
     XmiradError,
 )
+from xmirad.imaging.kernel_locks import Lock
 from xmirad.imaging.limits import DecodeLimits
 from xmirad.imaging.preprocessing import Preprocessing
 from xmirad.types import DecodedImage, DicomHeader, ImageGeometry, ItemAttributes, Patient, Sex, UInt8Array
@@ -34,6 +36,20 @@ _ERRORS: dict[str, type[XmiradError]] = {
     error.__name__: error
     for error in (InvalidImageError, InvalidRequestError, PayloadTooLargeError, UnsupportedImageError)
 }
+
+
+def ready_message(refused: Iterable[Lock]) -> bytes:
+    """Say that the fork server is ready, and what the kernel does not take from its children."""
+    return _encode({"refused": sorted(refused)})
+
+
+def refused_from_bytes(message: bytes) -> frozenset[Lock]:
+    """Read what `ready_message` says.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    return frozenset(Lock(name) for name in json.loads(message)["refused"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ def test_what_costs_much_is_begun_last() -> None:
         "catalog",
         "archives",
         "store",
+        "decoder",
         "model",
     ]
 

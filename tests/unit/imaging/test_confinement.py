@@ -45,6 +45,74 @@ def test_there_is_no_network() -> None:
     assert "Network is unreachable" in run_confined("socket.create_connection(('192.0.2.1', 80), timeout=5)")
 
 
+def run_shut_in(code: str, *, before: str = "pass") -> str:
+    """Return what code prints, or the end of its error, in a process that is shut in as a decoder child is."""
+    whole = f"""
+        import ctypes, socket, threading
+        parent = os.getppid()
+        from xmirad.imaging.confinement import shut_in
+        {before}
+        assert not shut_in(), "this kernel refuses some of it"
+    """
+    return run_confined(textwrap.dedent(whole) + textwrap.dedent(code)).partition(" ")[2]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open({secret!r}).read()",
+        "os.listdir({folder!r})",
+        "os.open({folder!r} + '/new', os.O_CREAT | os.O_WRONLY)",
+        "os.unlink({secret!r})",
+        "os.rename({secret!r}, {secret!r} + '2')",
+        "os.symlink('/etc/passwd', {folder!r} + '/link')",
+        "open('/proc/' + str(parent) + '/environ', 'rb').read()",
+        "open('/etc/passwd').read()",
+        "os.fork()",
+        "os.execv('/bin/true', ['true'])",
+        "os.posix_spawn('/bin/true', ['true'], {{}})",
+        "os.kill(parent, 0)",
+        "socket.socket()",
+        "socket.socket(socket.AF_UNIX)",
+        "socket.socketpair()",
+        "resource.prlimit(parent, resource.RLIMIT_CPU, (1, 1))",
+        "os.memfd_create('code')",
+        "os.chdir('/')",
+        "os.setuid(0)",
+    ],
+)
+def test_a_child_that_is_shut_in_reaches_no_file_process_or_network(tmp_path: Path, code: str) -> None:
+    secret = tmp_path / "site.key"
+    secret.write_text("secret")
+    answer = run_shut_in(code.format(secret=str(secret), folder=str(tmp_path)))
+    assert any(word in answer for word in ("Permission denied", "Operation not permitted", "PermissionError")), answer
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["site.key"]
+
+
+def test_a_child_that_is_shut_in_can_neither_trace_nor_read_another_process() -> None:
+    code = """
+        libc = ctypes.CDLL(None, use_errno=True)
+        for number, *arguments in ((101, 16, parent, 0, 0), (310, parent, 0, 0, 0, 0, 0), (272, 0)):
+            print(libc.syscall(number, *arguments), ctypes.get_errno())
+    """
+    if os.uname().machine != "x86_64":
+        pytest.skip("the numbers are those of x86_64")
+    assert run_shut_in(code) == "-1 1\n" * 2 + "-1 1"  # ptrace, process_vm_readv, unshare: EPERM
+
+
+def test_a_child_that_is_shut_in_still_has_libraries_threads_and_what_was_open(tmp_path: Path) -> None:
+    (tmp_path / "open").write_text("read before")
+    code = """
+        import decimal, json.tool, numpy.fft, PIL.WebPImagePlugin
+        thread = threading.Thread(target=lambda: print("thread"))
+        thread.start()
+        thread.join()
+        print(opened.read(), len(bytearray(100 << 20)))
+    """
+    answer = run_shut_in(code, before=f"opened = open({str(tmp_path / 'open')!r})")
+    assert answer == f"thread\nread before {100 << 20}"
+
+
 def test_processor_time_is_bounded() -> None:
     endless = "time.begin(0.1, most=0.2)\nwhile True: pass"
     assert run_confined(endless) == f"{-signal.SIGPROF} "
