@@ -130,9 +130,7 @@ class FolderBlobStore:
             os.close(descriptor)
 
     def _publish(self, partial: str, path: str, *, if_absent: bool) -> bool:
-        folder = os.path.dirname(path)
         while True:
-            _make_last_folder(folder)
             try:
                 if if_absent:
                     os.link(partial, path)
@@ -140,10 +138,10 @@ class FolderBlobStore:
                     os.replace(partial, path)
             except FileExistsError:
                 return False
-            except FileNotFoundError:
-                # A delete has removed the folder, which was empty until now.
+            except FileNotFoundError:  # there is no folder yet, or a delete has removed it, which was empty
                 if not os.path.exists(partial):
                     raise
+                _make_folder(Path(path).parent)
                 continue
             return True
 
@@ -258,16 +256,6 @@ def _make_folder(folder: Path) -> None:
             _make_folder(folder.parent)
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 folder.mkdir(mode=0o700)
-
-
-def _make_last_folder(folder: str) -> None:
-    """Make a folder as `_make_folder` does, in one call if only itself is missing, as it is for every new image."""
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make_folder(Path(folder))
 
 
 def _refuse_unreadable(error: OSError) -> None:

@@ -8,7 +8,7 @@ Who needs a blob locks its row until the item is committed; who ends it locks th
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -96,8 +96,7 @@ def find_current(connection: Connection, digests: Collection[str]) -> list[BlobR
 def begin(connection: Connection, new: Sequence[BlobRow], *, instead_of: Collection[str], now: float) -> list[BlobRow]:
     """Make pending rows in place of those at some locations, unless others have; return what there is now."""
     end(connection, instead_of, now=now)
-    times = {"create_time": now, "delete_time": None, "is_purged": False}
-    rows = [asdict(each) | times for each in sorted(new, key=lambda each: each.location)]
+    rows = [_begun(each, now) for each in sorted(new, key=lambda each: each.location)]
     if connection.execute(INSERT[connection.dialect.name], rows).rowcount == len(new):
         return list(new)
     return find_current(connection, {each.digest for each in new})
@@ -148,3 +147,17 @@ def end(connection: Connection, locations: Collection[str], *, now: float) -> No
     if locations:
         rows = update(blobs).where(blobs.c.location.in_(sorted(locations)), IS_CURRENT)
         connection.execute(rows.values(delete_time=now))
+
+
+def _begun(new: BlobRow, now: float) -> dict[str, object]:
+    return {
+        "location": new.location,
+        "digest": new.digest,
+        "preprocessing": new.preprocessing,
+        "bytes": new.bytes,
+        "sha256": new.sha256,
+        "is_live": False,
+        "create_time": now,
+        "delete_time": None,
+        "is_purged": False,
+    }
