@@ -162,6 +162,7 @@ async def _serving(
             metrics,
             door_of(settings, tokens),
             max_concurrent_requests=server_settings.max_concurrent_requests,
+            max_message_bytes=server_settings.max_message_bytes,
             idle_seconds=server_settings.stream_idle_seconds,
         )
         server = _server(server_settings, interceptor)

@@ -16,9 +16,10 @@ from xmirad.errors import InternalError, OverloadedError, XmiradError
 from xmirad.observability.logs import request_context
 from xmirad.observability.metrics import RetrievalMetrics
 from xmirad_services.retrieval.attendance import Attendance, attended
-from xmirad_services.retrieval.door import Door, check_request, current_caller
+from xmirad_services.retrieval.door import Door, check_request, current_account, current_caller
+from xmirad_services.retrieval.message_budget import MessageBudget
 from xmirad_services.retrieval.open_calls import OpenCalls
-from xmirad_services.retrieval.received import Read, decoded, noted, only_message
+from xmirad_services.retrieval.received import Read, decoded, noted
 from xmirad_services.retrieval.refusals import RefusalLog
 from xmirad_services.retrieval.scopes import is_open
 
@@ -44,13 +45,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """Surrounds every call of the server. Its message is read within, after the door: see `received.py`."""
 
     def __init__(
-        self, metrics: RetrievalMetrics, door: Door, *, max_concurrent_requests: int, idle_seconds: float
+        self,
+        metrics: RetrievalMetrics,
+        door: Door,
+        *,
+        max_concurrent_requests: int,
+        max_message_bytes: int,
+        idle_seconds: float,
     ) -> None:
         """Count calls, refuse those beyond a number of concurrent ones, and end silent ones; a stream is one call."""
         self._metrics = metrics
         self._door = door
         self._limit = max_concurrent_requests
         self._idle_seconds = idle_seconds
+        self._messages = MessageBudget(max_message_bytes)
         self._running = 0
         self._open = OpenCalls()
         self._refusals = RefusalLog()
@@ -95,8 +103,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
         async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-            async with self._surrounded(method, context):
-                answer = await behavior(await self._request(received, read), context)
+            async with self._surrounded(method, context), self._message(received) as data:
+                answer = await behavior(_request(read, data), context)
             yield answer
 
         return call
@@ -117,7 +125,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _watch(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
         async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             async with self._surrounded(method, context):
-                request = await self._request(received, read)
+                async with self._message(received) as data:
+                    request = _request(read, data)
                 async with (
                     self._attended(context) as attendance,
                     aclosing(behavior(request, context)) as answers,
@@ -129,10 +138,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         return call
 
-    async def _request(self, received: AsyncIterator[bytes], read: Read) -> Any:  # noqa: ANN401
-        message = decoded(read, await only_message(received, seconds=self._idle_seconds))
-        check_request(message)
-        return message
+    def _message(self, received: AsyncIterator[bytes]) -> AbstractAsyncContextManager[bytes]:
+        return self._messages.message(received, current_account(), seconds=self._idle_seconds)
 
     def _attended(self, context: Context) -> AbstractAsyncContextManager[Attendance]:
         check = partial(self._door.check_again, current_caller(), context)
@@ -171,6 +178,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             yield
         finally:
             self._running -= 1
+
+
+def _request(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has its own class
+    message = decoded(read, data)
+    check_request(message)
+    return message
 
 
 def _code_of_cancellation(context: Context) -> str:

@@ -1,5 +1,9 @@
-"""Calls that need no token (health). Strangers make them too, so that few are let in, and fewer are read at a time."""
+"""Calls that need no token (health). Strangers make them too, so that few are let in, and fewer are read at a time.
 
+Each host has a share of its own: whoever fills it keeps out nobody but those on the same host.
+"""
+
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -11,9 +15,9 @@ from xmirad.api.errors import status_of
 from xmirad.errors import OverloadedError, XmiradError
 from xmirad_services.retrieval.received import only_message
 
-MOST_CALLS = 256  # most are watches, one for each client that follows the health
-MOST_READ = 8  # each may take `server.max_message_bytes` of memory until it is read
-READ_SECONDS = 5.0
+MOST_CALLS, MOST_CALLS_OF_HOST = 256, 64  # most are watches, one for each client that follows the health
+MOST_READ, MOST_READ_OF_HOST = 16, 4  # each may take `server.max_message_bytes` of memory until it is read
+READ_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 
 
@@ -25,17 +29,18 @@ class OpenCalls:
 
     def __init__(self) -> None:
         """Begin without calls."""
-        self._under_way = _Places(MOST_CALLS)
-        self._read = _Places(MOST_READ)
+        self._under_way = _Places(MOST_CALLS, MOST_CALLS_OF_HOST)
+        self._read = _Places(MOST_READ, MOST_READ_OF_HOST)
 
     def guarded(self, handler: Any) -> Any:  # noqa: ANN401 - gRPC's own classes have no names
         """Return the handler of one message, bounded."""
 
         async def call(received: Any, context: Any) -> None:  # noqa: ANN401
-            is_stranger = not context.peer().startswith(UNIX)
+            peer: str = context.peer()
+            is_stranger, host = not peer.startswith(UNIX), peer.rpartition(":")[0]
             try:
-                with self._under_way.taken() if is_stranger else nullcontext():
-                    with self._read.taken() if is_stranger else nullcontext():
+                with self._under_way.taken(host) if is_stranger else nullcontext():
+                    with self._read.taken(host) if is_stranger else nullcontext():
                         request = await only_message(received, seconds=READ_SECONDS)
                     if handler.unary_unary:
                         await context.write(await handler.unary_unary(request, context))
@@ -50,17 +55,21 @@ class OpenCalls:
 
 
 class _Places:
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_of_host: int) -> None:
         self._most = most
-        self._taken = 0
+        self._most_of_host = most_of_host
+        self._taken = Counter[str]()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        if self._taken >= self._most:
-            message = f"{self._most} health calls are under way or being read, which is the limit; try again later"
+    def taken(self, host: str) -> Iterator[None]:
+        if self._taken[host] >= self._most_of_host or self._taken.total() >= self._most:
+            limits = f"{self._most}, and {self._most_of_host} of a host"
+            message = f"too many health calls are under way or being read; the limit is {limits}; try again later"
             raise OverloadedError(message, retry_delay_seconds=RETRY_SECONDS)
-        self._taken += 1
+        self._taken[host] += 1
         try:
             yield
         finally:
-            self._taken -= 1
+            self._taken[host] -= 1
+            if not self._taken[host]:
+                del self._taken[host]

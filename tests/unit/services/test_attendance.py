@@ -114,7 +114,7 @@ class Context:
 def interceptor(tokens: Tokens, *, limit: int = 1) -> CallInterceptor:
     door = Door(Authenticator([tokens]), Quotas(PLENTY), site="local")
     metrics = RetrievalMetrics(CollectorRegistry(), methods=[WATCH])
-    return CallInterceptor(metrics, door, max_concurrent_requests=limit, idle_seconds=5.0)
+    return CallInterceptor(metrics, door, max_concurrent_requests=limit, max_message_bytes=1 << 20, idle_seconds=5.0)
 
 
 async def one() -> AsyncIterator[bytes]:

@@ -101,7 +101,10 @@ async def messages(*data: bytes) -> AsyncIterator[bytes]:
 def desk() -> Desk:
     registry = CollectorRegistry()
     metrics = RetrievalMetrics(registry, methods=[METHOD])
-    return Desk(registry, CallInterceptor(metrics, open_door(), max_concurrent_requests=2, idle_seconds=0.2))
+    return Desk(
+        registry,
+        CallInterceptor(metrics, open_door(), max_concurrent_requests=2, max_message_bytes=1 << 20, idle_seconds=0.2),
+    )
 
 
 @pytest.mark.parametrize(("offered", "kept"), [(UUID, True), ("erika-mustermann", False), ("", False)])

@@ -39,7 +39,9 @@ class Call:
 async def test_a_deadline_is_told_from_a_caller_that_went_away(remaining: float | None, code: str) -> None:
     registry = CollectorRegistry()
     metrics = RetrievalMetrics(registry, methods=[METHOD])
-    interceptor = CallInterceptor(metrics, open_door(), max_concurrent_requests=1, idle_seconds=1.0)
+    interceptor = CallInterceptor(
+        metrics, open_door(), max_concurrent_requests=1, max_message_bytes=1 << 20, idle_seconds=1.0
+    )
 
     async def received() -> AsyncIterator[bytes]:
         yield b""

@@ -8,9 +8,16 @@ import grpc
 import pytest
 
 from xmirad_services.retrieval import open_calls
-from xmirad_services.retrieval.open_calls import MOST_CALLS, MOST_READ, OpenCalls
+from xmirad_services.retrieval.open_calls import (
+    MOST_CALLS,
+    MOST_CALLS_OF_HOST,
+    MOST_READ,
+    MOST_READ_OF_HOST,
+    OpenCalls,
+)
 
-STRANGER, OWNER = "ipv4:10.0.0.9:1", "unix:"
+HOST = "ipv4:10.0.0.9"
+STRANGER, OWNER = f"{HOST}:1", "unix:"
 
 
 class EndedError(Exception):
@@ -66,23 +73,40 @@ async def test_a_check_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("watching", "received", "most"), [(False, never, MOST_READ), (True, one, MOST_CALLS)], ids=["unsent", "watched"]
+    ("watching", "received", "most"),
+    [(False, never, MOST_READ_OF_HOST), (True, one, MOST_CALLS_OF_HOST)],
+    ids=["unsent", "watched"],
 )
-async def test_strangers_calls_are_bounded_and_the_owners_are_not(watching: bool, received: Any, most: int) -> None:  # noqa: ANN401
+async def test_a_host_that_takes_its_share_keeps_out_nobody_else(watching: bool, received: Any, most: int) -> None:  # noqa: ANN401
     call = guarded(OpenCalls(), watching=watching)
     held = [asyncio.create_task(call(received(), Context())) for _ in range(most)]
     for _ in range(5):
         await asyncio.sleep(0)
-    late, owner = Context(), Context(OWNER)
+    late = Context(f"{HOST}:2")
     with pytest.raises(EndedError):
         await call(one(), late)
     assert late.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    asked = asyncio.create_task(call(one(), owner))
+    others = [Context(OWNER), Context("ipv4:10.0.0.8:1"), Context("ipv6:[fe80::1]:1")]
+    asked = [asyncio.create_task(call(one(), other)) for other in others]
     await asyncio.sleep(0.01)
-    assert owner.written
-    for task in (*held, asked):
+    assert all(other.written for other in others)
+    for task in (*held, *asked):
         task.cancel()
-    await asyncio.gather(*held, asked, return_exceptions=True)
+    await asyncio.gather(*held, *asked, return_exceptions=True)
+
+
+async def test_the_calls_of_all_strangers_are_bounded() -> None:
+    call = guarded(OpenCalls(), watching=True)
+    peers = [f"ipv4:10.0.{number // 8}.{number}:1" for number in range(MOST_CALLS)]
+    held = [asyncio.create_task(call(one(), Context(peer))) for peer in peers]
+    await asyncio.sleep(0.05)
+    late = Context()
+    with pytest.raises(EndedError):
+        await call(one(), late)
+    assert late.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    for task in held:
+        task.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
 
 
 async def test_a_check_that_does_not_come_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
