@@ -53,7 +53,9 @@ def build(cell: Cell, places: Places) -> Built:
     population = Population(load_mixture(places.mixture), cell.embedding_size)
     store = EdgeStore(places.store(cell), index=cell.index)
     feed = _Feed(population, cell.items)
-    archive = store.reset(binding_of(cell)) if store.beside is None else store.beside.create_beside(binding_of(cell))
+    archive = store.reset(binding_of(cell))
+    if store.beside is not None:
+        archive = store.beside.create_beside(binding_of(cell))
     for batch in feed.batches():
         archive.upsert(batch)
     archive.optimize()
@@ -61,7 +63,6 @@ def build(cell: Cell, places: Places) -> Built:
     done = _now()
     if store.beside is not None:
         archive.close()
-        store.create(binding_of(cell))
         store.beside.take_beside(binding_of(cell))
     store.close()
     files = [file for file in places.store(cell).rglob("*") if file.is_file()]

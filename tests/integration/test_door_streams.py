@@ -22,11 +22,19 @@ from xmirad.api.v1 import resources_pb2 as resources
 from xmirad.api.v1 import retrieval_service_pb2 as pb
 from xmirad.api.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from xmirad.client import Client, Credentials, Upload
-from xmirad.errors import BackendUnavailableError, QuotaExceededError, UnauthenticatedError, XmiradError
+from xmirad.errors import (
+    BackendUnavailableError,
+    InvalidImageError,
+    OverloadedError,
+    QuotaExceededError,
+    UnauthenticatedError,
+    XmiradError,
+)
 
 IDLE_SECONDS = 3.0
 SHARE = 3
 STRANGERS = 8
+LARGE_CALLS = 24
 BODY = 60 * 1024 * 1024
 SECONDS = 60.0
 READ_SECONDS = 2.5  # tokens are read every second, and every stream is looked at as often
@@ -104,6 +112,28 @@ def test_strangers_are_refused_before_what_they_send_is_read(locked: Locked, raw
     assert all(error.metadata["request_id"] for error in errors)
     # Some of each arrives before its refusal does, the more the faster the machine: never most of them.
     assert peak_bytes(locked.service) - before < STRANGERS * BODY / 3
+
+
+def test_large_messages_of_many_calls_are_in_memory_a_few_at_a_time(tmp_path: Path) -> None:
+    request = pb.SearchRequest(archive="archives/streams", top_k=1, image=resources.Image(data=bytes(BODY)))
+    with live_service(tmp_path / "home") as service, service.start() as client:
+        client.create_archive("streams")
+        channels = [RawService(service.address) for _ in range(LARGE_CALLS // 4)]
+        before = peak_bytes(service)
+
+        def ask(number: int) -> XmiradError:
+            channel = channels[number % len(channels)]
+            return failure(lambda: channel.retrieval.Search(request, timeout=SECONDS))
+
+        with ThreadPoolExecutor(LARGE_CALLS) as callers:
+            errors = list(callers.map(ask, range(LARGE_CALLS)))
+        for channel in channels:
+            channel.channel.close()
+        assert {type(error) for error in errors} <= {InvalidImageError, OverloadedError}
+        assert all(error.retry_delay_seconds for error in errors if isinstance(error, OverloadedError))
+        # Four are held, each of them about four times; all at once they would take more than twice as much.
+        assert peak_bytes(service) - before < LARGE_CALLS * BODY
+        assert client.create_item("streams", Upload(png(1))).is_indexed
 
 
 def test_a_caller_takes_no_more_than_its_share_and_others_are_served(locked: Locked, raw: RawService) -> None:

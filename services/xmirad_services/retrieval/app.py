@@ -186,6 +186,7 @@ def _server(settings: ServerSettings, interceptor: CallInterceptor) -> grpc.aio.
             ("grpc.so_reuseport", 0),
             # Clients ping a silent stream once a minute; the default would cut them off for it.
             ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+            ("grpc.http2.bdp_probe", 0),
         ],
     )
 

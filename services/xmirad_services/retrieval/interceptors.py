@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import structlog
 
-from xmirad.api.errors import REQUEST_ID_KEY, status_of
+from xmirad.api.errors import REQUEST_ID_KEY, RichStatus, status_of
 from xmirad.errors import InternalError, OverloadedError, XmiradError
 from xmirad.observability.logs import request_context
 from xmirad.observability.metrics import RetrievalMetrics
@@ -30,7 +30,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 _log = structlog.get_logger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Call = Callable[[AsyncIterator[bytes], Context], AsyncIterator[Any]]
+Call = Callable[[AsyncIterator[bytes], Context], AsyncGenerator[Any, None]]
 
 
 def as_domain_error(error: Exception) -> XmiradError:
@@ -102,15 +102,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(call, request_deserializer=read, response_serializer=write)
 
     def _unary(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
-        async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-            async with self._surrounded(method, context), self._message(received) as data:
-                answer = await behavior(_request(read, data), context)
+        async def call(_received: AsyncIterator[bytes], context: Context) -> AsyncGenerator[Any, None]:
+            async with self._surrounded(method, context):
+                answer = await self._answer(behavior, read, context)
             yield answer
 
-        return call
+        return _aborting(call)
+
+    async def _answer(self, behavior: Callable[..., Any], read: Read, context: Context) -> Any:  # noqa: ANN401
+        async with self._message(context, read) as request:
+            return await behavior(request, context)
 
     def _stream(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
-        async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+        async def call(received: AsyncIterator[bytes], context: Context) -> AsyncGenerator[Any, None]:
             async with self._surrounded(method, context), self._attended(context) as attendance:
                 attendance.idles()
                 messages = (decoded(read, data) async for data in noted(received, attendance))
@@ -120,13 +124,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                         yield answer
                         attendance.idles()
 
-        return call
+        return _aborting(call)
 
     def _watch(self, method: str, behavior: Callable[..., Any], read: Read) -> Call:
-        async def call(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+        async def call(_received: AsyncIterator[bytes], context: Context) -> AsyncGenerator[Any, None]:
             async with self._surrounded(method, context):
-                async with self._message(received) as data:
-                    request = _request(read, data)
+                async with self._message(context, read) as request:
+                    pass  # a watch keeps no memory for messages
                 async with (
                     self._attended(context) as attendance,
                     aclosing(behavior(request, context)) as answers,
@@ -136,10 +140,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                         yield answer
                         attendance.works()
 
-        return call
+        return _aborting(call)
 
-    def _message(self, received: AsyncIterator[bytes]) -> AbstractAsyncContextManager[bytes]:
-        return self._messages.message(received, current_account(), seconds=self._idle_seconds)
+    def _message(self, context: Context, read: Read) -> AbstractAsyncContextManager[Any]:
+        return self._messages.message(context, partial(_request, read), current_account(), seconds=self._idle_seconds)
 
     def _attended(self, context: Context) -> AbstractAsyncContextManager[Attendance]:
         check = partial(self._door.check_again, current_caller(), context)
@@ -162,7 +166,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._refusals.note(method, error)
                 status = status_of(error, identifier)
                 code = status.code.name
-                await context.abort(status.code, status.details, status.trailing_metadata)
+                del error
+                _forget_frames(raised)
+                raise _FailedError(status) from None
             finally:
                 self._metrics.request_finished(method, code, time.perf_counter() - began)
 
@@ -180,10 +186,45 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._running -= 1
 
 
+class _FailedError(Exception):
+    """A call is to be ended with a status."""
+
+    def __init__(self, status: RichStatus) -> None:
+        super().__init__()
+        self.status = status
+
+
+def _aborting(call: Call) -> Call:
+    """End a call that has failed once nothing refers to what was raised.
+
+    Its frames hold the request, and the error with which gRPC ends a call would keep them until garbage is collected.
+    """
+
+    async def whole(received: AsyncIterator[bytes], context: Context) -> AsyncGenerator[Any, None]:
+        try:
+            async with aclosing(call(received, context)) as answers:
+                async for answer in answers:
+                    yield answer
+        except _FailedError as failed:
+            status = failed.status
+        else:
+            return
+        await context.abort(status.code, status.details, status.trailing_metadata)
+
+    return whole
+
+
 def _request(read: Read, data: bytes) -> Any:  # noqa: ANN401 - each method has its own class
     message = decoded(read, data)
     check_request(message)
     return message
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Forget where an error was raised: frames there hold the request, and futures that hold the error."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _code_of_cancellation(context: Context) -> str:

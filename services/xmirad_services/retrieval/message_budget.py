@@ -1,19 +1,22 @@
 """Bounds the bytes that the messages of calls with one message hold in memory, from before they are read."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+import grpc
 
 from xmirad.errors import OverloadedError
 from xmirad_services.retrieval.byte_budget import ByteBudget
 from xmirad_services.retrieval.received import only_message
 
-LARGEST_MESSAGES = 8
-"""So many messages of the largest size are held at a time."""
-MOST_OF_CALLER = 4
+LARGEST_MESSAGES = 4
+"""So many messages of the largest size are held at a time; each is in memory about four times until it is decoded."""
+MOST_OF_CALLER = 2
 """So many of them may be one caller's while they are read, so that slow senders do not keep out the others."""
+Message = TypeVar("Message")
 WAIT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 
@@ -32,8 +35,15 @@ class MessageBudget:
         self._places = WeakValueDictionary[str, asyncio.Semaphore]()
 
     @asynccontextmanager
-    async def message(self, received: AsyncIterable[Any], caller: str, *, seconds: float) -> AsyncIterator[Any]:
-        """Read the message of a call, and hold its memory for the length of the block.
+    async def message(
+        self,
+        context: grpc.aio.ServicerContext[Any, Any],
+        read: Callable[[bytes], Message],
+        caller: str,
+        *,
+        seconds: float,
+    ) -> AsyncIterator[Message]:
+        """Receive the message of a call, and hold its memory for the length of the block.
 
         Raises:
             OverloadedError: If there is no room for it, even after a while.
@@ -55,12 +65,14 @@ class MessageBudget:
                 message = "other messages take all the memory that there is for them; try again later"
                 raise OverloadedError(message, retry_delay_seconds=RETRY_SECONDS) from error
             try:
-                data = await only_message(received, seconds=seconds)
+                data = await only_message(context, seconds=seconds)
             finally:
                 place.release()
             spare = held - min(held, len(data))
             self._budget.give_back(spare)
             held -= spare
-            yield data
+            found = read(data)
+            del data  # or it would be there as long as what was read from it
+            yield found
         finally:
             self._budget.give_back(held)

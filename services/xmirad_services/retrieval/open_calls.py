@@ -35,13 +35,13 @@ class OpenCalls:
     def guarded(self, handler: Any) -> Any:  # noqa: ANN401 - gRPC's own classes have no names
         """Return the handler of one message, bounded."""
 
-        async def call(received: Any, context: Any) -> None:  # noqa: ANN401
+        async def call(_received: Any, context: Any) -> None:  # noqa: ANN401
             peer: str = context.peer()
             is_stranger, host = not peer.startswith(UNIX), peer.rpartition(":")[0]
             try:
                 with self._under_way.taken(host) if is_stranger else nullcontext():
                     with self._read.taken(host) if is_stranger else nullcontext():
-                        request = await only_message(received, seconds=READ_SECONDS)
+                        request = await only_message(context, seconds=READ_SECONDS)
                     if handler.unary_unary:
                         await context.write(await handler.unary_unary(request, context))
                     else:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
+import grpc
 from google.protobuf.message import DecodeError
 
 from xmirad.errors import InvalidRequestError
@@ -15,8 +16,10 @@ from xmirad_services.retrieval.attendance import Attendance, silence
 Read = Callable[[bytes], Any]
 
 
-async def only_message(received: AsyncIterable[Any], *, seconds: float) -> Any:  # noqa: ANN401 - bytes or a message
-    """Return the message of a call that has one.
+async def only_message(context: grpc.aio.ServicerContext[Any, Any], *, seconds: float) -> Any:  # noqa: ANN401
+    """Return the message of a call that has one, as bytes or as its method reads it.
+
+    It is not iterated over: what gRPC iterates with keeps the message until garbage is collected.
 
     Raises:
         BackendUnavailableError: If it takes longer than so many seconds.
@@ -25,13 +28,14 @@ async def only_message(received: AsyncIterable[Any], *, seconds: float) -> Any: 
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            async for message in received:
-                return message
+            message = await context.read()
     except TimeoutError as error:
         if not limit.expired():
             raise
         raise silence(seconds) from error
-    raise InvalidRequestError("the call has no message")
+    if message is grpc.aio.EOF:
+        raise InvalidRequestError("the call has no message")
+    return message
 
 
 async def noted(received: AsyncIterable[Any], attendance: Attendance) -> AsyncIterator[Any]:

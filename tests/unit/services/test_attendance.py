@@ -96,6 +96,11 @@ class Context:
         self.token = "wrong" if is_stranger else "right"
         self.code: grpc.StatusCode | None = None
         self.details = ""
+        self.reads = 0
+
+    async def read(self) -> bytes:
+        self.reads += 1
+        return b""
 
     def peer(self) -> str:
         return "ipv4:10.0.0.9:1"
@@ -117,13 +122,9 @@ def interceptor(tokens: Tokens, *, limit: int = 1) -> CallInterceptor:
     return CallInterceptor(metrics, door, max_concurrent_requests=limit, max_message_bytes=1 << 20, idle_seconds=5.0)
 
 
-async def one() -> AsyncIterator[bytes]:
-    yield b""
-
-
-async def noted(reads: list[bytes]) -> AsyncIterator[bytes]:
-    reads.append(b"")
-    yield b""
+async def nothing_iterated() -> AsyncIterator[bytes]:
+    for each in list[bytes]():
+        yield each
 
 
 async def endless(request: object, context: object) -> AsyncIterator[str]:
@@ -132,9 +133,9 @@ async def endless(request: object, context: object) -> AsyncIterator[str]:
     yield "second"
 
 
-def watch(surrounding: CallInterceptor, received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+def watch(surrounding: CallInterceptor, context: Context) -> AsyncIterator[Any]:
     read = cast("Callable[[bytes], Any]", pb.WatchExplanationRequest.FromString)
-    return surrounding._watch(WATCH, endless, read)(received, cast("Any", context))
+    return surrounding._watch(WATCH, endless, read)(nothing_iterated(), cast("Any", context))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def watch(surrounding: CallInterceptor, received: AsyncIterator[bytes], context:
 )
 async def test_a_watch_that_waits_ends_when_its_token_stands_for_its_caller_no_longer(later: Caller | None) -> None:
     tokens, context = Tokens(), Context()
-    answers = watch(interceptor(tokens), one(), context)
+    answers = watch(interceptor(tokens), context)
     assert await anext(answers) == "first"
     tokens.caller = later
     began = time.monotonic()
@@ -154,24 +155,22 @@ async def test_a_watch_that_waits_ends_when_its_token_stands_for_its_caller_no_l
 
 async def test_strangers_are_not_read_and_take_no_place() -> None:
     surrounding = interceptor(Tokens())
-    reads: list[bytes] = []
     strangers = [Context(is_stranger=True) for _ in range(3)]
     for stranger in strangers:
         with pytest.raises(EndedError):
-            await anext(watch(surrounding, noted(reads), stranger))
-    assert reads == []
+            await anext(watch(surrounding, stranger))
+    assert sum(stranger.reads for stranger in strangers) == 0
     assert {stranger.code for stranger in strangers} == {grpc.StatusCode.UNAUTHENTICATED}
-    assert await anext(watch(surrounding, one(), Context())) == "first"
+    assert await anext(watch(surrounding, Context())) == "first"
 
 
 async def test_calls_beyond_the_limit_are_refused_before_they_are_read() -> None:
     surrounding, late = interceptor(Tokens()), Context()
-    reads: list[bytes] = []
-    first = watch(surrounding, one(), Context())
+    first = watch(surrounding, Context())
     await anext(first)
     with pytest.raises(EndedError):
-        await anext(watch(surrounding, noted(reads), late))
-    assert reads == []
+        await anext(watch(surrounding, late))
+    assert late.reads == 0
     assert late.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

@@ -35,6 +35,10 @@ class FakeContext:
     code: grpc.StatusCode | None = None
     details: str = ""
     aborted: list[tuple[str, Any]] = field(default_factory=list)
+    data: bytes = b""
+
+    async def read(self) -> bytes:
+        return self.data
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:50000"
@@ -76,7 +80,8 @@ class Desk:
         wrapped = await self.interceptor.intercept_service(lambda _: _ready(handler), CallDetails())  # type: ignore[arg-type]
 
         async def call(data: bytes, context: FakeContext) -> Any:  # noqa: ANN401
-            [answer] = [answer async for answer in wrapped.stream_stream(messages(data), context)]
+            context.data = data
+            [answer] = [answer async for answer in wrapped.stream_stream(messages(), context)]
             return answer
 
         return call

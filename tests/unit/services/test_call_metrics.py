@@ -20,6 +20,9 @@ class Call:
     def __init__(self, remaining: float | None) -> None:
         self._remaining = remaining
 
+    async def read(self) -> bytes:
+        return b""
+
     def peer(self) -> str:
         return "ipv4:127.0.0.1:50000"
 
@@ -33,6 +36,11 @@ class Call:
         return self._remaining
 
 
+async def nothing() -> AsyncIterator[bytes]:
+    for each in list[bytes]():
+        yield each
+
+
 @pytest.mark.parametrize(
     ("remaining", "code"), [(None, "CANCELLED"), (3.0, "CANCELLED"), (0.0, "DEADLINE_EXCEEDED")], ids=str
 )
@@ -43,12 +51,9 @@ async def test_a_deadline_is_told_from_a_caller_that_went_away(remaining: float 
         metrics, open_door(), max_concurrent_requests=1, max_message_bytes=1 << 20, idle_seconds=1.0
     )
 
-    async def received() -> AsyncIterator[bytes]:
-        yield b""
-
     async def cut_short(request: object, context: object) -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await anext(interceptor._unary(METHOD, cut_short, bytes)(received(), cast("Context", Call(remaining))))
+        await anext(interceptor._unary(METHOD, cut_short, bytes)(nothing(), cast("Context", Call(remaining))))
     assert registry.get_sample_value("xmirad_requests_total", {"method": METHOD, "code": code}) == 1.0

@@ -1,7 +1,7 @@
 """Health is open to everyone, and no way in to the memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import grpc
@@ -31,6 +31,10 @@ class Context:
         self.address = peer
         self.code: grpc.StatusCode | None = None
         self.written: list[object] = []
+        self.received: AsyncIterator[str] = one()
+
+    async def read(self) -> str:
+        return await anext(self.received)
 
     def peer(self) -> str:
         return self.address
@@ -61,9 +65,17 @@ async def watch(request: str, context: Context) -> None:
     await asyncio.Event().wait()
 
 
-def guarded(calls: OpenCalls, *, watching: bool = False) -> Any:  # noqa: ANN401 - gRPC's classes have no names
+def guarded(
+    calls: OpenCalls, *, watching: bool = False
+) -> Callable[[AsyncIterator[str], Context], Coroutine[Any, Any, None]]:
     made: Any = grpc.unary_stream_rpc_method_handler if watching else grpc.unary_unary_rpc_method_handler
-    return calls.guarded(made(watch if watching else check)).stream_stream
+    handler = calls.guarded(made(watch if watching else check))
+
+    async def call(received: AsyncIterator[str], context: Context) -> None:
+        context.received = received
+        await handler.stream_stream(None, context)
+
+    return call
 
 
 async def test_a_check_is_answered() -> None:
