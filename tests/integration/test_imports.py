@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from support.live_imports import LiveImports, live_imports
 from support.live_service import free_port
 from support.lossy_proxy import lossy_proxy
 from support.pictures import png
+from support.supervised import children_of, gone
 from support.web import get
 from xmirad.client.aio import AioClient
 from xmirad.client.client import Client
@@ -19,6 +21,8 @@ from xmirad.phantoms.writing import write_phantoms
 from xmirad.types import ImportState
 
 pytestmark = pytest.mark.slow
+KILLED_AFTER = (2, 17, 35)
+"""Of some hundred and fifty statements; each held when all were tried."""
 QUICK = {
     "XMIRAD_QUEUE__VISIBILITY_SECONDS": "13",
     "XMIRAD_QUEUE__TASK_SECONDS": "6",
@@ -122,6 +126,29 @@ def test_an_import_outlives_the_kill_of_its_indexer_and_the_loss_of_the_queue(
     assert last.state is ImportState.SUCCEEDED
     assert (last.done, last.failed) == (120, 0)
     assert client.get_archive(live.archive).item_count == 120
+
+
+@pytest.mark.parametrize("count", KILLED_AFTER)
+def test_an_import_outlives_the_kill_of_its_indexer_after_any_statement(
+    live: LiveImports, client: Client, tmp_path: Path, count: int
+) -> None:
+    write_phantoms(live.folders, images_per_class=4, seed=7)
+    begun = tmp_path / "begun"
+    indexer = live.start_indexer(XMIRAD_FAILPOINT=f"after_statement:{count}@{begun}")
+    wait_until(lambda: children_of(indexer.pid) != [])
+    before = children_of(indexer.pid)
+    begun.touch()
+    name = client.create_import(live.archive, "images").name
+    wait_until(lambda: any(gone(child) for child in before))
+    live.kill_indexer()  # its next process would die as well
+    assert client.get_import(name).state in (ImportState.QUEUED, ImportState.RUNNING)  # or nothing was killed
+    live.start_indexer()
+    last = list(client.watch_import(name))[-1]
+    assert last.state is ImportState.SUCCEEDED
+    assert (last.created + last.unchanged, last.failed) == (12, 0)
+    names = [item.name for item in client.list_items(live.archive)]
+    assert len(set(names)) == len(names) == client.get_archive(live.archive).item_count == 12
+    wait_until(lambda: len(client.search(live.archive, names[0], top_k=20).results) == 12)
 
 
 def test_a_second_import_into_an_archive_and_its_deletion_are_refused_until_the_first_has_ended(
