@@ -134,7 +134,8 @@ def test_an_import_outlives_the_kill_of_its_indexer_after_any_statement(
 ) -> None:
     write_phantoms(live.folders, images_per_class=4, seed=7)
     begun = tmp_path / "begun"
-    indexer = live.start_indexer(XMIRAD_FAILPOINT=f"after_statement:{count}@{begun}")
+    attempts = {"XMIRAD_QUEUE__ATTEMPTS": "20"}  # each process that dies takes one
+    indexer = live.start_indexer(XMIRAD_FAILPOINT=f"after_statement:{count}@{begun}", **attempts)
     wait_until(lambda: children_of(indexer.pid) != [])
     before = children_of(indexer.pid)
     begun.touch()
@@ -142,7 +143,7 @@ def test_an_import_outlives_the_kill_of_its_indexer_after_any_statement(
     wait_until(lambda: any(gone(child) for child in before))
     live.kill_indexer()  # its next process would die as well
     assert client.get_import(name).state in (ImportState.QUEUED, ImportState.RUNNING)  # or nothing was killed
-    live.start_indexer()
+    live.start_indexer(**attempts)
     last = list(client.watch_import(name))[-1]
     assert last.state is ImportState.SUCCEEDED
     assert (last.created + last.unchanged, last.failed) == (12, 0)

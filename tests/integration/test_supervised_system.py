@@ -125,7 +125,7 @@ def test_an_index_outlives_the_kill_of_indexer_and_service(
     home = Home(Path(environment["XMIRAD_HOME"]))
     command = [*COMMAND, "index", str(tmp_path / "many"), "--archive", "phantoms", "--json"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as index:
-        until(lambda: _stored(home) > 20)
+        until(lambda: _stored(home) > 20, seconds=60)
         indexer = int(json.loads(home.worker_file("indexer").read_text())["pid"])
         os.killpg(indexer, signal.SIGKILL)
         os.kill(_service_pid(environment), signal.SIGKILL)

@@ -21,6 +21,10 @@ from xmirad.client.client import Client
 from xmirad.home import Home
 
 
+STEP_PATIENCE = 3
+"""An indexer that is told to stop does the step that it is at."""
+
+
 @dataclass(slots=True)
 class LiveImports:
     """What runs, and an indexer that can be started, killed and started again."""
@@ -82,7 +86,7 @@ class LiveImports:
         for indexer in list(self.indexers):
             indexer.send_signal(signal.SIGTERM)
         while self.indexers:
-            self.indexers[-1].wait(STOP_SECONDS)
+            self.indexers[-1].wait(STEP_PATIENCE * STOP_SECONDS)
             self.indexers.pop()
 
 

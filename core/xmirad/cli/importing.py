@@ -19,8 +19,8 @@ from xmirad.types import ImportState
 if TYPE_CHECKING:
     from xmirad.client.client import Client
 
-FEATURE = "imports"
-"""What a service says of itself that has a queue for imports."""
+FEATURE = "local_imports"
+"""What a service says of itself whose indexer runs beside it, and reads what it may read."""
 
 
 @dataclass(frozen=True, slots=True)

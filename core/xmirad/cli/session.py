@@ -104,10 +104,11 @@ def connected(
         yield client
 
 
-def own_socket(context: typer.Context) -> str:
-    """Return the address of the socket of the home's own service, or an empty string if another one is talked to."""
+def socket_to_indexer(context: typer.Context) -> str:
+    """Return the address of the socket of the home's own service, beside which an indexer runs, or an empty string."""
     from xmirad.home import Home
-    from xmirad.supervisor.announcement import find_service
+    from xmirad.supervisor.announcement import find_service, worker_process
 
-    service = find_service(Home(settings_of(context).home)) if flags_of(context).address is None else None
-    return "" if service is None else service.socket
+    home = Home(settings_of(context).home)
+    service = find_service(home) if flags_of(context).address is None else None
+    return "" if service is None or worker_process(home, WorkerKind.INDEXER) is None else service.socket

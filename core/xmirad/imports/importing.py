@@ -108,8 +108,8 @@ class Importing:
 def _check_path(wanted: ImportRequest, *, is_owner: bool) -> None:
     if not is_owner:
         message = (
-            "dataset.path is for the owner of the service's home, over the socket in it; name the alias of a folder, "
-            "or upload the images"
+            "dataset.path is for the owner of the service's home, over the socket in it, where `xmirad up` runs the "
+            "indexer; name the alias of a folder, or upload the images"
         )
         raise AccessDeniedError(message, field="dataset.path")
     for field, path in (("dataset.path", wanted.path), ("dataset.images_path", wanted.images)):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from xmirad.errors import BackendUnavailableError
 from xmirad.home import PRIVATE_FILE, Home
+from xmirad.types import WorkerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,15 @@ def find_service(home: Home) -> Announcement | None:
     except (OSError, ValueError, TypeError):
         return None
     return announcement if process_exists(announcement.pid) else None
+
+
+def worker_process(home: Home, worker: WorkerKind) -> int | None:
+    """Return the process id of the home's worker of a kind that takes tasks, or None if there is none."""
+    try:
+        pid = int(json.loads(home.worker_file(worker).read_text("utf-8"))["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return pid if process_exists(pid) else None
 
 
 def process_exists(pid: int) -> bool:

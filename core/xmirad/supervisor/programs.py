@@ -1,6 +1,5 @@
 """Which processes make up the system, as data."""
 
-import json
 import socket
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -13,7 +12,7 @@ from xmirad.home import Home
 from xmirad.settings import Settings
 from xmirad.settings_base import MAX_PORT
 from xmirad.settings_security import ClientSettings
-from xmirad.supervisor.announcement import find_service
+from xmirad.supervisor.announcement import find_service, worker_process
 from xmirad.types import WorkerKind
 
 if TYPE_CHECKING:
@@ -133,17 +132,10 @@ def _valkey(settings: Settings) -> Program:
 
 def _worker(settings: Settings, address: str, kind: WorkerKind) -> Program:
     home = Home(settings.home)
-
-    def is_ready(pid: int) -> bool:
-        try:
-            return bool(json.loads(home.worker_file(kind).read_text("utf-8"))["pid"] == pid)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
     return Program(
         name=kind,
         command=(sys.executable, "-m", f"xmirad_{kind}"),
-        is_ready=is_ready,
+        is_ready=lambda pid: worker_process(home, kind) == pid,
         environment=_environment(settings, address) | {"XMIRAD_METRICS__PORT": str(metrics_port(settings, kind))},
     )
 

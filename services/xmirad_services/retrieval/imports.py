@@ -29,10 +29,20 @@ class Imports:
     """The imports, each shown to callers of its site. Belongs to one event loop."""
 
     def __init__(
-        self, importing: Importing | None, archives: OpenArchives, lanes: Lanes, *, sweep_seconds: float
+        self,
+        importing: Importing | None,
+        archives: OpenArchives,
+        lanes: Lanes,
+        *,
+        reads_paths: bool,
+        sweep_seconds: float,
     ) -> None:
-        """Offer imports; none can be begun where `importing` is None."""
+        """Offer imports; none can be begun where `importing` is None.
+
+        With `reads_paths` the home's owner may name a path: its indexers run beside this service.
+        """
         self.leaving = asyncio.Event()
+        self.read_paths = reads_paths and importing is not None
         self._importing = importing
         self._archives = archives
         self._lanes = lanes
@@ -53,7 +63,7 @@ class Imports:
             AccessDeniedError: If a path is named by anyone but the owner of the home.
             ConcurrentImportError: If another import into the archive is not finished.
         """
-        importing, is_owner = self._require(), is_home_owner()
+        importing, is_owner = self._require(), self.read_paths and is_home_owner()
         opened = await self._archives.get(wanted.archive, site=wanted.site)
         opened.require_artifact()
         return await self._lanes.blobs.run(
@@ -135,4 +145,8 @@ def make_imports(settings: Settings, archives: OpenArchives, lanes: Lanes) -> Im
             site=settings.site,
             folders=settings.imports.folders,
         )
-    return Imports(importing, archives, lanes, sweep_seconds=settings.explanations.sweep_seconds)
+    # Indexers of a queue that is not the home's own may be on other machines.
+    reads_paths = settings.queue.url is None
+    return Imports(
+        importing, archives, lanes, reads_paths=reads_paths, sweep_seconds=settings.explanations.sweep_seconds
+    )

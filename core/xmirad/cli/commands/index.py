@@ -8,7 +8,7 @@ import typer
 from xmirad.cli import options, warming
 from xmirad.cli.exit_codes import ExitCode, exit_code_of
 from xmirad.cli.output import Output
-from xmirad.cli.session import connected, own_socket
+from xmirad.cli.session import connected, socket_to_indexer
 from xmirad.datasets.selection import FrameChoice
 from xmirad.errors import XmiradError
 from xmirad.types import ItemFilter, OriginalsPolicy, WorkerKind
@@ -77,7 +77,7 @@ def _index(
     from xmirad.cli.importing import FEATURE, import_dataset
     from xmirad.client.client import Client
 
-    socket = own_socket(context)
+    socket = socket_to_indexer(context)
     if socket and wanted.can_be_named and FEATURE in client.server_info().features:
         with Client(socket) as owner:
             return import_dataset(owner, archive.archive, wanted, output)

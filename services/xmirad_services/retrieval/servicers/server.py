@@ -19,7 +19,11 @@ class ServerServicer(pb_grpc.ServerServiceServicer):
 
     def __init__(self, settings: Settings, *, boot_id: str, has_queue: bool, imports: Imports) -> None:
         """Describe a service that runs under these settings."""
-        queued = {"explanation_queue": has_queue, "imports": imports.are_possible}
+        queued = {
+            "explanation_queue": has_queue,
+            "imports": imports.are_possible,
+            "local_imports": imports.read_paths,
+        }
         limits = settings.limits
         self._info = pb.ServerInfo(
             version=__version__,
