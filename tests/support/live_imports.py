@@ -20,7 +20,6 @@ from support.valkey import ValkeyServer, valkey_server
 from xmirad.client.client import Client
 from xmirad.home import Home
 
-
 STEP_PATIENCE = 3
 """An indexer that is told to stop does the step that it is at."""
 
