@@ -274,7 +274,7 @@ def test_explanations_are_not_served_while_the_queue_is_away(tmp_path: Path) -> 
         grpc.insecure_channel(service.address) as channel,
     ):
         health: Any = health_pb2_grpc.HealthStub(channel)
-        assert client.server_info().features == ("explanations", "explanation_queue")
+        assert client.server_info().features == ("explanations", "explanation_queue", "imports")
         for state in health.Watch(health_pb2.HealthCheckRequest(service="xmirad.v1.ExplanationService"), timeout=20):
             if state.status == health_pb2.HealthCheckResponse.NOT_SERVING:
                 break

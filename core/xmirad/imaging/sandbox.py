@@ -115,7 +115,7 @@ class DecoderPool:
     def _note_refused(self, refused: frozenset[Lock]) -> None:
         """Say once what the kernel does not take from children."""
         if refused != self._refused and refused:
-            logger.warning("decoder.less_confined", extra={"refused": ", ".join(sorted(refused))})
+            logger.warning("decoder.less_confined", extra={"cause": ", ".join(sorted(refused))})
         self._refused = refused
 
     def start(self) -> None:
