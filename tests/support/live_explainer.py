@@ -135,7 +135,7 @@ class LiveExplainer:
     def stop_worker(self) -> int:
         assert self.worker is not None
         self.worker.send_signal(signal.SIGTERM)
-        return self.worker.wait(timeout=20)
+        return self.worker.wait(timeout=60)
 
     def image(self, seed: int) -> ImageReference:
         """Store an image as an item has it, and return it."""
