@@ -147,9 +147,11 @@ def test_an_import_outlives_the_kill_of_its_indexer_after_any_statement(
     last = list(client.watch_import(name))[-1]
     assert last.state is ImportState.SUCCEEDED
     assert (last.created + last.unchanged, last.failed) == (12, 0)
-    names = [item.name for item in client.list_items(live.archive)]
-    assert len(set(names)) == len(names) == client.get_archive(live.archive).item_count == 12
-    wait_until(lambda: len(client.search(live.archive, names[0], top_k=20).results) == 12)
+    assert client.get_archive(live.archive).item_count == 12
+    names = {item.name for item in client.list_items(live.archive)}
+    found = [result.item for result in client.search(live.archive, min(names), top_k=20).results]
+    assert sorted(found) == sorted(names)
+    assert len(names) == 12
 
 
 def test_a_second_import_into_an_archive_and_its_deletion_are_refused_until_the_first_has_ended(

@@ -166,8 +166,20 @@ class Applier:
 
     async def has_followed(self, record: ArchiveRecord, items: Collection[str]) -> bool:
         """Return whether the vector store describes items as the catalog does, after waiting two seconds at most."""
+        return await self._ends(lambda: self._are_pending(record, items))
+
+    async def has_caught_up(self, record: ArchiveRecord) -> bool:
+        """Return whether it describes all items of an archive so, after waiting two seconds at most."""
+
+        async def is_behind() -> bool:
+            count = partial(self._marks.count_pending, record, at_most=1)
+            return bool(await self._lanes.blobs.run(Priority.INTERACTIVE, count))
+
+        return await self._ends(is_behind)
+
+    async def _ends(self, is_behind: Callable[[], Awaitable[bool]]) -> bool:
         deadline, pause = time.monotonic() + WAIT_SECONDS, 0.005
-        while await self._are_pending(record, items):
+        while await is_behind():
             if time.monotonic() > deadline:
                 return False
             self.wake()

@@ -96,6 +96,9 @@ class Imports:
             if seen is not None:
                 await self._pause()
             found = await self.snapshot(archive, number)
+            if found.state.is_terminal:  # whoever searches next finds what was stored
+                opened = await self._archives.get(archive, site=current_caller().site)
+                await self._archives.applier.has_caught_up(opened.record)
             if seen is None or (found.state, found.done) != (seen.state, seen.done):
                 yield found
             seen = found

@@ -294,8 +294,8 @@ class ArchiveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchImport(self, request, context):
-        """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
-        by calling again.
+        """Returns an import as it is now, and again after every change, until it has ended and searches find what it has stored,
+        for which it waits two seconds at most. A stream that breaks is taken up by calling again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -93,8 +93,8 @@ class ArchiveServiceStub:
     ListImports: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.ListImportsRequest, _archive_service_pb2.ListImportsResponse]
     """Lists imports in the order of their names."""
     WatchImport: _grpc.UnaryStreamMultiCallable[_archive_service_pb2.WatchImportRequest, _archive_service_pb2.WatchImportResponse]
-    """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
-    by calling again.
+    """Returns an import as it is now, and again after every change, until it has ended and searches find what it has stored,
+    for which it waits two seconds at most. A stream that breaks is taken up by calling again.
     """
     CancelImport: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.CancelImportRequest, _archive_service_pb2.CancelImportResponse]
     """Stops an import within seconds. What it has stored stays."""
@@ -164,8 +164,8 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     ListImports: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.ListImportsRequest, _archive_service_pb2.ListImportsResponse]  # type: ignore[assignment]
     """Lists imports in the order of their names."""
     WatchImport: _aio.UnaryStreamMultiCallable[_archive_service_pb2.WatchImportRequest, _archive_service_pb2.WatchImportResponse]  # type: ignore[assignment]
-    """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
-    by calling again.
+    """Returns an import as it is now, and again after every change, until it has ended and searches find what it has stored,
+    for which it waits two seconds at most. A stream that breaks is taken up by calling again.
     """
     CancelImport: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.CancelImportRequest, _archive_service_pb2.CancelImportResponse]  # type: ignore[assignment]
     """Stops an import within seconds. What it has stored stays."""
@@ -352,8 +352,8 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _archive_service_pb2.WatchImportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_archive_service_pb2.WatchImportResponse], _abc.AsyncIterator[_archive_service_pb2.WatchImportResponse]]:
-        """Returns an import as it is now, and again after every change, until it has ended. A stream that breaks is taken up
-        by calling again.
+        """Returns an import as it is now, and again after every change, until it has ended and searches find what it has stored,
+        for which it waits two seconds at most. A stream that breaks is taken up by calling again.
         """
 
     @_abc_1.abstractmethod
